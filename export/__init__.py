@@ -1,0 +1,1 @@
+"""Export: official or own weights to verified Triton networks."""

@@ -1,0 +1,16 @@
+"""Every bound of the service in one place. A message that refuses something names the bound it hit."""
+
+from typing import Final
+
+# Encoded bytes of one image: Triton's own default for an HTTP body (64 MiB), so that gRPC and HTTP agree.
+MAX_IMAGE_BYTES: Final = 64 * 1024 * 1024
+# Pixels of one page after decoding: PaddleX's own limit (Pillow's decompression bomb bound, doubled).
+MAX_IMAGE_PIXELS: Final = 178_956_970
+# Bytes of the JSON in `params`: the longest legitimate one (a threshold per layout class) is under 2 KiB.
+MAX_PARAMS_BYTES: Final = 64 * 1024
+# Longest side a detector is fed, pixels. PaddleX's default is 4000; at 8000 one DB map is 256 MB of float32.
+MAX_DETECTION_SIDE: Final = 8000
+# Text lines taken from one region, PaddleX's `max_candidates`.
+MAX_CANDIDATES: Final = 1000
+# Width of a recogniser's input, pixels (PaddleX squeezes longer lines).
+MAX_RECOGNITION_WIDTH: Final = 3200

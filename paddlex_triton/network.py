@@ -1,0 +1,57 @@
+"""`network.json`: what is known about an exported network. Export writes it, modules and the client read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FILE_NAME = "network.json"
+
+# Families share one graph contract: names, dtypes and shapes of inputs and outputs.
+Family = Literal["db_detection", "ctc_recognition"]
+
+
+class Provenance(BaseModel):
+    """Where a network came from and how it was made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(description="e.g. 'wheel:rapidocr-onnxruntime==1.4.4' or 'dir:<folder name>'")
+    file: str = Field(description="name of the source file")
+    source_sha256: str
+    opset: int
+    ir_version: int
+    converters: dict[str, str] = Field(default_factory=dict, description="tool -> version")
+
+
+class NetworkInfo(BaseModel):
+    """One network: family, geometry, labels, provenance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    name: str
+    family: Family
+    max_batch_size: int = Field(ge=0)
+    sha256: str = Field(description="of 1/model.onnx as installed")
+    geometry: dict[str, Any] = Field(
+        default_factory=dict, description="ctc_recognition: image_shape [C,H,W]; db_detection: nothing"
+    )
+    postprocess: dict[str, Any] = Field(default_factory=dict, description="inference.yml's PostProcess, less lists")
+    characters: list[str] | None = Field(
+        default=None, description="ctc_recognition: one string per class, class 0 is the blank"
+    )
+    labels: list[str] | None = None
+    provenance: Provenance
+
+    @classmethod
+    def load(cls, path: Path) -> NetworkInfo:
+        """Read a network.json.
+
+        Raises:
+            OSError: the file cannot be read.
+            pydantic.ValidationError: it is not a network.json of this format.
+        """
+        return cls.model_validate_json(path.read_bytes())

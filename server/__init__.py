@@ -1,0 +1,1 @@
+"""What runs beside Triton: launcher, assembly, the base class of modules, the onnxruntime backend."""

@@ -1,0 +1,42 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# PaddleX's own outputs, real weights and images, kept outside the repository.
+SHARED = Path(os.environ.get("PADDLEX_TRITON_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with PaddleX's outputs, real weights and real images."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no reference data: {SHARED.name}/ is not beside the checkout")
+    return SHARED
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """Say how many parity tests ran: silence about them would look like success."""
+    counts = {
+        outcome: sum(1 for report in terminalreporter.stats.get(outcome, []) if _is_parity(report))
+        for outcome in ("passed", "failed", "skipped")
+    }
+    if sum(counts.values()):
+        line = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        terminalreporter.write_line(f"parity with PaddleX: {line}")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """With the reference data there, a skipped parity test is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [report for report in reporter.stats.get("skipped", []) if _is_parity(report)] if reporter else []
+    if SHARED.is_dir() and skipped and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _is_parity(report) -> bool:
+    nodeid = report.nodeid
+    return nodeid.startswith("tests/parity/") and (report.when == "call" or report.outcome != "passed")

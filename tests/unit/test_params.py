@@ -1,0 +1,75 @@
+"""Parameters: every refusal names the parameter and what is allowed."""
+
+import json
+
+import pytest
+
+from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
+from paddlex_triton.params import OCRParams, parse_params
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"{}", b'{"text_det_thresh": null}'])
+def test_nothing_given_is_paddlex_defaults(raw):
+    params = parse_params(raw, OCRParams)
+    assert (params.text_det_limit_side_len, params.text_det_limit_type, params.text_det_max_side_limit) == (
+        64,
+        "min",
+        4000,
+    )
+    assert (params.text_det_thresh, params.text_det_box_thresh, params.text_det_unclip_ratio) == (
+        0.3,
+        0.6,
+        1.5,
+    )
+    assert params.text_rec_score_thresh == 0.0
+    assert params.use_textline_orientation is None
+
+
+def test_numbers_stay_as_given():
+    params = parse_params(b'{"text_det_thresh": 0, "text_det_box_thresh": 1.0}', OCRParams)
+    assert type(params.text_det_thresh) is int
+    assert params.text_det_box_thresh == 1.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b'{"text_det_tresh": 0.3}', "unknown parameter 'text_det_tresh'; allowed: "),
+        (b'{"text_det_thresh": "0.3"}', "text_det_thresh is '0.3'"),
+        (b'{"text_det_thresh": true}', "text_det_thresh is True"),
+        (b'{"text_det_thresh": 1.01}', "less than or equal to 1"),
+        (b'{"text_det_thresh": NaN}', "text_det_thresh is nan"),
+        (b'{"text_det_limit_side_len": 0}', "greater than or equal to 1"),
+        (b'{"text_det_limit_side_len": 1.5}', "text_det_limit_side_len is 1.5"),
+        (
+            json.dumps({"text_det_limit_side_len": MAX_DETECTION_SIDE + 1}).encode(),
+            f"less than or equal to {MAX_DETECTION_SIDE}",
+        ),
+        (b'{"text_det_limit_type": "median"}', "'min', 'max' or 'resize_long'"),
+        (b'{"return_word_box": "yes"}', "return_word_box is 'yes'"),
+        (b"[1]", "must be one JSON object, got list"),
+        (b"{", "params is not JSON"),
+        (b"\xff\xfe", "params is not JSON"),
+        (b"[" * 60000, "params is not JSON"),
+        (b'"' + b" " * MAX_PARAMS_BYTES, f"at most {MAX_PARAMS_BYTES}"),
+    ],
+)
+def test_refusals_say_what_is_allowed(raw, expected):
+    with pytest.raises(InvalidParameter) as refused:
+        parse_params(raw, OCRParams)
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_longest_params_are_read():
+    raw = b'{"text_det_thresh": 0.5' + b" " * (MAX_PARAMS_BYTES - 24) + b"}"
+    assert len(raw) == MAX_PARAMS_BYTES
+    assert parse_params(raw, OCRParams).text_det_thresh == 0.5
+
+
+def test_every_fault_is_named():
+    with pytest.raises(InvalidParameter) as refused:
+        parse_params(b'{"text_det_thresh": 2, "foo": 1}', OCRParams)
+    assert "text_det_thresh" in str(refused.value)
+    assert "'foo'" in str(refused.value)
