@@ -6,6 +6,8 @@ from typing import Final
 MAX_IMAGE_BYTES: Final = 64 * 1024 * 1024
 # Pixels of one page after decoding: PaddleX's own limit (Pillow's decompression bomb bound, doubled).
 MAX_IMAGE_PIXELS: Final = 178_956_970
+# Longest side of one page, pixels: OpenCV warps nothing wider, and quads are int16. PaddleX fails beyond it.
+MAX_IMAGE_SIDE: Final = 32_766
 # Bytes of the JSON in `params`: the longest legitimate one (a threshold per layout class) is under 2 KiB.
 MAX_PARAMS_BYTES: Final = 64 * 1024
 # Longest side a detector is fed, pixels. PaddleX's default is 4000; at 8000 one DB map is 256 MB of float32.
@@ -14,3 +16,5 @@ MAX_DETECTION_SIDE: Final = 8000
 MAX_CANDIDATES: Final = 1000
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).
 MAX_RECOGNITION_WIDTH: Final = 3200
+# Bytes the client fetches from one URL: a scanned PDF of a few hundred pages.
+MAX_DOWNLOAD_BYTES: Final = 256 * 1024 * 1024

@@ -11,6 +11,10 @@ FILE_NAME = "network.json"
 
 # Families share one graph contract: names, dtypes and shapes of inputs and outputs.
 Family = Literal["db_detection", "ctc_recognition"]
+FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
+    "db_detection": ("prob",),
+    "ctc_recognition": ("indices", "probs"),
+}
 
 
 class Provenance(BaseModel):

@@ -40,3 +40,25 @@ def pytest_sessionfinish(session, exitstatus):
 def _is_parity(report) -> bool:
     nodeid = report.nodeid
     return nodeid.startswith("tests/parity/") and (report.when == "call" or report.outcome != "passed")
+
+
+@pytest.fixture(scope="session")
+def networks() -> Path:
+    """The repository with PP-OCRv4_mobile_det and PP-OCRv4_mobile_rec, exported once."""
+    from paddlex_triton.export.api import export_network
+
+    from paddlex_triton.paths import networks_repository
+
+    for name in ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"):
+        export_network(name)
+    return networks_repository()
+
+
+@pytest.fixture(scope="session")
+def server(networks, tmp_path_factory):
+    """A live Triton with the OCR pipeline alone, started once."""
+    from paddlex_triton.server.launcher import EmbeddedServer
+
+    log = tmp_path_factory.mktemp("triton") / "triton.log"
+    with EmbeddedServer(["OCR"], log_file=log) as running:
+        yield running

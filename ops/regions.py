@@ -1,0 +1,55 @@
+"""Regions of a page, and which polygon belongs to which."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def region_views(page: np.ndarray, regions: np.ndarray) -> list[np.ndarray]:
+    """Cut regions out of a page, without copying.
+
+    Args:
+        page: uint8 [H, W, 3].
+        regions: int [S, 4], x1, y1, x2, y2 in page pixels, x2 and y2 exclusive.
+
+    Returns:
+        S views of the page.
+
+    Raises:
+        ValueError: `regions` is not [S, 4], or a region is empty or leaves the page.
+    """
+    if regions.ndim != 2 or regions.shape[1] != 4:
+        raise ValueError(f"regions has shape {list(regions.shape)}; [S, 4] is expected")
+    height, width = page.shape[:2]
+    views = []
+    for x1, y1, x2, y2 in regions.tolist():
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+            raise ValueError(f"region {[x1, y1, x2, y2]} is empty or leaves the page of {width}x{height} px")
+        views.append(page[y1:y2, x1:x2])
+    return views
+
+
+def members_of_regions(region_ids: np.ndarray, region_count: int, polygon_count: int) -> list[list[int]]:
+    """Group polygons by region.
+
+    Args:
+        region_ids: int [K], the region of each polygon.
+        region_count: number of regions.
+        polygon_count: K as the polygons have it.
+
+    Returns:
+        For each region the indices of its polygons, ascending.
+
+    Raises:
+        ValueError: another length than K, or an id that is no region.
+    """
+    if region_ids.ndim != 1 or len(region_ids) != polygon_count:
+        raise ValueError(
+            f"region_ids has shape {list(region_ids.shape)}; one per polygon ({polygon_count}) is expected"
+        )
+    members: list[list[int]] = [[] for _ in range(region_count)]
+    for index, region in enumerate(region_ids.tolist()):
+        if not 0 <= region < region_count:
+            raise ValueError(f"polygon {index} names region {region}; there are {region_count}")
+        members[region].append(index)
+    return members

@@ -1,0 +1,113 @@
+"""Commands `assemble` and `serve`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.server.assemble import DEFAULT_FLAVOUR, FLAVOURS, Assembly, Flavour, assemble
+from paddlex_triton.server.errors import ServerError
+
+_PIPELINE_HELP = f"Pipeline to load; may be repeated. Known: {', '.join(PIPELINES)}. All, if none is given."
+_NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
+
+Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
+Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, file_okay=False)]
+FlavourOption = Annotated[str, typer.Option("--flavour", help=f"Configuration flavour: {', '.join(FLAVOURS)}.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this package's commands."""
+    app.command("assemble")(assemble_command)
+    app.command("serve")(serve_command)
+
+
+def assemble_command(
+    directory: Annotated[Path, typer.Argument(help="Directory to write; replaced if it was assembled before.")],
+    pipeline: Pipelines = None,
+    flavour: FlavourOption = DEFAULT_FLAVOUR,
+    networks: Networks = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy code and weights instead of linking them.")] = False,
+) -> None:
+    """Put together the directory that Triton serves."""
+    with _refusals():
+        assembly = assemble(
+            directory, pipelines=pipeline or [], flavour=_flavour(flavour), networks=networks or [], copy=copy
+        )
+    Console().print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
+
+
+def serve_command(
+    pipeline: Pipelines = None,
+    http_port: Annotated[int, typer.Option(help="Port for HTTP.")] = 8000,
+    grpc_port: Annotated[int, typer.Option(help="Port for gRPC.")] = 8001,
+    metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics.")] = 8002,
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    flavour: FlavourOption = DEFAULT_FLAVOUR,
+    networks: Networks = None,
+    directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
+    log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
+) -> None:
+    """Serve pipelines with the embedded Triton until Ctrl-C."""
+    from paddlex_triton.server.launcher import EmbeddedServer
+
+    console = Console()
+    with _refusals():
+        server = EmbeddedServer(
+            pipeline or [],
+            directory=directory,
+            networks=networks or [],
+            flavour=_flavour(flavour),
+            address=address,
+            http_port=http_port,
+            grpc_port=grpc_port,
+            metrics_port=metrics_port,
+            log_file=log_file,
+        )
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            server.start()
+            what = _summary(server.assembly) if server.assembly else str(directory)
+            console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
+            console.print(f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}")
+            console.print("  Ctrl-C stops the server.")
+            status = server.wait()
+            raise typer.Exit(status)
+        except KeyboardInterrupt:
+            console.print("Stopping …")
+        finally:
+            server.stop()
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _flavour(name: str) -> Flavour:
+    for flavour in FLAVOURS:
+        if flavour == name:
+            return flavour
+    raise typer.BadParameter(f"{name!r}; known: {', '.join(FLAVOURS)}", param_hint="--flavour")
+
+
+def _summary(assembly: Assembly) -> str:
+    networks = ", ".join(assembly.networks)
+    return f"{', '.join(assembly.pipelines)} ({assembly.flavour}) as {', '.join(assembly.ensembles)}, with {networks}"
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what this package refuses into one message and exit status 1."""
+    try:
+        yield
+    except ServerError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None

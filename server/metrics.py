@@ -1,0 +1,63 @@
+"""Custom metrics of the modules, beside Triton's own on the metrics port.
+
+| metric | labels | counts |
+|---|---|---|
+| `paddlex_pages_total` | stage | pages answered |
+| `paddlex_items_total` | stage, kind | what was found on them: lines, crops, ... |
+| `paddlex_network_calls_total` | stage, network | calls to a network |
+| `paddlex_network_rows_total` | stage, network | rows in those calls |
+| `paddlex_network_slots_total` | stage, network | rows those calls had room for: rows / slots is the batch fill |
+| `paddlex_errors_total` | stage, code | failed requests. Triton counts them as successes |
+"""
+
+from __future__ import annotations
+
+import triton_python_backend_utils as pb_utils
+
+from paddlex_triton.errors import ErrorCode
+
+
+class StageMetrics:
+    """The counters of one stage; the processes of a stage's instances share them."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._families = {
+            name: pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.COUNTER)
+            for name, description in (
+                ("paddlex_pages_total", "Pages answered by a stage"),
+                ("paddlex_items_total", "What a stage found on its pages"),
+                ("paddlex_network_calls_total", "Calls of a stage to a network"),
+                ("paddlex_network_rows_total", "Rows in the calls of a stage to a network"),
+                ("paddlex_network_slots_total", "Rows that the calls of a stage to a network had room for"),
+                ("paddlex_errors_total", "Requests that a stage refused or failed"),
+            )
+        }
+        self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], pb_utils.Metric] = {}
+        # From the start, so that an alert on a rate sees the first error.
+        for code in ErrorCode:
+            self._add("paddlex_errors_total", 0, code=code.value)
+
+    def page(self, **found: int) -> None:
+        """Count a page and what was found on it."""
+        self._add("paddlex_pages_total", 1)
+        for kind, count in found.items():
+            self._add("paddlex_items_total", count, kind=kind)
+
+    def call(self, network: str, rows: int, slots: int) -> None:
+        """Count one call to a network."""
+        self._add("paddlex_network_calls_total", 1, network=network)
+        self._add("paddlex_network_rows_total", rows, network=network)
+        self._add("paddlex_network_slots_total", slots, network=network)
+
+    def error(self, code: ErrorCode) -> None:
+        """Count a failed request."""
+        self._add("paddlex_errors_total", 1, code=code.value)
+
+    def _add(self, name: str, value: int, **labels: str) -> None:
+        key = (name, tuple(sorted(labels.items())))
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._families[name].Metric(labels={"stage": self._stage, **labels})
+            self._counters[key] = counter
+        counter.increment(value)

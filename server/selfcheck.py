@@ -1,0 +1,36 @@
+"""Proof that a started server's Python backend returns real bytes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
+
+from paddlex_triton.server.errors import ServerStartError
+
+_MODULE = "doc_preprocessor"
+
+
+def check_python_backend(grpc_url: str) -> None:
+    """Send a tiny image through the first module and compare every pixel that comes back.
+
+    A Python backend beside a numpy it was not built for loads, reports ready, and answers with empty tensors.
+
+    Raises:
+        ServerStartError: the module is absent, fails, or returns other bytes.
+    """
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    encoded = cv2.imencode(".bmp", image)[1].tobytes()
+    tensor = grpcclient.InferInput("image", [1], "BYTES")
+    tensor.set_data_from_numpy(np.array([encoded], dtype=object))
+    with grpcclient.InferenceServerClient(grpc_url) as client:
+        try:
+            if not client.is_model_ready(_MODULE):
+                raise ServerStartError(f"self-check: module {_MODULE!r} is not served")
+            response = client.infer(_MODULE, [tensor], client_timeout=30)
+        except InferenceServerException as error:
+            raise ServerStartError(f"self-check: {_MODULE} failed: {error}") from None
+    page = response.as_numpy("page") if response else None
+    if page is None or not np.array_equal(page, image):
+        raise ServerStartError(f"self-check: {_MODULE} returned other bytes than it was sent; is numpy older than 2?")

@@ -1,0 +1,49 @@
+"""Regions: views into the page, polygons grouped, nonsense refused."""
+
+import numpy as np
+import pytest
+
+from paddlex_triton.ops.regions import members_of_regions, region_views
+
+PAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+
+
+@pytest.mark.parametrize("boxes", [[], [[0, 0, 6, 4]], [[1, 1, 3, 4], [0, 0, 1, 1]]])
+def test_views(boxes):
+    views = region_views(PAGE, np.array(boxes, np.int32).reshape(-1, 4))
+    assert len(views) == len(boxes)
+    for (x1, y1, x2, y2), view in zip(boxes, views, strict=True):
+        assert np.array_equal(view, PAGE[y1:y2, x1:x2])
+        assert np.shares_memory(view, PAGE)
+
+
+@pytest.mark.parametrize("box", [[0, 0, 7, 4], [0, 0, 6, 5], [-1, 0, 2, 2], [2, 0, 2, 4], [3, 3, 1, 4]])
+def test_region_outside_the_page(box):
+    with pytest.raises(ValueError, match="6x4"):
+        region_views(PAGE, np.array([box], np.int32))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 5)])
+def test_regions_of_another_shape(shape):
+    with pytest.raises(ValueError, match=r"\[S, 4\]"):
+        region_views(PAGE, np.zeros(shape, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("ids", "count", "expected"),
+    [([], 0, []), ([], 2, [[], []]), ([0], 1, [[0]]), ([1, 0, 1, 1], 3, [[1], [0, 2, 3], []])],
+)
+def test_members(ids, count, expected):
+    assert members_of_regions(np.array(ids, np.int32), count, len(ids)) == expected
+
+
+@pytest.mark.parametrize("ids", [[2], [-1]])
+def test_unknown_region(ids):
+    with pytest.raises(ValueError, match="there are 2"):
+        members_of_regions(np.array(ids, np.int32), 2, 1)
+
+
+@pytest.mark.parametrize("ids", [[], [0, 0], [[0]]])
+def test_another_number_of_ids(ids):
+    with pytest.raises(ValueError, match="one per polygon"):
+        members_of_regions(np.array(ids, np.int32), 1, 1)
