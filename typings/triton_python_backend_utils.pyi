@@ -75,7 +75,7 @@ class MetricFamily:
     COUNTER: ClassVar[int]
     GAUGE: ClassVar[int]
     def __init__(self, name: str, description: str, kind: int) -> None: ...
-    def Metric(self, labels: dict[str, str]) -> Metric: ...
+    def Metric(self, labels: dict[str, str]) -> Metric: ...  # noqa: N802
 
 class Logger:
     @staticmethod

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from paddlex_triton.ops.crop import quad_crop_size
 from paddlex_triton.ops.db import db_postprocess
 from paddlex_triton.ops.polygons import pack_polygons
 from paddlex_triton.ops.sorting import sort_quads
@@ -38,7 +37,7 @@ class TritonPythonModel(Module):
             box_thresh=params.text_det_box_thresh,
             unclip_ratio=params.text_det_unclip_ratio,
         )
-        order = [index for index in sort_quads(quads) if min(quad_crop_size(quads[index])) > 0]
+        order = sort_quads(quads)
         points, offsets = pack_polygons([quads[index] for index in order])
         self.metrics.page(polygons=len(order))
         return {

@@ -1,0 +1,109 @@
+"""Text lines cut out of a page."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from paddlex_triton.errors import ImageTooLarge
+from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
+from paddlex_triton.ops.geometry import min_area_rectangle
+
+# A crop at least this many times as high as wide is taken for vertical text and turned.
+_VERTICAL_RATIO = 1.5
+# The warp looks pixels up on a grid of 1/32 pixel. Corners this close to whole pixels (float32 noise) stay on it.
+_WHOLE_PIXEL = 1 / 256
+
+
+def min_area_quad(points: np.ndarray) -> np.ndarray:
+    """The rotated rectangle of least area around some points, the one that is cut out.
+
+    Args:
+        points: [n, 2] x, y in page pixels; fractions are cut off.
+
+    Returns:
+        float32 [4, 2] corners top left, top right, bottom right, bottom left.
+    """
+    return min_area_rectangle(np.asarray(points).astype(np.int32))[0]
+
+
+def quad_crop_size(quad: np.ndarray) -> tuple[int, int]:
+    """Width and height in pixels of the rectangle cut out for a quad, before a vertical one is turned.
+
+    Either is 0 when the quad covers less than a pixel in that direction; see `crop_quad` for what happens then.
+
+    Args:
+        quad: [4, 2] x, y in page pixels.
+    """
+    return _rectangle_size(min_area_quad(quad))
+
+
+def crop_quad(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """Cut a quad out of a page: the rectangle of least area around it, set upright by a cubic perspective warp.
+
+    A crop whose height is at least 1.5 times its width is turned by 90 degrees counter-clockwise.
+
+    A quad without width or height gives a crop as large as the whole page in the colour of its first pixel, never an
+    empty one: OpenCV takes an empty target size for "as large as the source", and PaddleX passes it one. It is a
+    read-only view of that pixel and costs no memory.
+
+    Args:
+        image: uint8 [H, W, 3], C-contiguous; sides of at most MAX_IMAGE_SIDE pixels.
+        quad: [4, 2] x, y in page pixels.
+
+    Returns:
+        uint8 [h, w, 3], h and w at least 1. It may be a view of the page: do not write to it.
+
+    Raises:
+        ImageTooLarge: the crop would have more than MAX_IMAGE_PIXELS pixels, or a side of more than MAX_IMAGE_SIDE.
+    """
+    corners = min_area_quad(quad)
+    width, height = _rectangle_size(corners)
+    _check_size(width, height)
+    if width == 0 or height == 0:
+        return _first_pixel(image)
+    crop = _upright_slice(image, corners, width, height)
+    if crop is None:
+        crop = _warp(image, corners, width, height)
+    return cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE) if height / width >= _VERTICAL_RATIO else crop
+
+
+def _first_pixel(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    shape = (width, height, 3) if height / width >= _VERTICAL_RATIO else (height, width, 3)
+    return np.broadcast_to(image[:1, :1], shape)
+
+
+def _upright_slice(image: np.ndarray, corners: np.ndarray, width: int, height: int) -> np.ndarray | None:
+    """The pixels of an upright rectangle on whole pixels, which the warp would only copy; None for any other."""
+    points = [(round(x), round(y)) for x, y in corners.tolist()]
+    (left, top), (right, bottom) = points[0], points[2]
+    is_rectangle = points == [(left, top), (left + width, top), (left + width, top + height), (left, top + height)]
+    is_inside = left >= 0 and top >= 0 and right <= image.shape[1] and bottom <= image.shape[0]
+    if not (is_rectangle and is_inside) or np.abs(corners - points).max() > _WHOLE_PIXEL:
+        return None
+    return image[top:bottom, left:right]
+
+
+def _warp(image: np.ndarray, corners: np.ndarray, width: int, height: int) -> np.ndarray:
+    target = np.array(((0, 0), (width, 0), (width, height), (0, height)), np.float32)
+    transform = cv2.getPerspectiveTransform(corners, target)
+    return cv2.warpPerspective(
+        image, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > MAX_IMAGE_SIDE or width * height > MAX_IMAGE_PIXELS:
+        raise ImageTooLarge(
+            f"a text line is {width}x{height} (width x height); "
+            f"at most {MAX_IMAGE_SIDE} a side and {MAX_IMAGE_PIXELS} pixels are allowed"
+        )
+
+
+def _rectangle_size(corners: np.ndarray) -> tuple[int, int]:
+    """Longer of opposite sides, in float32 and cut off, as PaddleX computes them."""
+    edges = corners - np.roll(corners, -1, axis=0)
+    squares = edges * edges
+    top, right, bottom, left = np.sqrt(squares[:, 0] + squares[:, 1]).tolist()
+    return int(max(top, bottom)), int(max(left, right))

@@ -1,0 +1,51 @@
+"""Greedy decoding of CTC (Connectionist Temporal Classification) outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+BLANK = 0
+
+
+def decode(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) -> tuple[list[str], list[float]]:
+    """Read the best path: repeats are joined, then blanks dropped.
+
+    Args:
+        indices: integers [N, T], the best class of every step.
+        probs: float32 [N, T], its probability.
+        characters: one string per class; class 0 is the blank.
+
+    Returns:
+        N texts, and N scores: the mean probability of the steps that are kept, computed in float32; 0.0 for an empty
+        text.
+
+    Raises:
+        ValueError: shapes or dtypes are not as said above, or a class has no character.
+    """
+    if indices.ndim != 2 or indices.dtype.kind not in "iu":
+        raise ValueError(f"indices: expected integers of shape [N, T], got {indices.dtype} {list(indices.shape)}")
+    if probs.shape != indices.shape or probs.dtype != np.float32:
+        raise ValueError(f"probs: expected float32 {list(indices.shape)}, got {probs.dtype} {list(probs.shape)}")
+    if indices.size and (indices.min() < 0 or indices.max() >= len(characters)):
+        raise ValueError(f"indices: expected 0 to {len(characters) - 1} (the characters), got {indices.max()}")
+    keep = keep_mask(indices)
+    path: list[int] = indices[keep].tolist()
+    symbols = [characters[index] for index in path]
+    kept_probs = probs[keep]
+    ends = np.cumsum(keep.sum(axis=1)).tolist()
+    texts, scores = [], []
+    start = 0
+    for end in ends:
+        texts.append("".join(symbols[start:end]))
+        scores.append(float(kept_probs[start:end].mean()) if end > start else 0.0)
+        start = end
+    return texts, scores
+
+
+def keep_mask(indices: np.ndarray) -> np.ndarray:
+    """Mark the steps of [N, T] that give a character: not blank, and other than the step before. bool [N, T]."""
+    keep = indices != BLANK
+    keep[:, 1:] &= indices[:, 1:] != indices[:, :-1]
+    return keep

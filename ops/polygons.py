@@ -1,0 +1,71 @@
+"""Ragged lists of polygons as two arrays (CSR), and their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+
+def pack_polygons(polygons: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Join polygons into one array of points.
+
+    Args:
+        polygons: K integer arrays [n, 2], x and y in pixels; none is fine.
+
+    Returns:
+        points int32 [P, 2] and offsets int32 [K + 1]: polygon k is points[offsets[k] : offsets[k + 1]].
+
+    Raises:
+        ValueError: a polygon is not an integer array of shape [n, 2].
+    """
+    for index, polygon in enumerate(polygons):
+        if polygon.ndim != 2 or polygon.shape[1] != 2 or polygon.dtype.kind not in "iu":
+            raise ValueError(
+                f"polygon {index}: expected integers of shape [n, 2], got {polygon.dtype} {list(polygon.shape)}"
+            )
+    offsets = np.zeros(len(polygons) + 1, np.int32)
+    np.cumsum([len(polygon) for polygon in polygons], out=offsets[1:])
+    points = np.concatenate(polygons) if polygons else np.empty((0, 2))
+    return points.astype(np.int32), offsets
+
+
+def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """Take joined polygons apart; the inverse of `pack_polygons`.
+
+    Args:
+        points: integers [P, 2].
+        offsets: integers [K + 1], from 0 up to P, never falling.
+
+    Returns:
+        K views [n, 2] into `points`.
+
+    Raises:
+        ValueError: shapes, dtypes or offsets are not as said above.
+    """
+    if points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "iu":
+        raise ValueError(f"points: expected integers of shape [P, 2], got {points.dtype} {list(points.shape)}")
+    if offsets.ndim != 1 or offsets.size == 0 or offsets.dtype.kind not in "iu":
+        raise ValueError(f"offsets: expected integers of shape [K + 1], got {offsets.dtype} {list(offsets.shape)}")
+    bounds = offsets.tolist()
+    if bounds[0] != 0 or bounds[-1] != len(points):
+        raise ValueError(f"offsets: expected 0 to {len(points)} (the points), got {bounds[0]} to {bounds[-1]}")
+    if any(end < start for start, end in pairwise(bounds)):
+        raise ValueError("offsets: expected a sequence that never falls")
+    return [points[start:end] for start, end in pairwise(bounds)]
+
+
+def quad_bounds(quads: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Upright boxes around quads.
+
+    Args:
+        quads: [K, 4, 2] or K arrays [4, 2], x and y in pixels.
+
+    Returns:
+        [K, 4] x_min, y_min, x_max, y_max in the quads' dtype; [0, 4] int16 for none.
+    """
+    if len(quads) == 0:
+        return np.empty((0, 4), np.int16)
+    stacked = np.asarray(quads)
+    return np.concatenate((stacked.min(axis=1), stacked.max(axis=1)), axis=1)

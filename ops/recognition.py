@@ -1,0 +1,148 @@
+"""Batches of a text recogniser.
+
+PaddleX sorts the crops of a page by shape, takes them in chunks, and pads each chunk to its widest crop. The padding
+reaches the answer, so the chunks' widths are reproduced here; which crops then travel in one call is free.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
+
+ImageShape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LineBatch:
+    """Crops that share a padded width.
+
+    Attributes:
+        indices: of the crops, in the order of the caller's list of crops.
+        width: of the network's input, pixels.
+    """
+
+    indices: tuple[int, ...]
+    width: int
+
+
+def line_widths(h: int, w: int, image_shape: ImageShape, max_width: int = MAX_RECOGNITION_WIDTH) -> tuple[int, int]:
+    """How wide a crop becomes.
+
+    Args:
+        h: height of the crop, pixels.
+        w: width of the crop, pixels.
+        image_shape: channels, height and least width of the network's input.
+        max_width: greatest width of the network's input, pixels; longer lines are squeezed.
+
+    Returns:
+        Width of the resized crop, and width PaddleX pads it to when it is alone.
+    """
+    _, net_h, net_w = image_shape
+    ratio = w / h
+    padded = int(net_h * max(net_w / net_h, ratio))
+    if padded > max_width:
+        return max_width, max_width
+    return min(padded, math.ceil(net_h * ratio)), padded
+
+
+def plan_batches(
+    sizes: Sequence[tuple[int, int]],
+    *,
+    image_shape: ImageShape = (3, 48, 320),
+    batch_size: int,
+    max_width: int = MAX_RECOGNITION_WIDTH,
+) -> list[LineBatch]:
+    """Group the crops of one page as PaddleX does.
+
+    Args:
+        sizes: height and width of every crop, pixels.
+        image_shape: channels, height and least width of the network's input.
+        batch_size: PaddleX's batch size (6 in the OCR pipeline): the size of a chunk.
+        max_width: greatest width of the network's input, pixels.
+
+    Returns:
+        The chunks from the narrowest crops to the widest; every index occurs once.
+
+    Raises:
+        ValueError: a crop without pixels, or a batch size below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    for index, (h, w) in enumerate(sizes):
+        if h < 1 or w < 1:
+            raise ValueError(f"crop {index} has no pixels: it is {w}x{h} (width x height)")
+    order = sorted(range(len(sizes)), key=lambda index: sizes[index][1] / sizes[index][0])
+    batches = []
+    for start in range(0, len(order), batch_size):
+        chunk = tuple(order[start : start + batch_size])
+        widest = max(line_widths(*sizes[index], image_shape, max_width)[1] for index in chunk)
+        batches.append(LineBatch(chunk, widest))
+    return batches
+
+
+def merge_batches(batches: Iterable[LineBatch], max_rows: int) -> list[LineBatch]:
+    """Let chunks of equal width share a call. A row's answer depends on its width only, so none changes.
+
+    Args:
+        batches: what `plan_batches` gave.
+        max_rows: most crops of one call.
+
+    Returns:
+        Batches of at most `max_rows`, in the order in which their widths first occur.
+
+    Raises:
+        ValueError: `max_rows` is below 1.
+    """
+    if max_rows < 1:
+        raise ValueError(f"max_rows is {max_rows}; it must be at least 1")
+    rows: dict[int, list[int]] = {}
+    for batch in batches:
+        rows.setdefault(batch.width, []).extend(batch.indices)
+    return [
+        LineBatch(tuple(indices[start : start + max_rows]), width)
+        for width, indices in rows.items()
+        for start in range(0, len(indices), max_rows)
+    ]
+
+
+def build_batch(
+    crops: Sequence[np.ndarray],
+    batch: LineBatch,
+    image_shape: ImageShape = (3, 48, 320),
+    max_width: int = MAX_RECOGNITION_WIDTH,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Resize a batch's crops into the network's input.
+
+    Args:
+        crops: all crops of the page, uint8 [h, w, 3] BGR each.
+        batch: which of them, and the input's width.
+        image_shape: channels, height and least width of the network's input.
+        max_width: greatest width of the network's input, pixels.
+
+    Returns:
+        x uint8 [n, image height, batch.width, 3], crops at the left and zeros at their right; and widths int32
+        [n, 1], the crops' own. The network blanks the columns from there on.
+
+    Raises:
+        ValueError: an image shape of other than 3 channels, or a crop wider than the batch.
+    """
+    channels, net_h, _ = image_shape
+    if channels != 3:
+        raise ValueError(f"image_shape has {channels} channels; crops have 3")
+    x = np.zeros((len(batch.indices), net_h, batch.width, 3), np.uint8)
+    widths = np.empty((len(batch.indices), 1), np.int32)
+    for row, index in enumerate(batch.indices):
+        crop = crops[index]
+        width, padded = line_widths(crop.shape[0], crop.shape[1], image_shape, max_width)
+        if padded > batch.width:
+            raise ValueError(f"crop {index} needs {padded} columns; the batch has {batch.width}")
+        # Written in place: a row's columns are contiguous enough for OpenCV.
+        cv2.resize(crop, (width, net_h), dst=x[row, :, :width])
+        widths[row] = width
+    return x, widths

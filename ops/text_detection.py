@@ -1,0 +1,91 @@
+"""Preprocessing of text detection: a page brought to a size that the DB network takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# The network halves its input five times.
+STRIDE = 32
+# Below this sum of height and width a page is padded before it is resized.
+_TINY_SUM = 64
+
+
+@dataclass(frozen=True)
+class ResizedPage:
+    """A page as the detector sees it.
+
+    Attributes:
+        image: uint8 [h, w, 3] BGR, h and w multiples of 32.
+        ratio_h: h over the height that was resized (that of the padded page where padding took place).
+        ratio_w: the same for widths.
+        src_h: height of the page itself, pixels; polygons are scaled to it.
+        src_w: width of the page itself, pixels.
+    """
+
+    image: np.ndarray
+    ratio_h: float
+    ratio_w: float
+    src_h: int
+    src_w: int
+
+
+def resize_for_detection(
+    image: np.ndarray, *, limit_side_len: int, limit_type: str, max_side_limit: int
+) -> ResizedPage:
+    """Resize a page bilinearly for the detector. A page of the right size is passed on without a copy.
+
+    Args:
+        image: uint8 [H, W, 3] BGR.
+        limit_side_len: the limit, pixels.
+        limit_type: "min": the shorter side becomes at least that long; "max": the longer one at most;
+            "resize_long": the longer one exactly (all up to the rounding to multiples of 32).
+        max_side_limit: the longer side is brought down to this, pixels, whatever came before.
+
+    Raises:
+        ValueError: the image is empty or of another shape, or the limit type is unknown.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"expected a page of shape [H, W, 3] with pixels, got {list(image.shape)}")
+    src_h, src_w = image.shape[:2]
+    if src_h + src_w < _TINY_SUM:
+        image = _pad_tiny(image)
+    h, w = image.shape[:2]
+    new_h, new_w = detection_size(
+        h, w, limit_side_len=limit_side_len, limit_type=limit_type, max_side_limit=max_side_limit
+    )
+    if (new_h, new_w) != (h, w):
+        image = cv2.resize(image, (new_w, new_h))
+    return ResizedPage(image, new_h / h, new_w / w, src_h, src_w)
+
+
+def detection_size(h: int, w: int, *, limit_side_len: int, limit_type: str, max_side_limit: int) -> tuple[int, int]:
+    """Height and width of the detector's input for a page of h x w pixels; see `resize_for_detection`."""
+    if limit_type == "min":
+        ratio = limit_side_len / min(h, w) if min(h, w) < limit_side_len else 1.0
+    elif limit_type == "max":
+        ratio = limit_side_len / max(h, w) if max(h, w) > limit_side_len else 1.0
+    elif limit_type == "resize_long":
+        ratio = limit_side_len / max(h, w)
+    else:
+        raise ValueError(f"limit_type is {limit_type!r}; allowed: 'min', 'max', 'resize_long'")
+    new_h, new_w = int(h * ratio), int(w * ratio)
+    if max(new_h, new_w) > max_side_limit:
+        ratio = max_side_limit / max(new_h, new_w)
+        new_h, new_w = int(new_h * ratio), int(new_w * ratio)
+    return _round_to_stride(new_h), _round_to_stride(new_w)
+
+
+def _round_to_stride(side: int) -> int:
+    # Python's round takes halves to the even neighbour, as PaddleX does: 48 -> 64, 80 -> 64.
+    return max(round(side / STRIDE) * STRIDE, STRIDE)
+
+
+def _pad_tiny(image: np.ndarray) -> np.ndarray:
+    """Black pixels at the right and at the bottom, up to 32 a side."""
+    h, w = image.shape[:2]
+    padded = np.zeros((max(STRIDE, h), max(STRIDE, w), 3), np.uint8)
+    padded[:h, :w] = image
+    return padded

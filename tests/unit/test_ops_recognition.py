@@ -1,0 +1,127 @@
+"""Batches of the recogniser: order, chunks, widths, merging, and what is written where."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddlex_triton.ops.recognition import LineBatch, build_batch, line_widths, merge_batches, plan_batches
+
+SHAPE = (3, 48, 320)
+
+
+def crop(h: int, w: int) -> np.ndarray:
+    return np.random.default_rng(h * 10_000 + w).integers(0, 256, (h, w, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("h", "w", "expected"),
+    [
+        (48, 320, (320, 320)),
+        (32, 100, (150, 320)),
+        (48, 1, (1, 320)),
+        (20, 401, (962, 962)),  # 962.4: cut off for the batch, and no wider than it
+        (31, 100, (155, 320)),  # 154.8: rounded up where there is room
+        (48, 3200, (3200, 3200)),
+        (48, 3201, (3200, 3200)),
+        (1, 30_000, (3200, 3200)),
+    ],
+)
+def test_widths(h, w, expected):
+    assert line_widths(h, w, SHAPE) == expected
+
+
+def test_plan_of_nothing():
+    assert plan_batches([], batch_size=6) == []
+    assert merge_batches([], max_rows=32) == []
+
+
+def test_plan_sorts_by_shape_and_keeps_the_order_of_equals():
+    sizes = [(10, 100), (10, 20), (20, 40), (10, 90), (30, 60)]
+    assert plan_batches(sizes, batch_size=2) == [
+        LineBatch((1, 2), 320),
+        LineBatch((4, 3), 432),
+        LineBatch((0,), 480),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 7, 12, 13])
+def test_chunks(count):
+    batches = plan_batches([(48, 100 + 10 * index) for index in range(count)], batch_size=6)
+    assert [len(batch.indices) for batch in batches] == [6] * (count // 6) + [count % 6] * (count % 6 > 0)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0)])
+def test_plan_refuses_empty_crops(size):
+    with pytest.raises(ValueError, match="crop 1 has no pixels"):
+        plan_batches([(5, 5), size], batch_size=6)
+
+
+def test_sizes_of_batches_start_at_one():
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        plan_batches([(5, 5)], batch_size=0)
+    with pytest.raises(ValueError, match="max_rows is 0"):
+        merge_batches([], max_rows=0)
+
+
+def test_merge():
+    planned = [LineBatch((4, 2), 320), LineBatch((0, 1), 320), LineBatch((3,), 500), LineBatch((5,), 320)]
+    assert merge_batches(planned, max_rows=3) == [
+        LineBatch((4, 2, 0), 320),
+        LineBatch((1, 5), 320),
+        LineBatch((3,), 500),
+    ]
+    assert merge_batches(planned, max_rows=5)[0] == LineBatch((4, 2, 0, 1, 5), 320)
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 500), st.integers(1, 40_000)), max_size=40),
+    batch_size=st.integers(1, 8),
+    max_rows=st.integers(1, 32),
+)
+def test_merging_changes_no_width(sizes, batch_size, max_rows):
+    planned = plan_batches(sizes, batch_size=batch_size)
+    merged = merge_batches(planned, max_rows)
+    before = {index: batch.width for batch in planned for index in batch.indices}
+    after = {index: batch.width for batch in merged for index in batch.indices}
+    assert after == before
+    assert sorted(before) == list(range(len(sizes)))
+    assert sum(len(batch.indices) for batch in merged) == len(sizes)
+    assert all(1 <= len(batch.indices) <= max_rows and 320 <= batch.width <= 3200 for batch in merged)
+    assert all(line_widths(sizes[index][0], sizes[index][1], SHAPE)[0] <= width for index, width in before.items())
+
+
+def test_build():
+    crops = [crop(32, 100), crop(48, 320), crop(20, 400), np.rot90(crop(300, 40))]
+    x, widths = build_batch(crops, LineBatch((2, 0, 3), 960), SHAPE)
+    assert x.shape == (3, 48, 960, 3)
+    assert x.dtype == np.uint8
+    assert widths.dtype == np.int32
+    assert widths.tolist() == [[960], [150], [360]]
+    for row, index in enumerate((2, 0, 3)):
+        width = int(widths[row, 0])
+        np.testing.assert_array_equal(x[row, :, :width], cv2.resize(np.ascontiguousarray(crops[index]), (width, 48)))
+        assert not x[row, :, width:].any()
+
+
+def test_build_takes_read_only_views():
+    view = np.broadcast_to(np.array([1, 2, 3], np.uint8), (60, 90, 3))
+    x, widths = build_batch([view], LineBatch((0,), 320), SHAPE)
+    assert widths.tolist() == [[72]]
+    assert np.unique(x[0, :, :72].reshape(-1, 3), axis=0).tolist() == [[1, 2, 3]]
+
+
+def test_build_at_another_height():
+    shape = (3, 32, 160)
+    (batch,) = plan_batches([(32, 100)], image_shape=shape, batch_size=1)
+    x, widths = build_batch([crop(32, 100)], batch, shape)
+    assert x.shape == (1, 32, 160, 3)
+    assert widths.tolist() == [[100]]
+
+
+def test_build_refuses():
+    with pytest.raises(ValueError, match="crop 0 needs 960 columns; the batch has 320"):
+        build_batch([crop(20, 400)], LineBatch((0,), 320), SHAPE)
+    with pytest.raises(ValueError, match="image_shape has 1 channels"):
+        build_batch([crop(20, 40)], LineBatch((0,), 320), (1, 48, 320))

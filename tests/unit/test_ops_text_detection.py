@@ -1,0 +1,91 @@
+"""The detector's input: size rules, padding of tiny pages, bounds."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddlex_triton.ops.text_detection import detection_size, resize_for_detection
+
+
+def page(h: int, w: int) -> np.ndarray:
+    return np.random.default_rng(h * 10_000 + w).integers(0, 256, (h, w, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("size", "limit_side_len", "limit_type", "max_side_limit", "expected"),
+    [
+        ((100, 3000), 64, "min", 4000, (96, 3008)),
+        ((1000, 40), 736, "min", 4000, (4000, 160)),
+        ((720, 1280), 960, "max", 4000, (544, 960)),
+        ((720, 1280), 2000, "max", 4000, (704, 1280)),
+        ((333, 777), 640, "resize_long", 4000, (288, 640)),
+        ((48, 80), 32, "min", 4000, (64, 64)),  # 1.5 and 2.5 strides: halves go to the even neighbour
+        ((1, 100_000), 64, "min", 4000, (32, 4000)),
+        ((5000, 5000), 64, "min", 4000, (4000, 4000)),
+        ((64, 64), 1, "max", 1, (32, 32)),
+    ],
+)
+def test_size(size, limit_side_len, limit_type, max_side_limit, expected):
+    options = {"limit_side_len": limit_side_len, "limit_type": limit_type, "max_side_limit": max_side_limit}
+    assert detection_size(*size, **options) == expected
+
+
+def test_resize_is_opencvs_bilinear():
+    image = page(90, 130)
+    resized = resize_for_detection(image, limit_side_len=200, limit_type="min", max_side_limit=4000)
+    np.testing.assert_array_equal(resized.image, cv2.resize(image, (288, 192)))
+    assert (resized.ratio_h, resized.ratio_w) == (192 / 90, 288 / 130)
+    assert (resized.src_h, resized.src_w) == (90, 130)
+
+
+def test_a_page_of_the_right_size_is_not_copied():
+    image = page(64, 96)
+    resized = resize_for_detection(image, limit_side_len=64, limit_type="min", max_side_limit=4000)
+    assert resized.image is image
+    assert (resized.ratio_h, resized.ratio_w) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 30), (37, 19), (1, 62)])
+def test_a_tiny_page_is_padded_with_black(size):
+    image = page(*size)
+    h, w = max(size[0], 32), max(size[1], 32)
+    resized = resize_for_detection(image, limit_side_len=32, limit_type="min", max_side_limit=4000)
+    padded = np.zeros((h, w, 3), np.uint8)
+    padded[: size[0], : size[1]] = image
+    net_h, net_w = resized.image.shape[:2]
+    np.testing.assert_array_equal(resized.image, cv2.resize(padded, (net_w, net_h)))
+    assert (resized.src_h, resized.src_w) == size
+    assert (resized.ratio_h, resized.ratio_w) == (net_h / h, net_w / w)
+
+
+def test_a_page_at_the_bound_is_not_padded():
+    image = page(1, 63)
+    resized = resize_for_detection(image, limit_side_len=32, limit_type="max", max_side_limit=4000)
+    np.testing.assert_array_equal(resized.image, cv2.resize(image, (32, 32)))
+
+
+@given(
+    h=st.integers(1, 20_000),
+    w=st.integers(1, 20_000),
+    limit_side_len=st.integers(1, 8000),
+    limit_type=st.sampled_from(["min", "max", "resize_long"]),
+    max_side_limit=st.integers(1, 8000),
+)
+def test_sides_are_bounded_multiples_of_32(h, w, limit_side_len, limit_type, max_side_limit):
+    options = {"limit_side_len": limit_side_len, "limit_type": limit_type, "max_side_limit": max_side_limit}
+    for side in detection_size(h, w, **options):
+        assert side % 32 == 0
+        assert 32 <= side <= max(max_side_limit + 16, 32)
+
+
+def test_unknown_limit_type():
+    with pytest.raises(ValueError, match=r"limit_type is 'long'; allowed: 'min', 'max', 'resize_long'"):
+        resize_for_detection(page(64, 64), limit_side_len=64, limit_type="long", max_side_limit=4000)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (5, 0, 3), (5, 5), (5, 5, 1)])
+def test_what_is_not_a_page(shape):
+    with pytest.raises(ValueError, match=r"expected a page of shape \[H, W, 3\]"):
+        resize_for_detection(np.zeros(shape, np.uint8), limit_side_len=64, limit_type="min", max_side_limit=4000)
