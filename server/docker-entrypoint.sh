@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Assembles the directory to serve, then becomes tritonserver. Arguments are added to its command line.
+#
+#   PADDLEX_TRITON_PIPELINES   pipelines to load, separated by commas or spaces         OCR
+#   PADDLEX_TRITON_FLAVOUR     configuration flavour: cpu, gpu, ...                     cpu
+#   PADDLEX_TRITON_NETWORKS    folder with the exported networks, may be read-only      /networks
+#   PADDLEX_TRITON_MODELS      directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
+#   PADDLEX_TRITON_SHM_START   bytes of /dev/shm that each module instance starts with  16777216
+#   PADDLEX_TRITON_SHM_GROWTH  bytes by which one grows when a page does not fit        16777216
+set -euo pipefail
+
+networks=${PADDLEX_TRITON_NETWORKS:-/networks}
+models=${PADDLEX_TRITON_MODELS:-/var/lib/paddlex-triton/models}
+# Triton's default is 1 MiB. A page of 5 megapixels is 15 MB, so most pages fit without growing.
+shm_start=${PADDLEX_TRITON_SHM_START:-16777216}
+shm_growth=${PADDLEX_TRITON_SHM_GROWTH:-16777216}
+
+read -r -a pipelines <<<"$(tr ',\n' '  ' <<<"${PADDLEX_TRITON_PIPELINES:-OCR}")"
+options=()
+for pipeline in "${pipelines[@]}"; do
+  options+=(--pipeline "$pipeline")
+done
+
+# Ends the container, with the export command to run, if a network is missing.
+paddlex-triton assemble "${options[@]}" --flavour "${PADDLEX_TRITON_FLAVOUR:-cpu}" --networks "$networks" "$models"
+
+exec tritonserver \
+  --model-repository="$models" \
+  --model-control-mode=none \
+  --exit-on-error=true \
+  --strict-readiness=true \
+  --exit-timeout-secs=30 \
+  --backend-config="python,shm-default-byte-size=$shm_start" \
+  --backend-config="python,shm-growth-byte-size=$shm_growth" \
+  "$@"
