@@ -1,1 +1,4 @@
-"""Export: official or own weights to verified Triton networks."""
+"""Export: official or own weights to verified Triton networks.
+
+`commands` and `zoo` import nothing heavy; `api` needs the extra `paddlex-triton[export]` (onnx, onnxruntime).
+"""

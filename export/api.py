@@ -1,0 +1,310 @@
+"""Export from Python: `export_network` for a name of the zoo, `export_directory` for a folder of own weights."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from pydantic import ValidationError
+
+from paddlex_triton import paths
+from paddlex_triton.export import report as export_report
+from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
+from paddlex_triton.export.errors import ExportError, InstallError, SourceError, UsageError
+from paddlex_triton.export.families import FAMILIES
+from paddlex_triton.export.families.base import NetworkFamily
+from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_of, parse_model
+from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.export.install import clean, install_network
+from paddlex_triton.export.report import ExportReport
+from paddlex_triton.export.sources.base import Source, Weights, sha256_of
+from paddlex_triton.export.sources.directory import DirectorySource
+from paddlex_triton.export.sources.wheel import WheelSource
+from paddlex_triton.export.verify import verify
+from paddlex_triton.export.zoo import ZooEntry, find_network
+from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
+from paddlex_triton.version import __version__
+
+MODEL_PATH = "1/model.onnx"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+# What lies in an exported network's folder besides the model and its configuration.
+Present = tuple[NetworkInfo, ExportReport]
+
+
+def _silent(message: str) -> None:
+    del message
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to export.
+
+    Attributes:
+        into: the repository, `paths.networks_repository()` by default.
+        force: export again what is up to date, and replace what came from another source.
+        images: more pictures to verify on, uint8 [H,W,3], BGR.
+        progress: told what is being done, one short phrase at a time.
+    """
+
+    into: Path | None = None
+    force: bool = False
+    images: Sequence[np.ndarray] = ()
+    progress: Callable[[str], None] = field(default=_silent)
+
+    @property
+    def repository(self) -> Path:
+        """The repository networks go to."""
+        return self.into if self.into is not None else paths.networks_repository()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an export did.
+
+    Attributes:
+        path: the network's folder.
+        installed: False where it was there already and up to date.
+        report: its export.json.
+    """
+
+    path: Path
+    installed: bool
+    report: ExportReport
+
+
+def export_network(name: str, into: Path | None = None, *, force: bool = False) -> Path:
+    """Export a network of the zoo.
+
+    Args:
+        name: its official name.
+        into: the repository, `paths.networks_repository()` by default.
+        force: export again even if it is up to date.
+
+    Returns:
+        The network's folder.
+
+    Raises:
+        ExportError: see its subclasses; nothing was installed.
+    """
+    return run_export_network(name, Options(into=into, force=force)).path
+
+
+def export_directory(
+    path: Path, into: Path | None = None, name: str | None = None, family: Family | None = None, *, force: bool = False
+) -> Path:
+    """Export the weights in a folder (an ONNX file and PaddleX's inference.yml).
+
+    Args:
+        path: the folder.
+        into: the repository, `paths.networks_repository()` by default.
+        name: the network's name; by default `Global.model_name` of inference.yml.
+        family: the network's family; by default told from inference.yml.
+        force: export again even if it is up to date, and replace what came from another source.
+
+    Returns:
+        The network's folder.
+
+    Raises:
+        ExportError: see its subclasses; nothing was installed.
+    """
+    return run_export_directory(path, Options(into=into, force=force), name=name, family=family).path
+
+
+def run_export_network(name: str, options: Options) -> Outcome:
+    """`export_network`, with all options and the whole outcome."""
+    entry = find_network(name)
+    options.progress(f"fetching {entry.sources[0].label}")
+    weights = _fetch_first(sources_of(entry))
+    return _export(weights, entry.name, FAMILIES[entry.family], options)
+
+
+def run_export_directory(
+    path: Path, options: Options, name: str | None = None, family: Family | None = None
+) -> Outcome:
+    """`export_directory`, with all options and the whole outcome."""
+    weights = DirectorySource(path).fetch()
+    return _export(weights, name_for(weights, name), FAMILIES[family_for(weights, family)], options)
+
+
+def sources_of(entry: ZooEntry) -> list[Source]:
+    """The sources of a network of the zoo, in the order they are tried."""
+    settings = parse_inference(entry.inference, f"zoo: {entry.name}")
+    return [WheelSource(source, settings) for source in entry.sources]
+
+
+def name_for(weights: Weights, name: str | None) -> str:
+    """The name of a network from a folder: the one given, else the one in inference.yml.
+
+    Raises:
+        UsageError: there is neither, or it cannot be a folder's name.
+    """
+    chosen = name or weights.settings.model_name
+    if not chosen:
+        raise UsageError(f"{weights.label}: inference.yml has no Global.model_name; give a name with --name")
+    if not _NAME.fullmatch(chosen):
+        raise UsageError(
+            f"{chosen!r} cannot be a network's name; allowed: letters, digits, '.', '_' and '-', at most 128, "
+            "a letter or digit first"
+        )
+    return chosen
+
+
+def family_for(weights: Weights, family: Family | None) -> Family:
+    """The family of a network from a folder: told by inference.yml, else the one given.
+
+    Raises:
+        UsageError: neither tells, or the two contradict each other.
+    """
+    told = weights.settings.family
+    if told is None and family is None:
+        post = weights.settings.postprocess.get("name")
+        reason = f"does not tell it (PostProcess.name is {post!r})" if post else "has no PostProcess.name"
+        raise UsageError(f"{weights.label}: inference.yml {reason}; give the family: --family {'|'.join(FAMILIES)}")
+    if told is not None and family is not None and told != family:
+        raise UsageError(f"{weights.label}: inference.yml says {told}, --family says {family}")
+    chosen = told or family
+    assert chosen is not None
+    return chosen
+
+
+def _fetch_first(sources: Sequence[Source]) -> Weights:
+    """The weights of the first source that has them."""
+    failures: list[str] = []
+    for source in sources:
+        try:
+            return source.fetch()
+        except SourceError as error:
+            failures.append(str(error))
+    raise SourceError("; ".join(failures))
+
+
+def _export(weights: Weights, name: str, family: NetworkFamily, options: Options) -> Outcome:
+    """Edit, prove and install one network."""
+    started = time.perf_counter()
+    repository = options.repository
+    clean(repository)
+    settings = family.complete(weights.settings, _metadata(weights), weights.label)
+    present = _present(repository / name)
+    if present is not None and not options.force:
+        if _is_current(repository / name, present, weights, settings, family):
+            return Outcome(repository / name, installed=False, report=present[1])
+        info = present[0]
+        if info.provenance.source_sha256 != weights.sha256:
+            raise InstallError(
+                f"{name} is there, made from {info.provenance.source} (SHA-256 {info.provenance.source_sha256[:12]}); "
+                f"--force replaces it by {weights.label} ({weights.sha256[:12]})"
+            )
+    options.progress(f"editing {name}")
+    edited = family.edit(open_source(weights.model), settings)
+    content = edited.SerializeToString(deterministic=True)
+    options.progress(f"verifying {name}")
+    verification = verify(family, weights.model, content, settings, options.images)
+    report = ExportReport(
+        name=name,
+        family=family.name,
+        source=weights.label,
+        source_sha256=weights.sha256,
+        settings_sha256=_settings_sha256(settings),
+        sha256=sha256_of(content),
+        opset=opset_of(edited),
+        ir_version=IR_VERSION,
+        versions=_versions() | {"onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
+        seconds=round(time.perf_counter() - started, 3),
+        verification=verification,
+    )
+    options.progress(f"installing {name}")
+    path = install_network(repository, name, _files(weights, settings, family, report, content))
+    return Outcome(path, installed=True, report=report)
+
+
+def _files(
+    weights: Weights, settings: InferenceSettings, family: NetworkFamily, report: ExportReport, content: bytes
+) -> dict[str, bytes]:
+    """All files of a network's folder."""
+    info = NetworkInfo(
+        name=report.name,
+        family=family.name,
+        max_batch_size=family.max_batch_size,
+        sha256=report.sha256,
+        geometry=family.geometry(settings),
+        postprocess=settings.postprocess,
+        characters=family.characters(settings),
+        provenance=Provenance(
+            source=weights.label,
+            file=weights.file,
+            source_sha256=weights.sha256,
+            opset=report.opset,
+            ir_version=report.ir_version,
+            converters=weights.converters | _versions(),
+        ),
+    )
+    files = {MODEL_PATH: content, FILE_NAME: _json(info.model_dump_json(indent=1))}
+    files[export_report.FILE_NAME] = _json(report.model_dump_json(indent=1))
+    for flavour in FLAVOURS.values():
+        values = family.config_values(settings)
+        text = render_config(flavour, family.name, report.name, family.max_batch_size, values)
+        files[flavour.file] = text.encode()
+    return files
+
+
+def _json(text: str) -> bytes:
+    return (text + "\n").encode()
+
+
+def _versions() -> dict[str, str]:
+    return {"paddlex-triton": __version__, "onnx": onnx.__version__}
+
+
+def _settings_sha256(settings: InferenceSettings) -> str:
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+
+
+def _sha256_of_file(path: Path) -> str | None:
+    return sha256_of(path.read_bytes()) if path.is_file() else None
+
+
+def _metadata(weights: Weights) -> dict[str, str]:
+    return {entry.key: entry.value for entry in parse_model(weights.model).metadata_props}
+
+
+def _present(folder: Path) -> Present | None:
+    """What was exported into a folder before; None where nothing was, or it cannot be read and is made anew."""
+    try:
+        return NetworkInfo.load(folder / FILE_NAME), ExportReport.load(folder / export_report.FILE_NAME)
+    except (OSError, ValidationError):
+        return None
+
+
+def _is_current(
+    folder: Path, present: Present, weights: Weights, settings: InferenceSettings, family: NetworkFamily
+) -> bool:
+    """The same weights, settings and exporter made it, and its model file is still what was installed."""
+    info, report = present
+    return (
+        info.family == family.name
+        and info.provenance.source_sha256 == weights.sha256
+        and report.settings_sha256 == _settings_sha256(settings)
+        and report.versions.get("paddlex-triton") == __version__
+        and _sha256_of_file(folder / MODEL_PATH) == info.sha256
+    )
+
+
+__all__ = [
+    "ExportError",
+    "Options",
+    "Outcome",
+    "export_directory",
+    "export_network",
+    "run_export_directory",
+    "run_export_network",
+]

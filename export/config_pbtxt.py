@@ -1,0 +1,81 @@
+"""config.pbtxt of a network: one template per family, rendered once per flavour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from paddlex_triton.network import Family
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One way to run a network.
+
+    Attributes:
+        file: where its configuration lies in the network's folder.
+        where: what it runs on, in words.
+        execution: its part of the configuration: instances and accelerator options.
+    """
+
+    file: str
+    where: str
+    execution: str
+
+
+_CPU = """\
+# One instance: ONNX Runtime spreads a single run over all cores by itself, a second would only compete for them.
+instance_group [ { count: 1 kind: KIND_CPU } ]
+
+# 0: as many threads as there are cores.
+parameters { key: "intra_op_thread_count" value { string_value: "0" } }
+"""
+
+_GPU = """\
+# One instance per GPU: more need their own copy of weights and activations, and a GPU runs one batch at a time well.
+instance_group [ { count: 1 kind: KIND_GPU } ]
+
+optimization {
+  execution_accelerators {
+    gpu_execution_accelerator [
+      {
+        name: "cuda"
+        # Sizes change from call to call, and the default would time every algorithm anew for each of them.
+        parameters { key: "cudnn_conv_algo_search" value: "HEURISTIC" }
+        # Grow by what is asked for: with changing sizes, growing by powers of two keeps twice the memory.
+        parameters { key: "arena_extend_strategy" value: "kSameAsRequested" }
+        # TF32 rounds products to 10 bits, and answers would leave their tolerance.
+        parameters { key: "use_tf32" value: "0" }
+      }
+    ]
+  }
+}
+"""
+
+FLAVOURS: dict[str, Flavour] = {
+    "cpu": Flavour("config.pbtxt", "ONNX Runtime on CPU", _CPU),
+    "gpu": Flavour("configs/gpu.pbtxt", "ONNX Runtime on GPU", _GPU),
+}
+
+
+def render_config(flavour: Flavour, family: Family, name: str, max_batch_size: int, values: dict[str, str]) -> str:
+    """Render a network's configuration.
+
+    Args:
+        flavour: how the network is run.
+        family: chooses the template.
+        name: the network's name.
+        max_batch_size: rows in one run.
+        values: for the family's own places in its template.
+    """
+    template = Template((_TEMPLATES / f"{family}.pbtxt").read_text(encoding="utf-8"))
+    return template.substitute(
+        values,
+        name=name,
+        where=flavour.where,
+        max_batch_size=str(max_batch_size),
+        execution=flavour.execution.rstrip(),
+    )

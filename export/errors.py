@@ -1,0 +1,51 @@
+"""What can go wrong in an export. Every message says what was wrong and what is allowed; none needs a traceback.
+
+ExportError
+├── UsageError            the names, options or the folder given do not make sense together
+├── SourceError           the weights could not be fetched, or are not the ones expected
+├── InferenceFileError    inference.yml cannot be read, or contradicts the weights
+├── GraphError            the ONNX graph is not of a kind this family takes
+├── VerificationError     the exported graph does not answer as its source does
+├── InstallError          the network could not be written into the repository
+└── MissingDependency     the extra `paddlex-triton[export]` is not installed
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ExportError(Exception):
+    """Base of all errors of an export."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(ExportError):
+    """The names, options or the folder given do not make sense together."""
+
+    exit_code = 2
+
+
+class SourceError(ExportError):
+    """The weights could not be fetched, or are not the ones expected."""
+
+
+class InferenceFileError(ExportError):
+    """`inference.yml` cannot be read, or contradicts the weights."""
+
+
+class GraphError(ExportError):
+    """The ONNX graph is not of a kind the family takes."""
+
+
+class VerificationError(ExportError):
+    """The exported graph does not answer as its source does."""
+
+
+class InstallError(ExportError):
+    """The network could not be written into the repository."""
+
+
+class MissingDependency(ExportError):
+    """The extra `paddlex-triton[export]` is not installed."""

@@ -1,0 +1,10 @@
+"""The network families. A family bundles its graph edits, its verification and its configuration; one module each."""
+
+from __future__ import annotations
+
+from paddlex_triton.export.families.base import NetworkFamily
+from paddlex_triton.export.families.ctc_recognition import CTCRecognition
+from paddlex_triton.export.families.db_detection import DBDetection
+from paddlex_triton.network import Family
+
+FAMILIES: dict[Family, NetworkFamily] = {family.name: family for family in (DBDetection(), CTCRecognition())}

@@ -1,0 +1,140 @@
+"""The proof of an exported network: the edited graph answers as its source does, in any batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import onnxruntime
+from pydantic import BaseModel, ConfigDict
+
+from paddlex_triton.export.errors import VerificationError
+from paddlex_triton.export.families.base import Case, NetworkFamily, Tensors
+from paddlex_triton.export.inference_yml import InferenceSettings
+
+
+class CaseResult(BaseModel):
+    """One input: how far the edited graph was from the source, and its rows from the same rows alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    shape: list[int]
+    edit_difference: float
+    row_difference: float
+
+
+class VerificationReport(BaseModel):
+    """All inputs, and the tolerances they had to keep."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    edit_tolerance: float
+    row_tolerance: float
+    max_edit_difference: float
+    max_row_difference: float
+    seconds: float
+    cases: list[CaseResult]
+
+
+def verify(
+    family: NetworkFamily,
+    source: bytes,
+    edited: bytes,
+    settings: InferenceSettings,
+    images: Sequence[np.ndarray] = (),
+) -> VerificationReport:
+    """Compare an edited graph with its source in ONNX Runtime.
+
+    Args:
+        family: knows the inputs to try and how answers are compared.
+        source: the serialized model as it came.
+        edited: the serialized network.
+        settings: how the source wants its input.
+        images: more pictures to try, uint8 [H,W,3], BGR.
+
+    Raises:
+        VerificationError: a graph is invalid or does not run, or answers lie further apart than the family allows.
+    """
+    started = time.perf_counter()
+    source_session, edited_session = _session("source", source), _session("edited", edited)
+    results = []
+    for case in family.cases(settings, images):
+        result = _run_case(family, case, settings, source_session, edited_session)
+        _require(case, "the source graph", result.edit_difference, family.edit_tolerance)
+        _require(case, "the same rows alone", result.row_difference, family.row_tolerance)
+        results.append(result)
+    return VerificationReport(
+        edit_tolerance=family.edit_tolerance,
+        row_tolerance=family.row_tolerance,
+        max_edit_difference=max(result.edit_difference for result in results),
+        max_row_difference=max(result.row_difference for result in results),
+        seconds=round(time.perf_counter() - started, 3),
+        cases=results,
+    )
+
+
+def _run_case(
+    family: NetworkFamily,
+    case: Case,
+    settings: InferenceSettings,
+    source: onnxruntime.InferenceSession,
+    edited: onnxruntime.InferenceSession,
+) -> CaseResult:
+    source_feeds = {source.get_inputs()[0].name: family.source_input(case.feeds, settings)}
+    source_output = next(iter(_run("source", case, source, source_feeds).values()))
+    if problem := family.problem(case.feeds, source_output, settings):
+        raise VerificationError(f"on {case.name} {list(case.feeds['x'].shape)} {problem}. Not installed")
+    answer = _run("edited", case, edited, case.feeds)
+    wanted = family.answer_of_source(source_output)
+    row_difference = 0.0
+    for row in range(case.batch if case.batch > 1 else 0):
+        alone = _run("edited", case, edited, case.row(row))
+        together = {name: values[row : row + 1] for name, values in answer.items()}
+        apart = family.difference(together, alone, source_output[row : row + 1], exact=False)
+        row_difference = max(row_difference, apart)
+    return CaseResult(
+        name=case.name,
+        shape=list(case.feeds["x"].shape),
+        edit_difference=family.difference(wanted, answer, source_output, exact=True),
+        row_difference=row_difference,
+    )
+
+
+def _session(which: str, content: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Errors only: old graphs draw pages of warnings about unused weights.
+    options.log_severity_level = 3
+    try:
+        onnx.checker.check_model(content, full_check=which == "edited")
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnx and ONNX Runtime raise a type of their own for every cause.
+        raise VerificationError(f"the {which} graph does not load: {_first_line(error)}") from error
+
+
+def _run(which: str, case: Case, session: onnxruntime.InferenceSession, feeds: Tensors) -> dict[str, np.ndarray]:
+    names = [output.name for output in session.get_outputs()]
+    try:
+        values = session.run(names, dict(feeds))
+    except Exception as error:
+        shape = list(next(iter(feeds.values())).shape)
+        raise VerificationError(
+            f"the {which} graph does not run on an input {shape} ({case.name}): {_first_line(error)}"
+        ) from error
+    return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+
+
+def _require(case: Case, other: str, difference: float, tolerance: float) -> None:
+    if not difference <= tolerance:
+        raise VerificationError(
+            f"on {case.name} {list(case.feeds['x'].shape)} the answer is {difference:.3g} from that of {other}; "
+            f"{tolerance:g} is allowed. Not installed"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,93 @@
+"""The command line: grammar, exit codes, one clear message and no traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from paddlex_triton.export.cli import register
+
+app = typer.Typer()
+register(app)
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+def test_folder_is_exported_and_listed(kit, weights_folder, tmp_path):
+    folder, repository = weights_folder(kit.detector(), kit.detector_yml()), str(tmp_path / "repository")
+    done = call("export", "--from-dir", str(folder), "--into", repository)
+    assert done.exit_code == 0, done.output
+    assert "tiny_det: exported to" in done.stdout
+    assert "largest difference from the source 0.0e+00" in done.stdout
+    again = call("export", "--from-dir", str(folder), "--into", repository)
+    assert (again.exit_code, "there already and up to date" in again.stdout) == (0, True)
+    listed = call("models", "--into", repository)
+    assert listed.exit_code == 0
+    lines = {name: line for line in listed.stdout.splitlines() for name in line.split() if "_" in name}
+    assert "yes" in lines["tiny_det"]
+    assert "no" in lines["PP-OCRv4_mobile_rec"]
+    assert "wheel:rapidocr-onnxruntime==1.4.4" in lines["PP-OCRv4_mobile_rec"]
+
+
+def test_dry_run_does_nothing(tmp_path):
+    done = call("export", "--pipeline", "OCR", "--into", str(tmp_path / "repository"), "--dry-run")
+    assert done.exit_code == 0
+    assert done.stdout.count("would export PP-OCRv4_mobile_") == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "one of the three"),
+        (["PP-OCRv4_mobile_det", "--pipeline", "OCR"], "one of the three"),
+        (["--pipeline", "OCR", "--from-dir", "x"], "one of the three"),
+        (["PP-OCRv4_mobile_det", "--preset", "x"], "--preset belongs to --pipeline"),
+        (["PP-OCRv4_mobile_det", "--name", "x"], "--family and --name belong to --from-dir"),
+        (["--from-dir", "x", "--family", "x"], "no family 'x'; known: db_detection, ctc_recognition"),
+        (["--pipeline", "x"], "unknown pipeline 'x'; known: OCR"),
+        (["--pipeline", "OCR", "--preset", "x"], "no preset 'x'; known: PP-OCRv4_mobile"),
+        (["PP-OCRv4_mobil_det"], "did you mean PP-OCRv4_mobile_det"),
+        (["--from-dir", "absent"], "absent is not a folder"),
+        (["PP-OCRv4_mobile_det", "--check-image", "absent.png"], "absent.png is not a picture"),
+    ],
+)
+def test_wrong_usage(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    done = call("export", *arguments, "--into", "repository")
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_failure_is_one_message(kit, weights_folder, tmp_path):
+    folder = weights_folder(kit.detector(input_dims=(1, 3, "H", "W")), kit.detector_yml())
+    done = call("export", "--from-dir", str(folder), "--into", str(tmp_path / "repository"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: the input is [1,3,?,?]; expected [N,3,H,W]")
+    assert "Traceback" not in done.output
+
+
+def test_missing_extra_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    done = call("export", "PP-OCRv4_mobile_det")
+    assert done.exit_code == 1
+    assert "export needs the package onnx: pip install 'paddlex-triton[export]'" in done.stderr
+
+
+def test_help_and_commands_import_nothing_heavy():
+    script = (
+        "import sys; sys.modules.update(onnx=None, onnxruntime=None, cv2=None)\n"
+        "import paddlex_triton.export.cli\n"
+        "from paddlex_triton.export.commands import export_command_for\n"
+        "print(export_command_for('PP-OCRv4_mobile_rec'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "paddlex-triton export PP-OCRv4_mobile_rec\n"), done.stderr

@@ -1,0 +1,82 @@
+"""config.pbtxt: Triton's own protobuf reads it, and it says what the exported graph does."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+
+from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
+from paddlex_triton.export.families import FAMILIES
+from paddlex_triton.export.inference_yml import InferenceSettings
+
+# Generated code without types.
+pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
+
+CASES = [(flavour, family) for flavour in FLAVOURS for family in FAMILIES]
+
+
+def render(flavour: str, family: str) -> tuple[str, Any]:
+    kind = FAMILIES[family]  # type: ignore[index]
+    values = kind.config_values(InferenceSettings())
+    text = render_config(FLAVOURS[flavour], kind.name, "net", kind.max_batch_size, values)
+    return text, text_format.Parse(text, pb.ModelConfig())
+
+
+@pytest.mark.parametrize(("flavour", "family"), CASES)
+def test_triton_reads_it(flavour, family):
+    _, config = render(flavour, family)
+    assert (config.name, config.backend) == ("net", "onnxruntime")
+    assert config.max_batch_size == FAMILIES[family].max_batch_size
+    assert config.default_model_filename == "model.onnx"
+    policy = config.dynamic_batching.default_queue_policy
+    assert policy.max_queue_size > 0
+    assert policy.allow_timeout_override
+    assert policy.timeout_action == policy.REJECT
+    assert [group.count for group in config.instance_group] == [1]
+
+
+@pytest.mark.parametrize(("flavour", "family"), CASES)
+def test_every_number_has_its_reason(flavour, family):
+    """A value that someone may want to tune stands under a comment."""
+    lines = render(flavour, family)[0].splitlines()
+    for key in ("max_batch_size:", "max_queue_size:", "max_queue_delay_microseconds:", "instance_group"):
+        (index,) = [number for number, line in enumerate(lines) if line.strip().startswith(key)]
+        assert lines[index - 1].strip().startswith("#"), key
+
+
+def test_tensors_of_a_detector():
+    _, config = render("cpu", "db_detection")
+    assert [(x.name, x.data_type, list(x.dims)) for x in config.input] == [("x", pb.TYPE_UINT8, [-1, -1, 3])]
+    assert [(y.name, y.data_type, list(y.dims)) for y in config.output] == [("prob", pb.TYPE_FP32, [-1, -1])]
+
+
+def test_tensors_of_a_recognizer():
+    _, config = render("cpu", "ctc_recognition")
+    assert [(x.name, x.data_type, list(x.dims)) for x in config.input] == [
+        ("x", pb.TYPE_UINT8, [48, -1, 3]),
+        ("widths", pb.TYPE_INT32, [1]),
+    ]
+    assert [(y.name, y.data_type, list(y.dims)) for y in config.output] == [
+        ("indices", pb.TYPE_INT32, [-1]),
+        ("probs", pb.TYPE_FP32, [-1]),
+    ]
+
+
+def test_a_long_page_fits_the_recognizers_queue():
+    """1000 lines in calls of 6, from every page that may be in flight."""
+    _, config = render("cpu", "ctc_recognition")
+    assert config.dynamic_batching.default_queue_policy.max_queue_size >= -(-1000 // 6) * 16
+
+
+def test_flavours_differ_in_their_hardware():
+    _, cpu = render("cpu", "db_detection")
+    _, gpu = render("gpu", "db_detection")
+    assert cpu.instance_group[0].kind == pb.ModelInstanceGroup.KIND_CPU
+    assert gpu.instance_group[0].kind == pb.ModelInstanceGroup.KIND_GPU
+    assert not cpu.optimization.execution_accelerators.gpu_execution_accelerator
+    (cuda,) = gpu.optimization.execution_accelerators.gpu_execution_accelerator
+    assert cuda.name == "cuda"
+    assert cuda.parameters["use_tf32"] == "0"

@@ -1,0 +1,137 @@
+"""The proof: it passes for a right edit, and no broken one gets through."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from paddlex_triton.export.errors import VerificationError
+from paddlex_triton.export.families import FAMILIES
+from paddlex_triton.export.graph.contract import open_source
+from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.verify import verify
+
+
+def build(kit, family):
+    model, yml = {
+        "db_detection": (kit.detector(), kit.detector_yml()),
+        "ctc_recognition": (kit.recognizer(), kit.recognizer_yml()),
+    }[family]
+    settings = parse_inference(yml, "test")
+    source = model.SerializeToString()
+    return source, FAMILIES[family].edit(open_source(source), settings), settings
+
+
+def node_of(model: onnx.ModelProto, op: str) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if node.op_type == op)
+
+
+def change_constant(model: onnx.ModelProto, name: str, change) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.name == name:
+            tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), name))
+            return
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("images", [0, 1, 3])
+def test_right_edits_are_equal_to_the_bit(kit, family, images):
+    source, edited, settings = build(kit, family)
+    pictures = [np.full((30 + index, 200, 3), 90 * index, np.uint8) for index in range(images)]
+    report = verify(FAMILIES[family], source, edited.SerializeToString(), settings, pictures)
+    assert report.max_edit_difference == 0
+    assert report.max_row_difference <= 1e-6
+    assert sum(case.name.startswith("image") for case in report.cases) == images
+    batches = {case.shape[0] for case in report.cases}
+    assert {1, 3, FAMILIES[family].max_batch_size} <= batches
+
+
+def break_beta(model):
+    change_constant(model, node_of(model, "Add").input[1], lambda beta: beta + np.float32(1e-3))
+
+
+def swap_channels(model):
+    change_constant(model, node_of(model, "Mul").input[1], lambda alpha: alpha[:, ::-1])
+
+
+def mirror(model):
+    node_of(model, "Transpose").attribute[0].ints[:] = [0, 3, 2, 1]
+
+
+def mask_one_column_late(model):
+    node_of(model, "Less").op_type = "LessOrEqual"
+
+
+def pad_with_grey(model):
+    change_constant(model, node_of(model, "Where").input[2], lambda zero: zero + np.float32(1 / 255))
+
+
+def last_of_equals(model):
+    """With a constant answer every class is equal, and argmax must take the first."""
+    change_constant(model, "source/w", lambda weights: weights * 0)
+    node_of(model, "ArgMax").attribute.append(onnx.helper.make_attribute("select_last_index", 1))
+
+
+@pytest.mark.parametrize(
+    ("family", "damage"),
+    [
+        ("db_detection", break_beta),
+        ("db_detection", swap_channels),
+        ("db_detection", mirror),
+        ("ctc_recognition", mask_one_column_late),
+        ("ctc_recognition", pad_with_grey),
+        ("ctc_recognition", last_of_equals),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_broken_edits_are_found(kit, family, damage):
+    source, edited, settings = build(kit, family)
+    damage(edited)
+    with pytest.raises(VerificationError, match=r"the answer is .* is allowed\. Not installed|does not run"):
+        verify(FAMILIES[family], source, edited.SerializeToString(), settings)
+
+
+def test_rows_that_depend_on_their_batch_are_found(kit):
+    """A network that mixes its rows is equal to its source, and still no network for a batching server."""
+    model = kit.detector()
+    sigmoid = model.graph.node[1]
+    model.graph.node.insert(1, onnx.helper.make_node("ReduceMean", ["c"], ["m"], axes=[0], keepdims=1))
+    model.graph.node.insert(2, onnx.helper.make_node("Add", ["c", "m"], ["d"]))
+    model.graph.node[3].input[0] = "d"
+    assert sigmoid.op_type == "Sigmoid"
+    settings = parse_inference(kit.detector_yml(), "test")
+    family = FAMILIES["db_detection"]
+    edited = family.edit(open_source(model.SerializeToString()), settings)
+    with pytest.raises(VerificationError, match="from that of the same rows alone"):
+        verify(family, model.SerializeToString(), edited.SerializeToString(), settings)
+
+
+def test_hidden_fixed_batch_is_found(kit):
+    """The outside says any batch, a Reshape inside says one."""
+    model = kit.recognizer()
+    change_constant(model, "shape", lambda shape: np.array([1, -1, shape[2]], np.int64))
+    settings = parse_inference(kit.recognizer_yml(), "test")
+    family = FAMILIES["ctc_recognition"]
+    edited = family.edit(open_source(model.SerializeToString()), settings)
+    with pytest.raises(VerificationError, match=r"the output is \[1, 150, 10\]; \[3, steps, 10 classes\] is expected"):
+        verify(family, model.SerializeToString(), edited.SerializeToString(), settings)
+
+
+def test_map_of_another_size_is_found(kit):
+    model = kit.detector()
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("strides", [2, 2]))
+    settings = parse_inference(kit.detector_yml(), "test")
+    family = FAMILIES["db_detection"]
+    edited = family.edit(open_source(model.SerializeToString()), settings)
+    with pytest.raises(VerificationError, match=r"the map is \[1, 1, 32, 48\]; \[1, 1, 64, 96\] is expected"):
+        verify(family, model.SerializeToString(), edited.SerializeToString(), settings)
+
+
+def test_not_a_number_is_a_difference(kit):
+    source, edited, settings = build(kit, "db_detection")
+    change_constant(edited, node_of(edited, "Add").input[1], lambda beta: beta * np.float32("nan"))
+    with pytest.raises(VerificationError, match="the answer is inf"):
+        verify(FAMILIES["db_detection"], source, edited.SerializeToString(), settings)
