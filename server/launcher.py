@@ -29,6 +29,9 @@ START_TIMEOUT_S = 180.0
 # Triton finishes requests in flight for at most this long, then ends its stubs.
 EXIT_TIMEOUT_S = 30
 _LOG_TAIL_LINES = 30
+# Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
+# megapixels is 15 MB and would make it grow fifteen times.
+_SHM_STEP = 16 * 1024 * 1024
 
 
 class EmbeddedServer:
@@ -195,6 +198,8 @@ class EmbeddedServer:
             f"--grpc-address={self._address}",
             f"--metrics-address={self._address}",
             *(f"{option}={port}" for option, port in self._ports.items()),
+            f"--backend-config=python,shm-default-byte-size={_SHM_STEP}",
+            f"--backend-config=python,shm-growth-byte-size={_SHM_STEP}",
             # No GPU here: asking for its metrics only fills the log.
             "--allow-gpu-metrics=false",
             *self._extra_arguments,

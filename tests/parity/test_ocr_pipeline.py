@@ -89,13 +89,14 @@ def test_a_crop_alone(shared, networks):
     image = cv2.imread(str(shared / "images" / "ocr" / IMAGES[1]))
     folder = networks / "PP-OCRv4_mobile_rec"
     characters = NetworkInfo.load(folder / "network.json").characters
+    assert characters is not None
     session = onnxruntime.InferenceSession(str(folder / "1" / "model.onnx"))
     # Fewer than seven lines: PaddleX padded all of them to the widest, which is therefore as if alone.
     crops = [crop_quad(image, np.array(polygon)) for polygon in expected["dt_polys"]]
     widest = max(range(len(crops)), key=lambda index: crops[index].shape[1] / crops[index].shape[0])
-    (batch,) = plan_batches([crops[widest].shape[:2]], batch_size=6)
+    (batch,) = plan_batches([(crops[widest].shape[0], crops[widest].shape[1])], batch_size=6)
     x, widths = build_batch([crops[widest]], batch)
-    indices, probs = session.run(["indices", "probs"], {"x": x, "widths": widths})
+    indices, probs = map(np.asarray, session.run(["indices", "probs"], {"x": x, "widths": widths}))
     texts, scores = decode(indices, probs, characters)
     assert texts == [expected["rec_texts"][widest]]
     assert scores[0] == pytest.approx(expected["rec_scores"][widest], abs=1e-4)

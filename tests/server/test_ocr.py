@@ -38,7 +38,7 @@ def same_answers(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bo
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def refusal(ask, *arguments: Any, **options: Any) -> tuple[str, Any]:
+def refusal(ask, *arguments: Any, **options: Any) -> tuple[Any, Any]:
     """Triton's status and the stage's message."""
     with pytest.raises(InferenceServerException) as refused:
         ask(*arguments, **options)
