@@ -1,1 +1,51 @@
-"""Client library: inputs, transports, results."""
+"""The client: `create_pipeline(...).predict(...)` against a Triton server, gRPC or HTTP, blocking or asyncio.
+
+Names are imported when they are first used, so that the command line starts quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paddlex_triton.client import exceptions
+    from paddlex_triton.client.async_pipeline import AsyncPipeline, create_async_pipeline
+    from paddlex_triton.client.pipeline import Pipeline, create_pipeline
+    from paddlex_triton.client.results import BaseResult, OCRResult
+    from paddlex_triton.client.retry import NO_RETRIES, RetryPolicy
+
+__all__ = [
+    "NO_RETRIES",
+    "AsyncPipeline",
+    "BaseResult",
+    "OCRResult",
+    "Pipeline",
+    "RetryPolicy",
+    "create_async_pipeline",
+    "create_pipeline",
+    "exceptions",
+]
+
+_MODULES = {
+    "AsyncPipeline": "async_pipeline",
+    "create_async_pipeline": "async_pipeline",
+    "Pipeline": "pipeline",
+    "create_pipeline": "pipeline",
+    "BaseResult": "results",
+    "OCRResult": "results",
+    "NO_RETRIES": "retry",
+    "RetryPolicy": "retry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "exceptions":
+        return importlib.import_module("paddlex_triton.client.exceptions")
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"paddlex_triton.client.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

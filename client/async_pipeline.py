@@ -1,0 +1,202 @@
+"""The asyncio twin of `Pipeline`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from paddlex_triton.client.embedded import find_server
+from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError
+from paddlex_triton.client.inputs import Input, PageReader
+from paddlex_triton.client.pages import Page
+from paddlex_triton.client.pipeline import (
+    DEFAULT_PAGES_IN_FLIGHT,
+    DEFAULT_TIMEOUT_S,
+    check_options,
+    warn_about_ignored,
+)
+from paddlex_triton.client.progress import PageProgress
+from paddlex_triton.client.requests import Work, about, choose_input, find_spec, new_request_id, plan_work
+from paddlex_triton.client.results import BaseResult
+from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries_async
+from paddlex_triton.client.transports import AsyncTransport, open_async_transport
+from paddlex_triton.pipelines import PipelineSpec
+
+
+class AsyncPipeline:
+    """One pipeline on one server, for one event loop; usable as an asynchronous context manager.
+
+    Made by `create_async_pipeline`. The server is looked for, and started if need be, with the first page.
+    """
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        open_server: Callable[[], tuple[Callable[[], AsyncTransport], Callable[[], None]]],
+        *,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+        max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Put a pipeline on a server.
+
+        Args:
+            spec: which pipeline.
+            open_server: finds the server, called in a thread; gives what opens a transport to it (called in the event
+                loop) and what is to be called in the end.
+            timeout: seconds for a page, all tries together; None for no limit.
+            max_in_flight: pages on their way at once.
+            retry: how often to try again.
+
+        Raises:
+            InvalidParameterError: `timeout` or `max_in_flight` is not positive.
+        """
+        check_options(timeout, max_in_flight)
+        self._spec = spec
+        self._open_server = open_server
+        self._timeout = timeout
+        self._max_in_flight = max_in_flight
+        self._retry = retry or RetryPolicy()
+        self._connecting = asyncio.Lock()
+        self._transport: AsyncTransport | None = None
+        self._release: Callable[[], None] | None = None
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """PaddleX's name of the pipeline."""
+        return self._spec.name
+
+    def predict(
+        self, input: Input | None = None, *, x: Input | None = None, **params: Any
+    ) -> AsyncIterator[BaseResult]:
+        """Read pages, for `async for`; otherwise as `Pipeline.predict`.
+
+        Leaving the loop early cancels the requests that are on their way.
+        """
+        if self._closed:
+            raise PipelineClosedError("the pipeline is closed")
+        reader = PageReader(choose_input(input, x))
+        return self._predict(reader, plan_work(self._spec, params))
+
+    __call__ = predict
+
+    async def close(self) -> None:
+        """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once."""
+        self._closed = True
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+        release, self._release = self._release, None
+        if release is not None:
+            await asyncio.to_thread(release)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _predict(self, reader: PageReader, work: Work) -> AsyncIterator[BaseResult]:
+        transport = await self._connect()
+        pages: Iterator[Page] = iter(reader)
+        waiting: deque[asyncio.Task[BaseResult]] = deque()
+        progress = PageProgress(self.name)
+        failure: PaddleXTritonError | None = None
+        done, more = 0, True
+        try:
+            while True:
+                while more and len(waiting) < self._max_in_flight:
+                    try:
+                        page = await asyncio.to_thread(next, pages, None)
+                    except PaddleXTritonError as error:
+                        # Its place is behind the pages that are still on their way.
+                        failure, page = error, None
+                    more = page is not None
+                    if page is not None:
+                        waiting.append(asyncio.create_task(self._infer(transport, page, work)))
+                progress.update(done, max(reader.total, done + len(waiting)))
+                if not waiting:
+                    break
+                result = await waiting[0]
+                waiting.popleft()
+                done += 1
+                yield result
+            if failure is not None:
+                raise failure
+        finally:
+            progress.close()
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _connect(self) -> AsyncTransport:
+        async with self._connecting:
+            if self._closed:
+                raise PipelineClosedError("the pipeline is closed")
+            if self._transport is None:
+                open_transport, self._release = await asyncio.to_thread(self._open_server)
+                self._transport = open_transport()
+            return self._transport
+
+    async def _infer(self, transport: AsyncTransport, page: Page, work: Work) -> BaseResult:
+        request_id = new_request_id()
+
+        async def call(timeout_s: float | None) -> BaseResult:
+            tensors = await transport.infer(
+                work.model, work.inputs(page), work.outputs, request_id=request_id, timeout_s=timeout_s
+            )
+            return work.result_type.from_tensors(tensors, page)
+
+        with about(page):
+            return await call_with_retries_async(call, self._retry, Deadline(self._timeout))
+
+
+def create_async_pipeline(
+    pipeline: str | None = None,
+    config: object = None,
+    device: object = None,
+    use_hpip: object = None,
+    hpi_config: object = None,
+    enable_hpi: object = None,
+    *,
+    engine: object = None,
+    engine_config: object = None,
+    pp_option: object = None,
+    hpi_params: object = None,
+    url: str | None = None,
+    protocol: str | None = None,
+    timeout: float | None = DEFAULT_TIMEOUT_S,
+    max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
+    retry: RetryPolicy | None = None,
+) -> AsyncPipeline:
+    """The asyncio twin of `create_pipeline`, with the same arguments; not a coroutine itself.
+
+    Raises:
+        UnsupportedError: the pipeline is not known, or `config` was given.
+        InvalidParameterError: `timeout` or `max_in_flight` is wrong.
+    """
+    warn_about_ignored(
+        device=device,
+        use_hpip=use_hpip,
+        hpi_config=hpi_config,
+        enable_hpi=enable_hpi,
+        engine=engine,
+        engine_config=engine_config,
+        pp_option=pp_option,
+        hpi_params=hpi_params,
+    )
+    spec = find_spec(pipeline, config)
+
+    def open_server() -> tuple[Callable[[], AsyncTransport], Callable[[], None]]:
+        found = find_server(spec, url, protocol)
+        return lambda: open_async_transport(found.endpoint), found.release
+
+    return AsyncPipeline(spec, open_server, timeout=timeout, max_in_flight=max_in_flight, retry=retry)

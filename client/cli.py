@@ -1,0 +1,180 @@
+"""Command `predict`: one subcommand per pipeline, with PaddleX's options."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from paddlex_triton.client.options import option_help, option_metavar, parse_option
+from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_SERVER, _IGNORED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
+
+
+class _PipelineGroup(TyperGroup):
+    """Finds a pipeline by PaddleX's name or its ensemble's, whatever the case."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        try:
+            cmd_name = find_pipeline(cmd_name).name
+        except KeyError as error:
+            raise typer.BadParameter(str(error.args[0])) from None
+        return super().get_command(ctx, cmd_name)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this package's commands."""
+    group = typer.Typer(
+        cls=_PipelineGroup,
+        no_args_is_help=True,
+        # PaddleX writes underscores; people's fingers write dashes.
+        context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
+    )
+    for spec in PIPELINES.values():
+        group.command(spec.name, help=f"Run the {spec.name} pipeline on images, PDF and TIFF files.")(_command(spec))
+    # A lone command would otherwise become the group itself.
+    group.callback()(_no_options)
+    app.add_typer(group, name="predict", help="Run a pipeline: predict OCR --input page.jpg --save_path output")
+
+
+def paddlex_spelling(arguments: Sequence[str]) -> list[str]:
+    """Turn `--pipeline OCR --input ...` into `predict OCR --input ...`; leave everything else as it is."""
+    rest = list(arguments)
+    if not rest or not (rest[0].startswith("-") or rest[0] == "predict"):
+        return rest
+    for index, argument in enumerate(rest):
+        option, equals, name = argument.partition("=")
+        if option == "--pipeline" and (equals or index + 1 < len(rest)):
+            after = rest[index + 1 :] if equals else rest[index + 2 :]
+            before = [given for given in rest[:index] if given != "predict"]
+            return ["predict", name if equals else rest[index + 1], *before, *after]
+    return rest
+
+
+def _no_options() -> None:
+    """Run a pipeline on images, PDF and TIFF files, and print what it finds."""
+
+
+def _command(spec: PipelineSpec) -> Callable[..., None]:
+    """A function whose signature is the command's: typer reads options from there."""
+
+    def predict(**values: Any) -> None:
+        texts = {name: values.pop(name) for name in spec.params.model_fields}
+        with _plain_errors():
+            given = {name: parse_option(spec.params, name, text) for name, text in texts.items() if text is not None}
+            _run(spec, given, **values)
+
+    options = {name: (annotation, default) for name, annotation, default in _common_options()}
+    for name, field in spec.params.model_fields.items():
+        option = typer.Option(
+            f"--{name}",
+            help=option_help(field),
+            metavar=option_metavar(field),
+            rich_help_panel=_PARAMETERS,
+            show_default=False,
+        )
+        options[name] = (Annotated[str | None, option], None)
+    parameters = [
+        inspect.Parameter(name, _KEYWORD, annotation=annotation, default=default)
+        for name, (annotation, default) in options.items()
+    ]
+    predict.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    predict.__annotations__ = {name: annotation for name, (annotation, _) in options.items()}
+    return predict
+
+
+def _common_options() -> list[tuple[str, Any, Any]]:
+    def option(name: str, text: str, panel: str | None = None, metavar: str | None = None) -> Any:
+        return typer.Option(f"--{name}", help=text, rich_help_panel=panel, metavar=metavar)
+
+    text = str | None
+    return [
+        ("more", Annotated[list[str] | None, typer.Argument(help="Further inputs.", metavar="PATH")], None),
+        (
+            "input",
+            Annotated[
+                list[str] | None,
+                option(
+                    "input",
+                    "File, URL or directory; may be repeated. PDF and TIFF files give a result for every page.",
+                    None,
+                    "PATH",
+                ),
+            ],
+            None,
+        ),
+        ("save_path", Annotated[Path | None, option("save_path", "Folder for JSON and pictures.")], None),
+        (
+            "url",
+            Annotated[
+                text, option("url", "host:port, grpc://... or http://...; without it a server is found.", _SERVER)
+            ],
+            None,
+        ),
+        ("protocol", Annotated[text, option("protocol", "grpc or http; grpc by default.", _SERVER)], None),
+        ("timeout", Annotated[float, option("timeout", "Seconds for a page.", _SERVER)], 300.0),
+        ("max_in_flight", Annotated[int, option("max_in_flight", "Pages on their way at once.", _SERVER)], 4),
+        ("device", Annotated[text, option("device", "Ignored, with a warning.", _IGNORED)], None),
+        ("engine", Annotated[text, option("engine", "Ignored, with a warning.", _IGNORED)], None),
+        ("use_hpip", Annotated[bool, option("use_hpip", "Ignored, with a warning.", _IGNORED)], False),
+        ("hpi_config", Annotated[text, option("hpi_config", "Ignored, with a warning.", _IGNORED)], None),
+    ]
+
+
+def _run(
+    spec: PipelineSpec,
+    params: dict[str, Any],
+    *,
+    more: list[str] | None,
+    input: list[str] | None,
+    save_path: Path | None,
+    device: str | None,
+    engine: str | None,
+    use_hpip: bool,
+    hpi_config: str | None,
+    **connection: Any,
+) -> None:
+    from paddlex_triton.client.pipeline import create_pipeline
+
+    inputs = [*(input or []), *(more or [])]
+    if not inputs:
+        raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
+    prepares = params.get("use_doc_orientation_classify") or params.get("use_doc_unwarping")
+    if save_path is not None and prepares:
+        # The picture shows the page as it was read.
+        params.setdefault("return_preprocessed_img", True)
+    ignored = {"device": device, "engine": engine, "use_hpip": use_hpip or None, "hpi_config": hpi_config}
+    with create_pipeline(spec.name, **ignored, **connection) as pipeline:
+        for result in pipeline.predict(inputs, **params):
+            result.print()
+            if save_path is not None:
+                result.save_all(save_path)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """One line on the standard error for what went wrong, and for every warning."""
+    from paddlex_triton.client.exceptions import PaddleXTritonError
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+        console.print(f"[bold yellow]Warning:[/bold yellow] {escape(str(message))}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show_warning
+        try:
+            yield
+        except (PaddleXTritonError, OSError) as error:
+            console.print(f"[bold red]Error:[/bold red] {escape(str(error))}")
+            raise typer.Exit(1) from None

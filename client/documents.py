@@ -1,0 +1,177 @@
+"""Pages of PDF and TIFF documents, rendered as PaddleX renders them."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pypdfium2
+from PIL import Image, UnidentifiedImageError
+
+from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, PaddleXTritonError
+from paddlex_triton.client.pages import Page, check_pixels, page_from_array
+from paddlex_triton.limits import MAX_IMAGE_PIXELS
+
+_SCALE_VARIABLE = "PADDLE_PDX_PDF_RENDER_SCALE"
+_DEFAULT_SCALE = 2.0
+_MIN_SCALE = 0.1
+_BISECTIONS = 32
+# PDFium must not be entered by two threads at a time, whatever documents they work on.
+_PDFIUM = threading.Lock()
+
+
+def render_scale() -> float:
+    """Pixels per PDF point (1/72 inch): `$PADDLE_PDX_PDF_RENDER_SCALE`, else 2.0.
+
+    Raises:
+        InputError: the variable is not a positive number.
+    """
+    given = os.environ.get(_SCALE_VARIABLE)
+    if not given:
+        return _DEFAULT_SCALE
+    try:
+        scale = float(given)
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"{_SCALE_VARIABLE} is {given!r}; it must be a positive number")
+    return scale
+
+
+def scale_within_limit(width: float, height: float, scale: float, max_pixels: int = MAX_IMAGE_PIXELS) -> float:
+    """The largest scale up to `scale` at which a page has no more than `max_pixels`, found as PaddleX finds it.
+
+    Args:
+        width: page width in points.
+        height: page height in points.
+        scale: wanted pixels per point.
+        max_pixels: limit of the rendered page.
+
+    Raises:
+        ImageTooLargeError: too many pixels even at a tenth of a pixel per point.
+    """
+
+    def pixels(at: float) -> int:
+        return math.ceil(width * at) * math.ceil(height * at)
+
+    if pixels(scale) <= max_pixels:
+        return scale
+    if pixels(_MIN_SCALE) > max_pixels:
+        raise ImageTooLargeError(
+            f"a page of {width:g} x {height:g} points has {pixels(_MIN_SCALE)} pixels even at scale {_MIN_SCALE}; "
+            f"at most {max_pixels} are allowed"
+        )
+    low, high = _MIN_SCALE, min(scale, math.sqrt(max_pixels / (width * height)))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if pixels(middle) <= max_pixels else (low, middle)
+    return low
+
+
+class PdfDocument:
+    """A PDF whose pages are rendered one by one. Iterating closes it at the end."""
+
+    def __init__(self, source: Path | bytes, input_path: str | None) -> None:
+        """Open the document.
+
+        Raises:
+            InputError: it is damaged or wants a password.
+        """
+        self._input_path = input_path
+        self._scale = render_scale()
+        try:
+            with _PDFIUM:
+                self._document = pypdfium2.PdfDocument(source)
+                # Filled form fields are part of what a reader sees.
+                self._document.init_forms()
+                self.page_count = len(self._document)
+        except (pypdfium2.PdfiumError, OSError, ValueError) as error:
+            raise InputError(f"the PDF cannot be opened: {error}", source=input_path) from None
+
+    def pages(self) -> Iterator[Page]:
+        """Render page after page.
+
+        Raises:
+            InputError: a page is damaged.
+            ImageTooLargeError: a page has too many pixels or bytes.
+        """
+        try:
+            for index in range(self.page_count):
+                yield page_from_array(self._render(index), self._input_path, index)
+        finally:
+            with _PDFIUM:
+                self._document.close()
+
+    def _render(self, index: int) -> np.ndarray:
+        source = Page(b"", self._input_path, index).label
+        try:
+            with _PDFIUM:
+                page = self._document[index]
+                try:
+                    width, height = page.get_size()
+                    if not (width > 0 and height > 0):
+                        raise InputError(f"the page is {width:g} x {height:g} points", source=source)
+                    scale = scale_within_limit(width, height, self._scale)
+                    # A copy: the bitmap's memory goes away with it.
+                    bitmap = page.render(scale=scale, rotation=0)  # pyright: ignore[reportArgumentType]
+                    return bitmap.to_numpy().copy()
+                finally:
+                    page.close()
+        except PaddleXTritonError as error:
+            error.source = source
+            raise
+        except (pypdfium2.PdfiumError, OSError, ValueError) as error:
+            raise InputError(f"the page cannot be rendered: {error}", source=source) from None
+
+
+class TiffDocument:
+    """A TIFF whose frames are decoded one by one. Iterating closes it at the end."""
+
+    def __init__(self, source: Path | bytes, input_path: str | None) -> None:
+        """Open the document.
+
+        Raises:
+            InputError: it is damaged.
+            ImageTooLargeError: its first frame has too many pixels.
+        """
+        self._input_path = input_path
+        try:
+            self._image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            self.page_count: int = getattr(self._image, "n_frames", 1)
+        except Image.DecompressionBombError:
+            raise ImageTooLargeError(
+                f"the image has more than the {MAX_IMAGE_PIXELS} pixels that are allowed", source=input_path
+            ) from None
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
+            raise InputError(
+                "the TIFF cannot be opened: it is damaged or of an unknown kind", source=input_path
+            ) from None
+
+    def pages(self) -> Iterator[Page]:
+        """Decode frame after frame.
+
+        Raises:
+            InputError: a frame is damaged.
+            ImageTooLargeError: a frame has too many pixels or bytes.
+        """
+        with self._image:
+            for index in range(self.page_count):
+                yield page_from_array(self._decode(index), self._input_path, index)
+
+    def _decode(self, index: int) -> np.ndarray:
+        source = Page(b"", self._input_path, index).label
+        try:
+            self._image.seek(index)
+            check_pixels(*self._image.size, source)
+            frame = np.asarray(self._image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            if isinstance(error, PaddleXTritonError):
+                raise
+            raise InputError(f"the page cannot be decoded: {error}", source=source) from None
+        return cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)

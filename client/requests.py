@@ -1,0 +1,112 @@
+"""What one call of `predict` asks of the server, the same for every page. Shared by both kinds of pipeline."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, UnsupportedError
+from paddlex_triton.client.inputs import Input
+from paddlex_triton.client.pages import Page
+from paddlex_triton.client.results import RESULTS, BaseResult
+from paddlex_triton.client.results.base import to_plain
+from paddlex_triton.errors import ErrorCode, InvalidParameter
+from paddlex_triton.params import parse_params
+from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+
+
+@dataclass(frozen=True)
+class Work:
+    """Requests of one call of `predict`.
+
+    Attributes:
+        model: the pipeline's ensemble.
+        params: the JSON that travels with every page.
+        outputs: names of the outputs to ask for.
+        result_type: what the outputs become.
+    """
+
+    model: str
+    params: bytes
+    outputs: tuple[str, ...]
+    result_type: type[BaseResult]
+
+    def inputs(self, page: Page) -> dict[str, np.ndarray]:
+        """The tensors of one page. `params` always goes along: requests without it would not share a batch."""
+        return {"image": np.array([page.payload], dtype=object), "params": np.array([self.params], dtype=object)}
+
+
+def plan_work(spec: PipelineSpec, params: Mapping[str, Any]) -> Work:
+    """Check parameters as the server will, before anything is sent.
+
+    Args:
+        spec: the pipeline.
+        params: PaddleX's names to values; None means the default.
+
+    Raises:
+        InvalidParameterError: an unknown name, a wrong type, a value out of range; it says what is allowed.
+    """
+    given = {name: to_plain(value) for name, value in params.items() if value is not None or not _known(spec, name)}
+    try:
+        encoded = json.dumps(given)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(f"parameters must be plain values: {error}") from None
+    try:
+        parse_params(encoded, spec.params)
+    except InvalidParameter as error:
+        raise InvalidParameterError(str(error), code=ErrorCode.INVALID_PARAMETER) from None
+    result_type = RESULTS[spec.name]
+    return Work(spec.ensemble, encoded.encode(), result_type.outputs_for(given), result_type)
+
+
+def choose_input(given: Input | None, x: Input | None) -> Input:
+    """The one input of `predict(input)` or `predict(x=input)`.
+
+    Raises:
+        TypeError: none or both were given.
+    """
+    if (given is None) == (x is None):
+        raise TypeError("predict() takes one input, as its first argument or as x=")
+    return given if given is not None else x  # pyright: ignore[reportReturnType]
+
+
+def find_spec(pipeline: str | None, config: object = None) -> PipelineSpec:
+    """The pipeline that a caller named.
+
+    Raises:
+        UnsupportedError: it is not known here, or was given as a configuration.
+    """
+    if config is not None:
+        raise UnsupportedError("config is not supported: which networks answer is decided by the server")
+    name = pipeline or ""
+    if name.lower().endswith((".yaml", ".yml")):
+        raise UnsupportedError(f"pipeline files such as {name!r} are not supported; known: {', '.join(PIPELINES)}")
+    try:
+        return find_pipeline(name)
+    except KeyError as error:
+        raise UnsupportedError(str(error.args[0])) from None
+
+
+def new_request_id() -> str:
+    """An id for the server's log."""
+    return uuid.uuid4().hex
+
+
+@contextmanager
+def about(page: Page) -> Iterator[None]:
+    """Errors inside are about this page."""
+    try:
+        yield
+    except PaddleXTritonError as error:
+        error.source = error.source or page.label
+        raise
+
+
+def _known(spec: PipelineSpec, name: str) -> bool:
+    return name in spec.params.model_fields

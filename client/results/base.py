@@ -1,0 +1,239 @@
+"""What all results have in common: printing, JSON, saving under PaddleX's names."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import mimetypes
+import os
+import random
+import sys
+import tempfile
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+from typing_extensions import Self
+
+from paddlex_triton.client.exceptions import ServerError
+from paddlex_triton.client.pages import Page
+
+
+class BaseResult(dict[str, Any]):
+    """A dict with PaddleX's keys that prints and saves itself.
+
+    Attributes:
+        page: the page it was made from.
+        settings: what the server said about each stage: parameters as they were used, product version, and the
+            networks that answered with their checksums. Not part of the JSON.
+    """
+
+    # Outputs of the ensemble that the result is made of.
+    OUTPUTS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, data: Mapping[str, Any], page: Page, settings: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        super().__init__(data)
+        self.page = page
+        self.settings = {stage: dict(values) for stage, values in (settings or {}).items()}
+        self._name_without_path: str | None = None
+
+    @classmethod
+    @abstractmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> Self:
+        """Build a result from what the ensemble answered.
+
+        Args:
+            tensors: the outputs named in `outputs_for`.
+            page: the page that was sent.
+
+        Raises:
+            ServerError: the outputs do not fit each other.
+        """
+
+    @classmethod
+    def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which outputs to ask for, given the parameters of the request."""
+        return cls.OUTPUTS
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """PaddleX's JSON object, `{"res": {...}}`, of plain Python values."""
+        return {"res": to_plain(self._json_data())}
+
+    @property
+    def img(self) -> dict[str, Image.Image]:
+        """PaddleX's pictures by name.
+
+        Raises:
+            InvalidImageError: the page cannot be decoded here.
+        """
+        return self._pictures()
+
+    def print(self, json_format: bool = False, indent: int = 4, ensure_ascii: bool = False) -> None:
+        """Write the result to the standard output.
+
+        Args:
+            json_format: as JSON instead of a Python dict with abbreviated arrays.
+            indent: spaces per level of the JSON.
+            ensure_ascii: escape everything beyond ASCII in the JSON.
+        """
+        if json_format:
+            text = json.dumps(self.json, indent=indent, ensure_ascii=ensure_ascii)
+        else:
+            with np.printoptions(threshold=1, edgeitems=1):
+                text = str({"res": self._print_data()})
+        sys.stdout.write(text + "\n")
+
+    def save_to_json(self, save_path: str | os.PathLike[str], indent: int = 4, ensure_ascii: bool = False) -> None:
+        """Write the JSON to a file.
+
+        Args:
+            save_path: a file ending in .json, or a directory, for `<stem>_res.json` in it. Made if missing.
+            indent: spaces per level.
+            ensure_ascii: escape everything beyond ASCII.
+        """
+        for name, value in self.json.items():
+            path = Path(save_path)
+            if _kind_of_file(path) != "application/json":
+                path = path / f"{self._stem()}_{name}.json"
+            text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
+            _write_whole(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
+
+    def save_to_img(self, save_path: str | os.PathLike[str]) -> None:
+        """Write the pictures to files.
+
+        Args:
+            save_path: an image file, for the first picture, or a directory, for `<stem>_<name><suffix>` in it: the
+                input's own suffix if it is an image's, else .png. Made if missing.
+        """
+        pictures = self.img
+        if is_image_file(Path(save_path)):
+            first = next(iter(pictures.values()))
+            _write_whole(Path(save_path), first.save)
+            return
+        suffix = Path(self._file_name()).suffix
+        suffix = suffix if is_image_file(Path(f"x{suffix}")) else ".png"
+        for name, picture in pictures.items():
+            _write_whole(Path(save_path) / f"{self._stem()}_{name}{suffix}", picture.save)
+
+    def save_all(self, save_path: str | os.PathLike[str]) -> None:
+        """Write JSON and pictures to a directory."""
+        self.save_to_json(save_path)
+        self.save_to_img(save_path)
+
+    @abstractmethod
+    def _json_data(self) -> dict[str, Any]:
+        """The object under "res", in PaddleX's order; arrays are fine."""
+
+    @abstractmethod
+    def _pictures(self) -> dict[str, Image.Image]:
+        """Pictures by name, in PaddleX's order."""
+
+    def _print_data(self) -> dict[str, Any]:
+        """What `print` shows; as the JSON unless PaddleX shows it otherwise."""
+        return self._json_data()
+
+    def _file_name(self) -> str:
+        """The name that saved files are called after."""
+        if self.page.input_path is None:
+            # Files of one result keep together, whenever they are saved.
+            self._name_without_path = self._name_without_path or f"{int(time.time())}_{random.randint(1000, 9999)}"
+            return self._name_without_path
+        name = file_name_of(self.page.input_path)
+        if self.page.page_index is None:
+            return name
+        return f"{Path(name).stem}_{self.page.page_index}{Path(name).suffix}"
+
+    def _stem(self) -> str:
+        return Path(self._file_name()).stem
+
+
+def file_name_of(input_path: str) -> str:
+    """The last part of a path or URL."""
+    from paddlex_triton.client.download import file_name, is_url
+
+    return (file_name(input_path) if is_url(input_path) else Path(input_path).name) or "result"
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a name is that of an image that Pillow can write."""
+    kind = _kind_of_file(path)
+    return (
+        bool(kind and kind.startswith("image/"))
+        and Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
+    )
+
+
+def to_plain(value: Any) -> Any:
+    """NumPy arrays and numbers to lists and numbers, tuples to lists, all the way down."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def read_settings(tensor: np.ndarray, stage: str) -> dict[str, Any]:
+    """One stage's settings: BYTES [1], a JSON object.
+
+    Raises:
+        ServerError: it is none.
+    """
+    try:
+        settings = json.loads(tensor.reshape(-1)[0])
+    except (ValueError, IndexError, TypeError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise ServerError(f"the answer's settings of {stage} are not a JSON object")
+    return settings
+
+
+def texts_of(tensor: np.ndarray) -> list[str]:
+    """BYTES [K] as strings."""
+    return [bytes(text).decode("utf-8", "replace") for text in tensor.reshape(-1)]
+
+
+def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """Polygons out of their packed form.
+
+    Args:
+        points: INT32 [P,2], x and y in page pixels.
+        offsets: INT32 [K+1]; polygon k is points[offsets[k]:offsets[k+1]].
+
+    Returns:
+        K arrays [n,2].
+    """
+    bounds: Sequence[int] = offsets.reshape(-1).tolist()
+    return [points[start:end] for start, end in itertools.pairwise(bounds)]
+
+
+def _kind_of_file(path: Path) -> str | None:
+    return mimetypes.guess_type(path.name)[0]
+
+
+def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write to a temporary name and rename: a file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        # mkstemp is for secrets; results are ordinary files.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,176 @@
+"""gRPC, on tritonclient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tritonclient.grpc
+import tritonclient.grpc.aio
+from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
+from tritonclient.utils import InferenceServerException
+
+from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError, ServerError, error_from_response
+from paddlex_triton.client.transports.base import PROBE_TIMEOUT_S, AsyncTransport, Transport, datatype, microseconds
+from paddlex_triton.client.transports.endpoint import Endpoint
+
+_MAX_MESSAGE_BYTES = 2**31 - 1
+# A server that comes back is found within this time.
+_MAX_RECONNECT_MS = 2000
+
+
+def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:
+    options = [
+        ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", _MAX_RECONNECT_MS),
+        ("grpc.enable_http_proxy", 0 if endpoint.is_local else 1),
+    ]
+    return {"url": endpoint.address, "ssl": endpoint.secure, "channel_args": options}
+
+
+def _request(
+    model: str,
+    inputs: Mapping[str, np.ndarray],
+    outputs: Sequence[str],
+    request_id: str,
+    timeout_s: float | None,
+) -> dict[str, Any]:
+    tensors = []
+    for name, array in inputs.items():
+        tensor = InferInput(name, list(array.shape), datatype(array))
+        tensor.set_data_from_numpy(array)
+        tensors.append(tensor)
+    return {
+        "model_name": model,
+        "inputs": tensors,
+        "outputs": [InferRequestedOutput(name) for name in outputs],
+        "request_id": request_id,
+        "timeout": microseconds(timeout_s),
+        "client_timeout": timeout_s,
+    }
+
+
+def _arrays(result: InferResult | None, outputs: Sequence[str], request_id: str) -> dict[str, np.ndarray]:
+    arrays = {}
+    for name in outputs:
+        array = result.as_numpy(name) if result else None
+        if array is None:
+            raise ServerError(f"the answer has no output {name!r}", request_id=request_id)
+        arrays[name] = array
+    return arrays
+
+
+def _translate(error: InferenceServerException, request_id: str | None, endpoint: Endpoint) -> PaddleXTritonError:
+    status = str(error.status() or "").removeprefix("StatusCode.")
+    message = str(error.message() or "")
+    if status == "UNAVAILABLE" and "failed to connect" in message.lower():
+        message = f"no server answers at {endpoint}"
+    if status == "DEADLINE_EXCEEDED":
+        message = "no answer within the timeout"
+    return error_from_response(message, status, request_id)
+
+
+class GrpcTransport(Transport):
+    """Blocking gRPC; threads may share it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._client = tritonclient.grpc.InferenceServerClient(**_client_arguments(endpoint))
+
+    def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Sequence[str],
+        *,
+        request_id: str,
+        timeout_s: float | None,
+    ) -> dict[str, np.ndarray]:
+        """Run a model once, see `Transport.infer`."""
+        try:
+            result = self._client.infer(**_request(model, inputs, outputs, request_id, timeout_s))
+        except InferenceServerException as error:
+            raise _translate(error, request_id, self._endpoint) from None
+        except ValueError as error:
+            # grpc's way to say that the channel is closed.
+            raise PipelineClosedError(f"the connection is closed: {error}", request_id=request_id) from None
+        return _arrays(result, outputs, request_id)
+
+    def server_ready(self) -> bool:
+        """Whether the server and all its models are ready."""
+        try:
+            return bool(self._client.is_server_ready(client_timeout=PROBE_TIMEOUT_S))
+        except (InferenceServerException, ValueError):
+            return False
+
+    def model_ready(self, model: str) -> bool:
+        """Whether a model answers."""
+        try:
+            return bool(self._client.is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
+        except (InferenceServerException, ValueError):
+            return False
+
+    def metadata(self) -> dict[str, Any]:
+        """The server's name, version and extensions."""
+        try:
+            metadata = self._client.get_server_metadata(as_json=True, client_timeout=PROBE_TIMEOUT_S)
+        except InferenceServerException as error:
+            raise _translate(error, None, self._endpoint) from None
+        return dict(metadata or {})
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._client.close()
+
+
+class AsyncGrpcTransport(AsyncTransport):
+    """gRPC on asyncio. Cancelling a task cancels its request on the server."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._client = tritonclient.grpc.aio.InferenceServerClient(**_client_arguments(endpoint))
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Sequence[str],
+        *,
+        request_id: str,
+        timeout_s: float | None,
+    ) -> dict[str, np.ndarray]:
+        """Run a model once, see `Transport.infer`."""
+        try:
+            result = await self._client.infer(**_request(model, inputs, outputs, request_id, timeout_s))
+        except InferenceServerException as error:
+            raise _translate(error, request_id, self._endpoint) from None
+        return _arrays(result, outputs, request_id)
+
+    async def server_ready(self) -> bool:
+        """Whether the server and all its models are ready."""
+        try:
+            return bool(await self._client.is_server_ready(client_timeout=PROBE_TIMEOUT_S))
+        except InferenceServerException:
+            return False
+
+    async def model_ready(self, model: str) -> bool:
+        """Whether a model answers."""
+        try:
+            return bool(await self._client.is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
+        except InferenceServerException:
+            return False
+
+    async def metadata(self) -> dict[str, Any]:
+        """The server's name, version and extensions."""
+        try:
+            metadata = await self._client.get_server_metadata(as_json=True, client_timeout=PROBE_TIMEOUT_S)
+        except InferenceServerException as error:
+            raise _translate(error, None, self._endpoint) from None
+        return dict(metadata or {})
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._client.close()

@@ -1,0 +1,127 @@
+"""Answers of an `ocr` ensemble without a server, and pipelines that get them."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from paddlex_triton.client import NO_RETRIES, Pipeline
+from paddlex_triton.client.pages import Page
+from paddlex_triton.client.transports.mock import MockTransport, Sent
+from paddlex_triton.pipelines import find_pipeline
+
+DETECTION = {
+    "stage": "text_detection",
+    "version": "0.1.0",
+    "text_type": "general",
+    "limit_side_len": 64,
+    "limit_type": "min",
+    "thresh": 0.3,
+    "max_side_limit": 4000,
+    "box_thresh": 0.6,
+    "unclip_ratio": 1.5,
+    "networks": {"text_detection": {"name": "det", "sha256": "d" * 64}},
+}
+RECOGNITION = {
+    "stage": "text_recognition",
+    "version": "0.1.0",
+    "score_thresh": 0.0,
+    "return_word_box": False,
+    "use_textline_orientation": False,
+    "networks": {"text_recognition": {"name": "rec", "sha256": "e" * 64}},
+}
+PREPARATION = {
+    "stage": "doc_preprocessor",
+    "version": "0.1.0",
+    "use_doc_orientation_classify": False,
+    "use_doc_unwarping": False,
+    "networks": {},
+}
+
+
+def _bytes(*values: bytes) -> np.ndarray:
+    return np.array(list(values), dtype=object)
+
+
+def make_tensors(
+    texts: list[str],
+    *,
+    scores: list[float] | None = None,
+    kept: list[bool] | None = None,
+    angles: list[int] | None = None,
+    words: list[dict[str, Any]] | None = None,
+    angle: int = -1,
+    preparation: dict[str, Any] | None = None,
+    detection: dict[str, Any] | None = None,
+    recognition: dict[str, Any] | None = None,
+) -> dict[str, np.ndarray]:
+    """What the ensemble answers for lines below each other, 80 pixels wide and 20 high, 30 apart."""
+    count = len(texts)
+    boxes = [[[10, 30 * k], [90, 30 * k], [90, 30 * k + 20], [10, 30 * k + 20]] for k in range(count)]
+    return {
+        "angle": np.array([angle], np.int32),
+        "preprocessed_img": np.zeros((0, 0, 3), np.uint8),
+        "points": np.array(boxes, np.int32).reshape(-1, 2),
+        "offsets": np.arange(count + 1, dtype=np.int32) * 4,
+        "poly_scores": np.full(count, 0.9, np.float32),
+        "texts": _bytes(*(text.encode() for text in texts)),
+        "scores": np.array(scores if scores is not None else [0.5] * count, np.float32),
+        "kept": np.array(kept if kept is not None else [True] * count, np.bool_),
+        "angles": np.array(angles if angles is not None else [-1] * count, np.int32),
+        "words": _bytes(*(json.dumps(line).encode() for line in words or [])) if words else _bytes(*[b""] * count),
+        "doc_preprocessor_settings": _bytes(json.dumps({**PREPARATION, **(preparation or {})}).encode()),
+        "text_detection_settings": _bytes(json.dumps({**DETECTION, **(detection or {})}).encode()),
+        "text_recognition_settings": _bytes(json.dumps({**RECOGNITION, **(recognition or {})}).encode()),
+    }
+
+
+@pytest.fixture
+def tensors() -> Callable[..., dict[str, np.ndarray]]:
+    """`make_tensors`."""
+    return make_tensors
+
+
+@pytest.fixture
+def page() -> Page:
+    """A white page of 200 x 120 pixels in a file called scan.png."""
+    return Page(cv2.imencode(".png", np.full((120, 200, 3), 255, np.uint8))[1].tobytes(), "in/scan.png")
+
+
+@pytest.fixture
+def numbered() -> Callable[[int], np.ndarray]:
+    """An image that carries a number, for `number_of` to find again on the other side."""
+    return lambda number: np.full((8, 8), number, np.uint8)
+
+
+def number_of(request: Sent) -> int:
+    image = Page(request.inputs["image"][0]).image()
+    return int(image[0, 0, 0])
+
+
+def echo(request: Sent) -> dict[str, np.ndarray]:
+    """One line of text: the number in the image."""
+    return make_tensors([str(number_of(request))])
+
+
+@pytest.fixture
+def number() -> Callable[[Sent], int]:
+    """`number_of`."""
+    return number_of
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Callable[..., tuple[Pipeline, MockTransport]]]:
+    """Makes pipelines on mock transports; closes them in the end."""
+    made = []
+
+    def make(answer: Callable[[Sent], dict[str, np.ndarray]] = echo, **options: Any) -> tuple[Pipeline, MockTransport]:
+        transport = MockTransport(answer)
+        made.append(Pipeline(find_pipeline("OCR"), transport, **{"retry": NO_RETRIES, **options}))
+        return made[-1], transport
+
+    yield make
+    for pipeline in made:
+        pipeline.close()

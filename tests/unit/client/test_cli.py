@@ -1,0 +1,217 @@
+"""`paddlex-triton predict`."""
+
+import json
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from paddlex_triton import cli
+from paddlex_triton.client import NO_RETRIES, Pipeline, options
+from paddlex_triton.client import pipeline as pipeline_module
+from paddlex_triton.client.cli import paddlex_spelling
+from paddlex_triton.client.exceptions import InvalidImageError
+from paddlex_triton.client.transports.mock import MockTransport
+from paddlex_triton.params import OCRParams
+from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.version import __version__
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "page.png"
+    cv2.imwrite(str(path), np.full((60, 100, 3), 255, np.uint8))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, tensors):
+    """Runs a command line on a mock transport."""
+    made = {}
+
+    def create(name, **arguments):
+        pipeline_module.warn_about_ignored(
+            **{key: arguments.get(key) for key in ("device", "engine", "use_hpip", "hpi_config")}
+        )
+        made["arguments"] = arguments
+        return Pipeline(find_pipeline(name), made["transport"], retry=NO_RETRIES)
+
+    monkeypatch.setattr(pipeline_module, "create_pipeline", create)
+
+    def invoke(*arguments, answer=lambda request: tensors(["文字"])):
+        made["transport"] = MockTransport(answer)
+        result = CliRunner().invoke(cli.app, paddlex_spelling([str(argument) for argument in arguments]))
+        sent = [json.loads(request.inputs["params"][0]) for request in made["transport"].sent]
+        return result, sent, made.get("arguments", {})
+
+    return invoke
+
+
+def test_version():
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert result.output.strip() == f"paddlex-triton {__version__}"
+
+
+def test_it_prints_and_saves(run, image, tmp_path):
+    result, sent, _ = run("predict", "OCR", "--input", image, "--save_path", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"{{'res': {{'input_path': '{image}'")
+    assert "'rec_texts': ['文字']" in result.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["page_ocr_res_img.png", "page_res.json"]
+    assert sent == [{}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "OCR", "--input", "IMAGE"],
+        ["predict", "ocr", "--input=IMAGE"],
+        ["predict", "OCR", "IMAGE"],
+        ["--pipeline", "OCR", "--input", "IMAGE"],
+        ["--pipeline=OCR", "--input", "IMAGE"],
+        ["--input", "IMAGE", "--pipeline", "OCR"],
+        ["predict", "--pipeline", "OCR", "--input", "IMAGE"],
+    ],
+)
+def test_spellings(run, image, arguments):
+    result, sent, _ = run(*[argument.replace("IMAGE", str(image)) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert sent == [{}]
+
+
+def test_other_commands_keep_their_pipeline_option():
+    assert paddlex_spelling(["serve", "--pipeline", "OCR"]) == ["serve", "--pipeline", "OCR"]
+    assert paddlex_spelling([]) == []
+    assert paddlex_spelling(["--version"]) == ["--version"]
+    assert paddlex_spelling(["--pipeline"]) == ["--pipeline"]
+
+
+def test_several_inputs(run, image):
+    result, sent, _ = run("predict", "OCR", "--input", image, "--input", image, image)
+    assert result.exit_code == 0
+    assert len(sent) == 3
+    assert result.stdout.count("'rec_texts'") == 3
+
+
+def test_parameters_in_paddlex_forms(run, image):
+    arguments = "--text_det_limit_side_len 736 --text_det_limit_type max --text_det_thresh 0.25 --text-det-box-thresh 1"
+    flags = "--use_textline_orientation False --return_word_box false --use_doc_unwarping None"
+    result, sent, _ = run("predict", "OCR", "--input", image, *arguments.split(), *flags.split())
+    assert result.exit_code == 0, result.output
+    assert sent == [
+        {
+            "text_det_limit_side_len": 736,
+            "text_det_limit_type": "max",
+            "text_det_thresh": 0.25,
+            "text_det_box_thresh": 1,
+            "use_textline_orientation": False,
+            "return_word_box": False,
+        }
+    ]
+
+
+def test_every_parameter_is_in_the_help(run):
+    result, _, _ = run("predict", "OCR", "--help")
+    plain = " ".join(result.output.replace("│", " ").split())
+    for name, field in OCRParams.model_fields.items():
+        assert f"--{name}"[:24] in plain
+        assert str(field.description).split()[0] in plain
+
+
+def test_where_to_send_it(run, image):
+    result, _, arguments = run(
+        *f"predict OCR {image} --url http://host:8000 --protocol http --timeout 9 --max-in-flight 2".split()
+    )
+    assert result.exit_code == 0, result.output
+    given = {name: arguments[name] for name in ("url", "protocol", "timeout", "max_in_flight")}
+    assert given == {"url": "http://host:8000", "protocol": "http", "timeout": 9.0, "max_in_flight": 2}
+
+
+def test_what_the_server_decides_is_one_line(run, image):
+    result, _, _ = run("--pipeline", "OCR", "--input", image, "--device", "cpu", "--use_hpip")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Warning: device='cpu', use_hpip=True: ignored.")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--input", "nowhere.png"], "nowhere.png: there is no such file"),
+        (["--text_det_thresh", "2", "IMAGE"], "text_det_thresh is 2"),
+        (["--text_det_thresh", "high", "IMAGE"], "text_det_thresh is 'high'"),
+        (["--use_textline_orientation", "maybe", "IMAGE"], "use_textline_orientation is 'maybe'"),
+    ],
+)
+def test_errors_are_one_line(run, image, arguments, says):
+    result, sent, _ = run("predict", "OCR", *[str(image) if given == "IMAGE" else given for given in arguments])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert sent == []
+
+
+def test_a_refusal_of_the_server_comes_after_the_pages_before_it(run, image, tensors):
+    answers = iter([tensors(["a"]), InvalidImageError("no [red]image[/red]")])
+
+    def answer(request):
+        found = next(answers)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    result, _, _ = run("predict", "OCR", "--max_in_flight", "1", image, image, answer=answer)
+    assert result.exit_code == 1
+    assert "'rec_texts': ['a']" in result.stdout
+    assert result.stderr == f"Error: {image}: no [red]image[/red]\n"
+
+
+def test_a_folder_that_cannot_be_written(run, image, tmp_path):
+    (tmp_path / "file").write_text("")
+    result, _, _ = run("predict", "OCR", image, "--save_path", tmp_path / "file")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["predict", "OCR"], ["predict", "nothing"], ["predict", "OCR", "--nonsense", "1"]]
+)
+def test_wrong_usage(run, arguments):
+    result, sent, _ = run(*arguments)
+    assert result.exit_code == 2
+    assert sent == []
+
+
+def test_the_prepared_page_is_fetched_for_the_picture(run, image, tmp_path):
+    _, sent, _ = run("predict", "OCR", image, "--use_doc_unwarping", "True", "--save_path", tmp_path / "out")
+    assert sent == [{"use_doc_unwarping": True, "return_preprocessed_img": True}]
+    _, sent, _ = run("predict", "OCR", image, "--use_doc_unwarping", "True")
+    assert sent == [{"use_doc_unwarping": True}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("return_word_box", "1", True),
+        ("return_word_box", "TRUE", True),
+        ("text_det_thresh", "1", 1),
+        ("text_det_thresh", "none", None),
+        ("text_det_limit_type", "736", "736"),
+        ("text_det_limit_side_len", "7e2x", "7e2x"),
+    ],
+)
+def test_values(name, text, value):
+    found = options.parse_option(OCRParams, name, text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_main_ends_with_the_exit_code(capsys):
+    with pytest.raises(SystemExit) as caught, warnings.catch_warnings():
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert __version__ in capsys.readouterr().out

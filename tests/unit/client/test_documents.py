@@ -1,0 +1,92 @@
+"""PDF pages: scale, limits, forms, broken files."""
+
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+
+from paddlex_triton.client import documents
+from paddlex_triton.client.documents import render_scale, scale_within_limit
+from paddlex_triton.client.exceptions import ImageTooLargeError, InputError
+from paddlex_triton.client.inputs import PageReader
+from paddlex_triton.limits import MAX_IMAGE_PIXELS
+
+
+@pytest.fixture
+def pdf(tmp_path) -> Path:
+    """Two pages, 100 x 50 and 30 x 60 points."""
+    path = tmp_path / "two.pdf"
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(100, 50)
+    document.new_page(30, 60)
+    document.save(path)
+    document.close()
+    return path
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_pages_are_rendered_at_two_pixels_a_point(pdf, as_bytes):
+    name = None if as_bytes else str(pdf)
+    reader = PageReader(pdf.read_bytes() if as_bytes else str(pdf))
+    pages = list(reader)
+    assert [(page.input_path, page.page_index) for page in pages] == [(name, 0), (name, 1)]
+    assert [page.image().shape for page in pages] == [(100, 200, 3), (120, 60, 3)]
+    assert np.array_equal(pages[0].image(), np.full((100, 200, 3), 255, np.uint8))
+    assert reader.total == 2
+
+
+def test_the_scale_of_the_environment(pdf, monkeypatch):
+    monkeypatch.setenv("PADDLE_PDX_PDF_RENDER_SCALE", "1.5")
+    assert next(iter(PageReader(str(pdf)))).image().shape == (75, 150, 3)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "big", "nan", "inf"])
+def test_a_scale_that_is_none_is_refused(value, monkeypatch):
+    monkeypatch.setenv("PADDLE_PDX_PDF_RENDER_SCALE", value)
+    with pytest.raises(InputError, match="positive number"):
+        render_scale()
+
+
+@pytest.mark.parametrize(("width", "height"), [(5000, 5000), (14400, 14400), (100, 400000)])
+def test_the_scale_shrinks_to_the_limit_and_no_further(width, height):
+    scale = scale_within_limit(width, height, 4.0)
+    pixels = np.ceil(width * scale) * np.ceil(height * scale)
+    assert 0.1 <= scale < 4.0
+    assert 0.999 * MAX_IMAGE_PIXELS < pixels <= MAX_IMAGE_PIXELS
+
+
+def test_the_scale_stays_at_the_limit():
+    assert scale_within_limit(10, 10, 2.0, max_pixels=400) == 2.0
+    assert scale_within_limit(10, 10, 2.0, max_pixels=399) < 2.0
+
+
+def test_a_page_too_large_at_any_scale():
+    with pytest.raises(ImageTooLargeError, match=r"scale 0\.1; at most 99"):
+        scale_within_limit(100, 100, 2.0, max_pixels=99)
+
+
+def test_a_page_too_large_is_named(pdf, monkeypatch):
+    monkeypatch.setattr(documents, "scale_within_limit", lambda *size: scale_within_limit(*size, max_pixels=1))
+    with pytest.raises(ImageTooLargeError, match=r"page 1 of .*two\.pdf"):
+        list(PageReader(str(pdf)))
+
+
+def test_a_password_is_said_to_be_missing(tmp_path):
+    # An /Encrypt dictionary that no empty password opens.
+    body = (
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+        b"3 0 obj<</Filter/Standard/V 1/R 2/P -4/O<" + b"00" * 32 + b">/U<" + b"11" * 32 + b">>>endobj\n"
+        b"trailer<</Root 1 0 R/Size 4/Encrypt 3 0 R/ID[<00><00>]>>\n%%EOF"
+    )
+    path = tmp_path / "secret.pdf"
+    path.write_bytes(body)
+    with pytest.raises(InputError, match=r"secret\.pdf: the PDF cannot be opened: .*[Pp]assword"):
+        list(PageReader(str(path)))
+
+
+def test_leaving_early_closes_the_document(pdf):
+    pages = iter(PageReader(str(pdf)))
+    next(pages)
+    pages.close()  # pyright: ignore[reportAttributeAccessIssue]
+    pdf.unlink()

@@ -1,0 +1,131 @@
+"""Finding a server, or starting one."""
+
+import socket
+import sys
+from types import ModuleType
+
+import pytest
+
+from paddlex_triton.client import create_pipeline, embedded
+from paddlex_triton.client.embedded import find_server, serves
+from paddlex_triton.client.exceptions import EmbeddedServerError
+from paddlex_triton.client.transports import Endpoint
+from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.server.errors import ServerStartError
+
+OCR = find_pipeline("OCR")
+
+
+class FakeServer:
+    """What the launcher's server looks like from outside."""
+
+    made: list["FakeServer"] = []  # noqa: RUF012
+    refusal: Exception | None = None
+
+    def __init__(self, pipelines, log_file):
+        self.pipelines, self.log_file, self.pid = list(pipelines), log_file, None
+        self.grpc_url, self.http_url = "127.0.0.1:18001", "http://127.0.0.1:18000"
+        FakeServer.made.append(self)
+
+    def start(self):
+        if self.refusal:
+            raise self.refusal
+        self.pid = 1
+
+    def stop(self):
+        self.pid = None
+
+
+@pytest.fixture(autouse=True)
+def launcher(monkeypatch):
+    module = ModuleType("paddlex_triton.server.launcher")
+    module.EmbeddedServer = FakeServer  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "paddlex_triton.server.launcher", module)
+    monkeypatch.setattr(FakeServer, "made", [])
+    monkeypatch.setattr(FakeServer, "refusal", None)
+    monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: False)
+    yield
+    assert not embedded._running
+
+
+def test_a_named_server_is_not_asked():
+    found = find_server(OCR, "host:9000", None)
+    assert str(found.endpoint) == "grpc://host:9000"
+    found.release()
+    assert FakeServer.made == []
+
+
+@pytest.mark.parametrize(("protocol", "port"), [(None, 8001), ("grpc", 8001), ("http", 8000)])
+def test_a_server_on_the_default_port_is_used(monkeypatch, protocol, port):
+    monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: endpoint.port == port)
+    assert find_server(OCR, None, protocol).endpoint.port == port
+    assert FakeServer.made == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"), [(None, "grpc://127.0.0.1:18001"), ("http", "http://127.0.0.1:18000")]
+)
+def test_otherwise_one_is_started_and_said_to_be(caplog, protocol, expected):
+    found = find_server(OCR, None, protocol)
+    (server,) = FakeServer.made
+    assert str(found.endpoint) == expected
+    assert (server.pipelines, server.pid) == (["OCR"], 1)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "starting the embedded one" in caplog.text
+    assert server.log_file.parent.is_dir()
+    found.release()
+    assert server.pid is None
+    assert not server.log_file.parent.exists()
+
+
+def test_one_process_shares_one_server():
+    first, second = create_pipeline("OCR"), create_pipeline("OCR")
+    (server,) = FakeServer.made
+    first.close()
+    first.close()
+    assert server.pid == 1
+    second.close()
+    assert server.pid is None
+
+
+def test_a_server_that_died_is_started_again():
+    first = find_server(OCR, None, None)
+    FakeServer.made[0].pid = None
+    second = find_server(OCR, None, None)
+    assert len(FakeServer.made) == 2
+    first.release()
+    assert FakeServer.made[1].pid == 1
+    second.release()
+
+
+def test_the_end_of_the_process_ends_the_server():
+    found = find_server(OCR, None, None)
+    embedded._stop_all()
+    (server,) = FakeServer.made
+    assert server.pid is None
+    assert not server.log_file.parent.exists()
+    found.release()
+
+
+def test_a_server_that_cannot_start(monkeypatch):
+    monkeypatch.setattr(FakeServer, "refusal", ServerStartError("numpy 2 is installed"))
+    with pytest.raises(EmbeddedServerError, match="cannot start: numpy 2 is installed"):
+        find_server(OCR, None, None)
+    assert not FakeServer.made[0].log_file.parent.exists()
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "paddlex_triton.server.launcher", None)
+    with pytest.raises(EmbeddedServerError, match=r"pip install 'paddlex-triton\[serve\]', or name a server with url="):
+        find_server(OCR, None, None)
+
+
+def test_probing(monkeypatch):
+    monkeypatch.undo()
+    assert serves(Endpoint.parse("127.0.0.1:1"), OCR) is False
+    # Something else listens there, and hangs up.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        import threading
+
+        threading.Thread(target=lambda: [listener.accept()[0].close() for _ in range(2)], daemon=True).start()
+        assert serves(Endpoint.parse(f"http://127.0.0.1:{listener.getsockname()[1]}"), OCR) is False

@@ -1,0 +1,216 @@
+"""Every kind of input, as pages."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from paddlex_triton.client import pages as pages_module
+from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, InvalidImageError
+from paddlex_triton.client.inputs import SUFFIXES, PageReader
+from paddlex_triton.client.pages import Page, check_pixels, check_size, page_from_array
+from paddlex_triton.limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
+
+PNG = cv2.imencode(".png", np.arange(48, dtype=np.uint8).reshape(4, 4, 3))[1].tobytes()
+
+
+def read(source):
+    return list(PageReader(source))
+
+
+def tiff(count: int) -> bytes:
+    frames = [Image.fromarray(np.full((4, 6, 3), 10 * index, np.uint8)) for index in range(1, count + 1)]
+    file = io.BytesIO()
+    frames[0].save(file, "TIFF", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_file_travels_as_it_is(tmp_path, kind):
+    path = tmp_path / "a.PNG"
+    path.write_bytes(PNG)
+    assert read(kind(path)) == [Page(PNG, str(path), None)]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_travel_as_they_are_without_a_path(kind):
+    assert read(kind(PNG)) == [Page(PNG, None, None)]
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3), (5, 7), (5, 7, 1), (1, 1), (3, 1, 3)])
+def test_an_array_arrives_as_it_was(shape):
+    array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    (page,) = read(array)
+    assert page.payload.startswith(b"BM")
+    assert (page.input_path, page.page_index) == (None, None)
+    expected = array if array.ndim == 3 and array.shape[2] == 3 else np.repeat(array.reshape(*shape[:2], 1), 3, 2)
+    assert np.array_equal(page.image(), expected)
+
+
+def test_a_strided_view_arrives_as_it_was():
+    array = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)[::2, ::-1]
+    assert np.array_equal(read(array)[0].image(), array)
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+        (np.zeros((4, 4, 4), np.uint8), r"\[4, 4, 4\]"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "as a list"),
+        (np.zeros((0, 4, 3), np.uint8), "no pixels"),
+        (np.zeros(4, np.uint8), r"\[4\]"),
+    ],
+)
+def test_other_arrays_are_refused(array, says):
+    with pytest.raises(InputError, match=says):
+        read(array)
+
+
+def test_an_array_too_large_for_bmp_travels_as_png(monkeypatch):
+    array = np.zeros((30, 30, 3), np.uint8)
+    monkeypatch.setattr(pages_module, "MAX_IMAGE_BYTES", 2000)
+    page = page_from_array(array)
+    assert page.payload.startswith(b"\x89PNG")
+    assert np.array_equal(page.image(), array)
+
+
+def test_size_limits():
+    check_size(MAX_IMAGE_BYTES, None)
+    with pytest.raises(ImageTooLargeError, match=f"at most {MAX_IMAGE_BYTES}"):
+        check_size(MAX_IMAGE_BYTES + 1, "a")
+    check_pixels(MAX_IMAGE_PIXELS, 1, None)
+    with pytest.raises(ImageTooLargeError, match=f"at most {MAX_IMAGE_PIXELS}"):
+        check_pixels(MAX_IMAGE_PIXELS + 1, 1, "a")
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "large.bmp"
+    with path.open("wb") as file:
+        file.truncate(MAX_IMAGE_BYTES + 1)
+    with pytest.raises(ImageTooLargeError, match=r"large\.bmp"):
+        read(str(path))
+
+
+@pytest.mark.parametrize("wrap", [lambda x: {"img": x}, lambda x: [{"img": x}], lambda x: {"img": [x]}, lambda x: (x,)])
+def test_dicts_and_lists(wrap):
+    assert read(wrap(PNG)) == [Page(PNG)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_a_list_keeps_its_order(count, numbered):
+    assert [page.image()[0, 0, 0] for page in read([numbered(k) for k in range(count)])] == list(range(count))
+
+
+@pytest.mark.parametrize("bad", [None, 7, {"image": PNG}, {}, {"img": PNG, "x": 1}, [PNG, 3.5]])
+def test_other_kinds_are_refused_at_once(bad):
+    with pytest.raises(InputError):
+        PageReader(bad)
+
+
+def test_a_directory_is_read_sorted_with_its_subfolders(tmp_path):
+    for name in ("b.png", "a/z.jpg", "a.png", "C.BMP", "notes.txt", "png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(PNG)
+    reader = PageReader(str(tmp_path))
+    names = [page.input_path for page in reader]
+    assert names == sorted(str(tmp_path / name) for name in ("b.png", "a/z.jpg", "a.png", "C.BMP"))
+    assert reader.total == 4
+
+
+def test_an_empty_directory_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(InputError, match="no image or PDF"):
+        read(str(tmp_path))
+
+
+def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.png: there is no such file"):
+        read(str(tmp_path / "nowhere.png"))
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(InputError, match=r"\.txt are not read; allowed: .*pdf.*png"):
+        read(str(tmp_path / "a.txt"))
+    with pytest.raises(InputError, match="there is no such file"):
+        read("x" * 5000)
+
+
+def test_nothing_is_opened_before_its_turn(tmp_path):
+    reader = iter(PageReader([PNG, str(tmp_path / "nowhere.png")]))
+    assert next(reader) == Page(PNG)
+    with pytest.raises(InputError):
+        next(reader)
+
+
+def test_a_generator_is_not_run_ahead(numbered):
+    made = []
+
+    def images():
+        for k in range(3):
+            made.append(k)
+            yield numbered(k)
+
+    reader = PageReader(images())
+    pages = iter(reader)
+    assert (made, reader.total) == ([], 0)
+    next(pages)
+    assert (made, reader.total) == ([0], 1)
+    assert len(list(pages)) == 2
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("suffix", ["tif", "tiff", None])
+def test_every_frame_of_a_tiff_is_a_page(tmp_path, count, suffix):
+    source, name = tiff(count), None
+    if suffix:
+        path = tmp_path / f"scan.{suffix}"
+        path.write_bytes(source)
+        source = name = str(path)
+    reader = PageReader(source)
+    found = list(reader)
+    assert [(page.input_path, page.page_index) for page in found] == [(name, index) for index in range(count)]
+    assert [int(page.image()[0, 0, 0]) for page in found] == [10 * index for index in range(1, count + 1)]
+    assert reader.total == count
+
+
+def test_tiff_colours_are_turned_to_bgr(tmp_path):
+    path = tmp_path / "red.tif"
+    Image.fromarray(np.full((3, 3, 3), (255, 1, 2), np.uint8)).save(path)
+    assert read(str(path))[0].image()[0, 0].tolist() == [2, 1, 255]
+
+
+@pytest.mark.parametrize("name", ["broken.tif", "broken.pdf"])
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"II*\0\x08\0\0\0", b"%PDF-1.4\n%%EOF"])
+def test_broken_documents_are_named(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        read(str(path))
+
+
+def test_a_truncated_tiff_fails_at_its_page(tmp_path):
+    path = tmp_path / "cut.tif"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"cut\.tif"):
+        read(str(path))
+
+
+def test_a_tiff_frame_with_too_many_pixels(tmp_path, monkeypatch):
+    path = tmp_path / "big.tif"
+    path.write_bytes(tiff(1))
+    monkeypatch.setattr(pages_module, "MAX_IMAGE_PIXELS", 23)
+    with pytest.raises(ImageTooLargeError, match=r"page 1 of .*24 pixels; at most 23"):
+        read(str(path))
+
+
+def test_an_image_that_cannot_be_decoded_is_named():
+    with pytest.raises(InvalidImageError, match=r"a\.png"):
+        Page(b"nonsense", "a.png").image()
+
+
+def test_suffixes_are_paddlex_ones():
+    assert " ".join(sorted(SUFFIXES)) == "bmp dib jpeg jpg pbm pdf pgm png pnm ppm ras sr tif tiff webp"

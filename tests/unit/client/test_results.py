@@ -1,0 +1,255 @@
+"""Result objects: keys, order, types, printing, saving."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from paddlex_triton.client.exceptions import ServerError, UnsupportedError
+from paddlex_triton.client.pages import Page
+from paddlex_triton.client.results import RESULTS, OCRResult
+from paddlex_triton.client.results.base import to_plain
+from paddlex_triton.pipelines import PIPELINES
+
+# Of PaddleX 3.7.2's own file for a page with every switch off.
+KEYS = [
+    "input_path",
+    "page_index",
+    "model_settings",
+    "dt_polys",
+    "text_det_params",
+    "text_type",
+    "textline_orientation_angles",
+    "text_rec_score_thresh",
+    "return_word_box",
+    "rec_texts",
+    "rec_scores",
+    "rec_polys",
+    "rec_boxes",
+]
+BOX_0 = [[10, 0], [90, 0], [90, 20], [10, 20]]
+BOX_1 = [[10, 30], [90, 30], [90, 50], [10, 50]]
+
+
+def test_one_line(tensors, page):
+    result = OCRResult.from_tensors(tensors(["你好"]), page)
+    assert result.json == {
+        "res": {
+            "input_path": "in/scan.png",
+            "page_index": None,
+            "model_settings": {"use_doc_preprocessor": False, "use_textline_orientation": False},
+            "dt_polys": [BOX_0],
+            "text_det_params": {
+                "limit_side_len": 64,
+                "limit_type": "min",
+                "thresh": 0.3,
+                "max_side_limit": 4000,
+                "box_thresh": 0.6,
+                "unclip_ratio": 1.5,
+            },
+            "text_type": "general",
+            "textline_orientation_angles": [-1],
+            "text_rec_score_thresh": 0.0,
+            "return_word_box": False,
+            "rec_texts": ["你好"],
+            "rec_scores": [0.5],
+            "rec_polys": [BOX_0],
+            "rec_boxes": [[10, 0, 90, 20]],
+        }
+    }
+    assert list(result.json["res"]) == KEYS
+    assert list(result.json["res"]["text_det_params"]) == [
+        "limit_side_len",
+        "limit_type",
+        "thresh",
+        "max_side_limit",
+        "box_thresh",
+        "unclip_ratio",
+    ]
+
+
+def test_types_of_the_object(tensors, page):
+    result = OCRResult.from_tensors(tensors(["a", "b"]), page)
+    assert isinstance(result, dict)
+    assert isinstance(result["dt_polys"], list)
+    assert {array.dtype for array in result["dt_polys"] + result["rec_polys"]} == {np.dtype(np.int16)}
+    assert (result["rec_boxes"].dtype, result["rec_boxes"].shape) == (np.dtype(np.int16), (2, 4))
+    assert [type(score) for score in result["rec_scores"]] == [float, float]
+    assert np.array_equal(result["doc_preprocessor_res"]["output_img"], page.image())
+
+
+def test_nothing_detected(tensors, page):
+    result = OCRResult.from_tensors(tensors([]), page)
+    res = result.json["res"]
+    assert "textline_orientation_angles" not in res
+    assert [key for key in KEYS if key != "textline_orientation_angles"] == list(res)
+    assert [res[key] for key in ("dt_polys", "rec_texts", "rec_scores", "rec_polys", "rec_boxes")] == [[]] * 5
+    assert result.img["ocr_res_img"].size == (400, 120)
+
+
+def test_lines_below_the_threshold_stay_in_dt_polys_only(tensors, page):
+    answer = tensors(["a", "b"], kept=[False, True], scores=[0.25, 0.75], recognition={"score_thresh": 0.5})
+    res = OCRResult.from_tensors(answer, page).json["res"]
+    assert res["dt_polys"] == [BOX_0, BOX_1]
+    assert res["rec_polys"] == [BOX_1]
+    assert (res["rec_texts"], res["rec_scores"], res["rec_boxes"]) == (["b"], [0.75], [[10, 30, 90, 50]])
+    assert res["textline_orientation_angles"] == [-1, -1]
+    assert res["text_rec_score_thresh"] == 0.5
+    nothing = OCRResult.from_tensors(tensors(["a"], kept=[False]), page).json["res"]
+    assert (nothing["rec_boxes"], nothing["textline_orientation_angles"]) == ([], [-1])
+
+
+def test_line_orientation(tensors, page):
+    answer = tensors(["a", "b"], angles=[0, 1], recognition={"use_textline_orientation": True})
+    res = OCRResult.from_tensors(answer, page).json["res"]
+    assert res["textline_orientation_angles"] == [0, 1]
+    assert res["model_settings"]["use_textline_orientation"] is True
+
+
+def test_word_boxes(tensors, page):
+    words = [
+        {"words": ["a", "b"], "regions": [BOX_0, [[5, 1], [9, 1], [9, 3], [5, 3]]]},
+        {"words": ["c"], "regions": [BOX_1]},
+    ]
+    answer = tensors(["ab", "c"], words=words, recognition={"return_word_box": True})
+    result = OCRResult.from_tensors(answer, page)
+    res = result.json["res"]
+    assert list(res) == [*KEYS, "text_word_boxes", "text_word"]
+    assert res["text_word"] == [["a", "b"], ["c"]]
+    assert res["text_word_boxes"] == [[[10, 0, 90, 20], [5, 1, 9, 3]], [[10, 30, 90, 50]]]
+    assert result["text_word_region"][1] == [BOX_1]
+    assert OCRResult.outputs_for({"return_word_box": True})[-1] == "words"
+    assert "ocr_res_img" in result.img
+
+
+def test_words_without_an_area_are_not_drawn(tensors, page):
+    flat = [[5, 5], [5, 5], [5, 9], [5, 9]]
+    pictures = []
+    for line in ({"words": ["a"], "regions": [BOX_0]}, {"words": ["", "a"], "regions": [flat, BOX_0]}):
+        answer = tensors(["a"], words=[line], recognition={"return_word_box": True})
+        pictures.append(np.asarray(OCRResult.from_tensors(answer, page).img["ocr_res_img"]))
+    assert np.array_equal(*pictures)
+
+
+def test_page_preparation(tensors, page):
+    answer = tensors(["a"], angle=90, preparation={"use_doc_orientation_classify": True})
+    result = OCRResult.from_tensors(answer, page)
+    res = result.json["res"]
+    assert list(res)[2:5] == ["model_settings", "doc_preprocessor_res", "dt_polys"]
+    assert res["model_settings"]["use_doc_preprocessor"] is True
+    assert res["doc_preprocessor_res"] == {
+        "input_path": None,
+        "page_index": None,
+        "model_settings": {"use_doc_orientation_classify": True, "use_doc_unwarping": False},
+        "angle": 90,
+    }
+    # Lines lie on the prepared page: drawing them on the page that was sent would be wrong.
+    with pytest.raises(UnsupportedError, match="return_preprocessed_img=True"):
+        _ = result.img
+    answer["preprocessed_img"] = np.zeros((200, 120, 3), np.uint8)
+    assert OCRResult.from_tensors(answer, page).img["ocr_res_img"].size == (240, 200)
+    assert "preprocessed_img" in OCRResult.outputs_for({"return_preprocessed_img": True})
+
+
+def test_settings_are_beside_the_json(tensors, page):
+    result = OCRResult.from_tensors(tensors(["a"]), page)
+    assert list(result.settings) == ["doc_preprocessor", "text_detection", "text_recognition"]
+    assert result.settings["text_recognition"]["networks"]["text_recognition"]["name"] == "rec"
+    assert "networks" not in json.dumps(result.json)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scores": np.zeros(2, np.float32)},
+        {"offsets": np.zeros(1, np.int32)},
+        {"text_detection_settings": np.array([b"{}"], object)},
+        {"text_recognition_settings": np.array([b"[]"], object)},
+        {"doc_preprocessor_settings": np.array([], object)},
+    ],
+)
+def test_outputs_that_do_not_fit(tensors, page, change):
+    with pytest.raises(ServerError):
+        OCRResult.from_tensors({**tensors(["a"]), **change}, page)
+
+
+def test_print(tensors, page, capsys):
+    result = OCRResult.from_tensors(tensors(["你好", "b"]), page)
+    result.print()
+    text = capsys.readouterr().out
+    assert text.startswith("{'res': {'input_path': 'in/scan.png', 'page_index': None, 'model_settings': {")
+    assert "'rec_texts': ['你好', 'b'], 'rec_scores': array([0.5, " in text
+    result.print(json_format=True)
+    assert capsys.readouterr().out == json.dumps(result.json, indent=4, ensure_ascii=False) + "\n"
+    result.print(json_format=True, indent=2, ensure_ascii=True)
+    assert "\\u4f60\\u597d" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("input_path", "page_index", "stem", "suffix"),
+    [
+        ("in/scan.png", None, "scan", ".png"),
+        ("in/scan.v2.JPG", None, "scan.v2", ".JPG"),
+        ("scan.pdf", 3, "scan_3", ".png"),
+        ("scan.v2.tiff", 0, "scan.v2_0", ".tiff"),
+        ("scan.sr", None, "scan", ".png"),
+        ("https://host/a/scan.jpg?size=1", None, "scan", ".jpg"),
+        ("https://host/", None, "result", ".png"),
+        (None, None, r"\d{10}_\d{4}", ".png"),
+    ],
+)
+def test_names_of_saved_files(tensors, page, tmp_path, input_path, page_index, stem, suffix):
+    result = OCRResult.from_tensors(tensors(["a"]), Page(page.payload, input_path, page_index))
+    folder = tmp_path / "new" / "folder"
+    result.save_to_json(str(folder))
+    result.save_to_img(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) == 2
+    found = re.fullmatch(rf"({stem})_ocr_res_img{re.escape(suffix)}", names[0])
+    assert found
+    assert names[1] == f"{found[1]}_res.json"
+    assert json.loads((folder / names[1]).read_text(encoding="utf-8")) == result.json["res"]
+    with Image.open(folder / names[0]) as picture:
+        assert picture.size == (400, 120)
+
+
+def test_saving_to_a_file(tensors, page, tmp_path):
+    result = OCRResult.from_tensors(tensors(["你好"]), page)
+    result.save_to_json(tmp_path / "a" / "x.json", indent=2)
+    expected = json.dumps(result.json["res"], indent=2, ensure_ascii=False)
+    assert (tmp_path / "a" / "x.json").read_text(encoding="utf-8") == expected
+    result.save_to_json(tmp_path / "a" / "x.json", ensure_ascii=True)
+    assert "\\u4f60" in (tmp_path / "a" / "x.json").read_text()
+    result.save_to_img(tmp_path / "b" / "x.jpg")
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["x.jpg"]
+    assert cv2.imread(str(tmp_path / "b" / "x.jpg")).shape == (120, 400, 3)
+
+
+def test_save_all(tensors, page, tmp_path):
+    OCRResult.from_tensors(tensors(["a"]), page).save_all(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scan_ocr_res_img.png", "scan_res.json"]
+
+
+def test_nothing_half_written_stays(tensors, page, tmp_path, monkeypatch):
+    result = OCRResult.from_tensors(tensors(["a"]), page)
+
+    def fail(self, file):
+        file.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        result.save_to_img(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_pipeline_has_a_result():
+    assert set(RESULTS) == set(PIPELINES)
+
+
+def test_plain_values():
+    value = {"a": np.float32(0.5), "b": (np.int64(1), [np.zeros((1, 2), np.int16)]), "c": None, "d": "x"}
+    assert to_plain(value) == {"a": 0.5, "b": [1, [[[0, 0]]]], "c": None, "d": "x"}
