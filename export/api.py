@@ -250,11 +250,16 @@ def _files(
     )
     files = {MODEL_PATH: content, FILE_NAME: _json(info.model_dump_json(indent=1))}
     files[export_report.FILE_NAME] = _json(report.model_dump_json(indent=1))
-    for flavour in FLAVOURS.values():
-        values = family.config_values(settings)
-        text = render_config(flavour, family.name, report.name, family.max_batch_size, values)
-        files[flavour.file] = text.encode()
-    return files
+    return files | _configs(report.name, family, settings)
+
+
+def _configs(name: str, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
+    """The configuration of every flavour: file -> content."""
+    values = family.config_values(settings)
+    return {
+        flavour.file: render_config(flavour, family.name, name, family.max_batch_size, values).encode()
+        for flavour in FLAVOURS.values()
+    }
 
 
 def _json(text: str) -> bytes:
@@ -269,8 +274,8 @@ def _settings_sha256(settings: InferenceSettings) -> str:
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
 
 
-def _sha256_of_file(path: Path) -> str | None:
-    return sha256_of(path.read_bytes()) if path.is_file() else None
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _metadata(weights: Weights) -> dict[str, str]:
@@ -288,14 +293,15 @@ def _present(folder: Path) -> Present | None:
 def _is_current(
     folder: Path, present: Present, weights: Weights, settings: InferenceSettings, family: NetworkFamily
 ) -> bool:
-    """The same weights, settings and exporter made it, and its model file is still what was installed."""
+    """The same weights, settings and exporter made it, and its model and configurations are still what it installs."""
     info, report = present
     return (
         info.family == family.name
         and info.provenance.source_sha256 == weights.sha256
         and report.settings_sha256 == _settings_sha256(settings)
         and report.versions.get("paddlex-triton") == __version__
-        and _sha256_of_file(folder / MODEL_PATH) == info.sha256
+        and sha256_of(_content(folder / MODEL_PATH)) == info.sha256
+        and all(_content(folder / file) == text for file, text in _configs(info.name, family, settings).items())
     )
 
 

@@ -19,11 +19,13 @@ class Flavour:
         file: where its configuration lies in the network's folder.
         where: what it runs on, in words.
         execution: its part of the configuration: instances and accelerator options.
+        page_batching: whether whole pages of several callers are joined.
     """
 
     file: str
     where: str
     execution: str
+    page_batching: str
 
 
 _CPU = """\
@@ -55,9 +57,20 @@ optimization {
 }
 """
 
+_CPU_PAGE_BATCHING = """\
+# Pages of different callers are not joined: on a CPU each costs as much time in a joined run as alone, and the memory
+# of all of them at once.
+"""
+
+_GPU_PAGE_BATCHING = """\
+# Equal pages of different callers share a run. No queue policy: with a limit or a timeout Triton's batcher stops
+# preparing the next run ahead, and then sleeps up to 500 ms with work waiting. Deadlines are kept by the modules.
+dynamic_batching { }
+"""
+
 FLAVOURS: dict[str, Flavour] = {
-    "cpu": Flavour("config.pbtxt", "ONNX Runtime on CPU", _CPU),
-    "gpu": Flavour("configs/gpu.pbtxt", "ONNX Runtime on GPU", _GPU),
+    "cpu": Flavour("config.pbtxt", "ONNX Runtime on CPU", _CPU, _CPU_PAGE_BATCHING),
+    "gpu": Flavour("configs/gpu.pbtxt", "ONNX Runtime on GPU", _GPU, _GPU_PAGE_BATCHING),
 }
 
 
@@ -78,4 +91,5 @@ def render_config(flavour: Flavour, family: Family, name: str, max_batch_size: i
         where=flavour.where,
         max_batch_size=str(max_batch_size),
         execution=flavour.execution.rstrip(),
+        page_batching=flavour.page_batching.rstrip(),
     )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.limits import MAX_DETECTION_PIXELS
+
 # The network halves its input five times.
 STRIDE = 32
 # Below this sum of height and width a page is padded before it is resized.
@@ -46,6 +49,7 @@ def resize_for_detection(
 
     Raises:
         ValueError: the image is empty or of another shape, or the limit type is unknown.
+        InvalidParameter: the limits ask for more than MAX_DETECTION_PIXELS.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"expected a page of shape [H, W, 3] with pixels, got {list(image.shape)}")
@@ -56,6 +60,11 @@ def resize_for_detection(
     new_h, new_w = detection_size(
         h, w, limit_side_len=limit_side_len, limit_type=limit_type, max_side_limit=max_side_limit
     )
+    if new_h * new_w > MAX_DETECTION_PIXELS:
+        raise InvalidParameter(
+            f"the detector's input would be {new_w}x{new_h} (width x height): {new_h * new_w} pixels; at most "
+            f"{MAX_DETECTION_PIXELS} are allowed: lower the side limit or the max side limit"
+        )
     if (new_h, new_w) != (h, w):
         image = cv2.resize(image, (new_w, new_h))
     return ResizedPage(image, new_h / h, new_w / w, src_h, src_w)

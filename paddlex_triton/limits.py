@@ -10,8 +10,10 @@ MAX_IMAGE_PIXELS: Final = 178_956_970
 MAX_IMAGE_SIDE: Final = 32_766
 # Bytes of the JSON in `params`: the longest legitimate one (a threshold per layout class) is under 2 KiB.
 MAX_PARAMS_BYTES: Final = 64 * 1024
-# Longest side a detector is fed, pixels. PaddleX's default is 4000; at 8000 one DB map is 256 MB of float32.
+# Longest side and most pixels a detector is fed. PaddleX stops at sides of 4000 unless told otherwise: the same area is
+# allowed in other shapes. PP-OCRv4_mobile_det takes about 280 bytes a pixel, so 4.5 GB for the largest page.
 MAX_DETECTION_SIDE: Final = 8000
+MAX_DETECTION_PIXELS: Final = 4000 * 4000
 # Text lines taken from one region, PaddleX's `max_candidates`.
 MAX_CANDIDATES: Final = 1000
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).

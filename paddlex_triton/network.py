@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,19 @@ FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
     "db_detection": ("prob",),
     "ctc_recognition": ("indices", "probs"),
 }
+
+
+# A module's configuration names each network it calls in a parameter `<role>_network`.
+_ROLE_SUFFIX = "_network"
+
+
+def networks_by_role(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The networks in a module's configuration: role -> network name.
+
+    Args:
+        parameters: of the configuration, name -> string value.
+    """
+    return {name.removesuffix(_ROLE_SUFFIX): value for name, value in parameters.items() if name.endswith(_ROLE_SUFFIX)}
 
 
 class Provenance(BaseModel):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from paddlex_triton.network import networks_by_role
 from paddlex_triton.server.errors import AssemblyError
-
-# A module names each network it calls in a parameter `<role>_network`.
-_NETWORK_SUFFIX = "_network"
 
 
 def read_config(path: Path) -> Any:
@@ -34,11 +32,7 @@ def read_config(path: Path) -> Any:
 
 def networks_of(config: Any) -> dict[str, str]:
     """The networks a module calls: role -> network name."""
-    return {
-        key.removesuffix(_NETWORK_SUFFIX): value.string_value
-        for key, value in sorted(config.parameters.items())
-        if key.endswith(_NETWORK_SUFFIX)
-    }
+    return networks_by_role({name: value.string_value for name, value in sorted(config.parameters.items())})
 
 
 def steps_of(config: Any) -> list[str]:

@@ -31,6 +31,7 @@ from paddlex_triton.errors import (
     ServiceError,
     format_message,
 )
+from paddlex_triton.network import networks_by_role
 from paddlex_triton.params import Params, parse_params
 from paddlex_triton.server.metrics import StageMetrics
 from paddlex_triton.server.network_caller import NetworkCaller
@@ -182,12 +183,8 @@ class Module:
         self.batched = int(config["max_batch_size"]) > 0
         self.metrics = StageMetrics(self.stage)
         folder = Path(args["model_repository"])
-        suffix = "_network"
-        self.networks = {
-            key.removesuffix(suffix): NetworkCaller(self, folder, value["string_value"])
-            for key, value in config.get("parameters", {}).items()
-            if key.endswith(suffix)
-        }
+        parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
+        self.networks = {role: NetworkCaller(self, folder, name) for role, name in networks_by_role(parameters).items()}
         self.setup()
 
     def setup(self) -> None:

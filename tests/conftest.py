@@ -46,7 +46,6 @@ def _is_parity(report) -> bool:
 def networks() -> Path:
     """The repository with PP-OCRv4_mobile_det and PP-OCRv4_mobile_rec, exported once."""
     from paddlex_triton.export.api import export_network
-
     from paddlex_triton.paths import networks_repository
 
     for name in ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"):

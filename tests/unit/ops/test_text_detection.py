@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.limits import MAX_DETECTION_PIXELS
 from paddlex_triton.ops.text_detection import detection_size, resize_for_detection
 
 
@@ -89,3 +91,17 @@ def test_unknown_limit_type():
 def test_what_is_not_a_page(shape):
     with pytest.raises(ValueError, match=r"expected a page of shape \[H, W, 3\]"):
         resize_for_detection(np.zeros(shape, np.uint8), limit_side_len=64, limit_type="min", max_side_limit=4000)
+
+
+@pytest.mark.parametrize("shape", [(4000, 4000), (2000, 8000)])
+def test_the_largest_input_is_taken(shape):
+    resized = resize_for_detection(
+        np.zeros((*shape, 3), np.uint8), limit_side_len=1, limit_type="min", max_side_limit=8000
+    )
+    assert resized.image.shape[0] * resized.image.shape[1] <= MAX_DETECTION_PIXELS
+
+
+@pytest.mark.parametrize("shape", [(4000, 4032), (8000, 8000)])
+def test_one_step_more_than_the_largest_input_is_refused(shape):
+    with pytest.raises(InvalidParameter, match=f"at most {MAX_DETECTION_PIXELS} are allowed"):
+        resize_for_detection(np.zeros((*shape, 3), np.uint8), limit_side_len=1, limit_type="min", max_side_limit=8000)

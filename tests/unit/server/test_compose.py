@@ -1,0 +1,260 @@
+"""Deployment files, as far as they can be proved without a container engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from paddlex_triton import paths
+from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.server.model_config import networks_of, read_config
+
+ROOT = Path(__file__).resolve().parents[3]
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "server" / "Dockerfile"
+ENTRYPOINT = ROOT / "server" / "docker-entrypoint.sh"
+SERVICES = {"triton": "cpu", "triton-gpu": "gpu"}
+
+
+def compose() -> dict:
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+
+
+def check_schema(path: Path) -> subprocess.CompletedProcess:
+    """Compare a file with the schema of the Compose Specification that check-jsonschema carries."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_compose_file_follows_the_specification():
+    result = check_schema(COMPOSE)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_specification_is_really_compared(tmp_path):
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(COMPOSE.read_text().replace("shm_size:", "shared_memory:"))
+    result = check_schema(broken)
+    assert result.returncode == 1
+    assert "shared_memory" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
+def test_service(name, flavour):
+    service = compose()["services"][name]
+    assert service["environment"]["PADDLEX_TRITON_FLAVOUR"] == flavour
+    assert service.get("profiles", []) == ([] if flavour == "cpu" else ["gpu"])
+    assert [port.rsplit(":", 1)[1] for port in service["ports"]] == ["8000", "8001", "8002"]
+    assert all(port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:") for port in service["ports"])
+    assert "/v2/health/ready" in service["healthcheck"]["test"][-1]
+    (networks,) = service["volumes"]
+    assert (networks["target"], networks["read_only"]) == ("/networks", True)
+    assert "network_mode" not in service
+    assert "privileged" not in service
+
+
+def test_gpu_is_reserved_by_the_gpu_service_alone():
+    services = compose()["services"]
+    (device,) = services["triton-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]
+    assert "deploy" not in services["triton"]
+
+
+@pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
+def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
+    megabytes = {"doc_preprocessor": 9 * 12, "text_detection": 13 * 12, "text_recognition": 6 * 12 + 120}
+    needed = 0
+    for module in PIPELINES["OCR"].modules:
+        folder = paths.modules_repository() / module
+        config = read_config(folder / "config.pbtxt" if flavour == "cpu" else folder / "configs" / f"{flavour}.pbtxt")
+        instances = sum(group.count for group in config.instance_group)
+        needed += instances * (50 + max(1, config.max_batch_size) * megabytes[module])
+    default = compose()["services"][name]["shm_size"].partition(":-")[2].rstrip("}")
+    assert default.endswith("gb")
+    assert int(default[:-2]) * 1024 >= needed
+
+
+def test_every_setting_is_described():
+    text = COMPOSE.read_text()
+    head = text[: text.index("name: paddlex-triton")]
+    used = {part.partition(":-")[0] for part in text.split("${")[1:]}
+    assert used
+    assert [name for name in used if name not in head] == []
+
+
+def copied_files() -> list[str]:
+    lines = DOCKERFILE.read_text().splitlines()
+    return [source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]]
+
+
+def is_ignored(path: str) -> bool:
+    """Whether .dockerignore leaves a path out: the last pattern that fits it or a folder above it decides."""
+    ignored = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!").removeprefix("**/")
+        candidates = ["/".join(path.split("/")[:depth]) for depth in range(1, path.count("/") + 2)]
+        if pattern and not pattern.startswith("#") and any(fnmatch(name, pattern) for name in candidates):
+            ignored = not line.startswith("!")
+    return ignored
+
+
+@pytest.mark.parametrize("source", copied_files())
+def test_what_the_dockerfile_copies_is_there(source):
+    path = ROOT / source
+    assert path.exists()
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    assert any(not is_ignored(file.relative_to(ROOT).as_posix()) for file in files)
+
+
+def test_the_image_has_all_modules_and_no_network():
+    for spec in PIPELINES.values():
+        for module in spec.modules:
+            assert not is_ignored(f"model_repository/{module}/1/model.py")
+            assert not is_ignored(f"model_repository/{module}/configs/gpu.pbtxt")
+    assert is_ignored("model_repository/PP-OCRv4_mobile_rec/1/model.onnx")
+    assert is_ignored("ops/__pycache__/db.cpython-311.pyc")
+    assert is_ignored(".git/HEAD")
+    exported = [path.relative_to(ROOT).as_posix() for path in paths.modules_repository().glob("*/network.json")]
+    assert all(is_ignored(path) for path in exported)
+
+
+def test_what_the_dockerfile_runs_is_copied():
+    copied = copied_files()
+    text = DOCKERFILE.read_text()
+    assert "requirements/constraints-image.txt" in text
+    assert "/opt/paddlex-triton/server/docker-entrypoint.sh" in text
+    assert {"requirements", "server", "paddlex_triton"} <= set(copied)
+    assert os.access(ENTRYPOINT, os.X_OK)
+    linked = [path.name for path in (ROOT / "paddlex_triton").iterdir() if path.is_symlink()]
+    assert set(linked) <= set(copied)
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package -> version under the image's Python."""
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    image = {"python_version": "3.12", "python_full_version": "3.12.3"}
+    return {pin.name: str(pin.specifier) for pin in requirements if not pin.marker or pin.marker.evaluate(image)}
+
+
+def test_image_is_pinned_to_what_is_tested():
+    tested, image = pins("constraints.txt"), pins("constraints-image.txt")
+    differing = {name for name, version in image.items() if tested.get(name) != version}
+    # tritonclient 2.51.0 has no wheels of its dependencies for the image's Python 3.12.
+    assert differing <= {"tritonclient", "geventhttpclient", "grpcio", "protobuf"}
+    assert {"numpy", "opencv-python-headless", "pyclipper", "shapely"} <= image.keys()
+
+
+@pytest.fixture
+def container(tmp_path):
+    """Runs the entrypoint with a tritonserver that writes down its arguments."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    (commands / "tritonserver").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$RECORD"\n')
+    main = "from paddlex_triton.cli import main; main()"
+    (commands / "paddlex-triton").write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{main}" "$@"\n')
+    for command in commands.iterdir():
+        command.chmod(0o755)
+
+    def run(*arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+        record = tmp_path / "arguments"
+        record.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+            "RECORD": str(record),
+            "PADDLEX_TRITON_NETWORKS": str(tmp_path / "networks"),
+            "PADDLEX_TRITON_MODELS": str(tmp_path / "state" / "models"),
+            **variables,
+        }
+        result = subprocess.run(
+            ["bash", str(ENTRYPOINT), *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        return result, record.read_text().splitlines() if record.exists() else []
+
+    return run
+
+
+@pytest.fixture
+def networks(tmp_path):
+    """Folders that look like the exported networks of all modules."""
+    for module in PIPELINES["OCR"].modules:
+        for name in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
+            write_network(tmp_path / "networks" / name)
+
+
+def write_network(folder: Path) -> None:
+    for subfolder in ("1", "configs"):
+        (folder / subfolder).mkdir(parents=True)
+    (folder / "1" / "model.onnx").write_bytes(b"weights")
+    (folder / "config.pbtxt").write_text(f'name: "{folder.name}"\n')
+    (folder / "configs" / "gpu.pbtxt").write_text(f'name: "{folder.name}" # gpu\n')
+    provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
+    info = {"name": folder.name, "family": "db_detection", "max_batch_size": 4, "sha256": "", "provenance": provenance}
+    (folder / "network.json").write_text(json.dumps(info))
+
+
+@pytest.mark.parametrize("pipelines", ["OCR", "OCR,ocr", " OCR ocr\n", ""])
+@pytest.mark.parametrize("flavour", ["cpu", "gpu"])
+def test_entrypoint_assembles_and_becomes_tritonserver(container, networks, tmp_path, pipelines, flavour):
+    result, arguments = container(PADDLEX_TRITON_PIPELINES=pipelines, PADDLEX_TRITON_FLAVOUR=flavour)
+    assert result.returncode == 0, result.stderr
+    models = tmp_path / "state" / "models"
+    assert (models / "ocr" / "config.pbtxt").is_file()
+    assert ("# gpu" in (models / "PP-OCRv4_mobile_det" / "config.pbtxt").read_text()) is (flavour == "gpu")
+    assert arguments == [
+        f"--model-repository={models}",
+        "--model-control-mode=none",
+        "--exit-on-error=true",
+        "--strict-readiness=true",
+        "--exit-timeout-secs=30",
+        "--backend-config=python,shm-default-byte-size=16777216",
+        "--backend-config=python,shm-growth-byte-size=16777216",
+    ]
+
+
+def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):
+    variables = {"PADDLEX_TRITON_SHM_START": "1", "PADDLEX_TRITON_SHM_GROWTH": "2"}
+    for _ in range(2):
+        result, arguments = container("--log-verbose=1", "--trace-config=a b", **variables)
+        assert result.returncode == 0, result.stderr
+        assert arguments[-4:] == [
+            "--backend-config=python,shm-default-byte-size=1",
+            "--backend-config=python,shm-growth-byte-size=2",
+            "--log-verbose=1",
+            "--trace-config=a b",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        # The checkout's own networks may be there, so a flavour that nothing has stands for what is missing.
+        ({"PADDLEX_TRITON_FLAVOUR": "tensorrt"}, "tensorrt"),
+        ({"PADDLEX_TRITON_FLAVOUR": "quick"}, "quick"),
+        ({"PADDLEX_TRITON_PIPELINES": "no_such"}, "no_such"),
+    ],
+)
+def test_entrypoint_does_not_start_what_is_incomplete(container, networks, variables, words):
+    result, arguments = container(**variables)
+    assert result.returncode != 0
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert arguments == []
+
+
+def test_scripts_parse():
+    assert subprocess.run(["bash", "-n", str(ENTRYPOINT)], check=False).returncode == 0
+    shellcheck = shutil.which("shellcheck")
+    if shellcheck:
+        result = subprocess.run([shellcheck, str(ENTRYPOINT)], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout
