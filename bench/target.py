@@ -20,6 +20,12 @@ from paddlex_triton.network import networks_by_role
 from paddlex_triton.pipelines import find_pipeline
 
 _TIMEOUT_S = 300.0
+# Messages of any size, and no proxy between the measurement and what it measures.
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Target:
         """
         self.ensemble = find_pipeline(pipeline).ensemble
         self._http = httpx.Client(base_url=http_url, timeout=_TIMEOUT_S, trust_env=False)
-        self._grpc = grpcclient.InferenceServerClient(grpc_url)
+        self._grpc = grpcclient.InferenceServerClient(grpc_url, channel_args=_CHANNEL)
 
     def infer(self, image: bytes, params: bytes) -> dict[str, np.ndarray]:
         """Send one page and wait for every output of the ensemble.

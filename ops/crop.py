@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import cv2
 import numpy as np
 
 from paddlex_triton.errors import ImageTooLarge
-from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
+from paddlex_triton.limits import MAX_CROP_PIXELS, MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
 from paddlex_triton.ops.geometry import min_area_rectangle
 
 # A crop at least this many times as high as wide is taken for vertical text and turned.
@@ -66,6 +69,58 @@ def crop_quad(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
     if crop is None:
         crop = _warp(image, corners, width, height)
     return cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE) if height / width >= _VERTICAL_RATIO else crop
+
+
+class QuadCrops(Sequence[np.ndarray]):
+    """The crops of many quads, each cut out when it is looked at, so that they never are all in memory.
+
+    Attributes:
+        sizes: height and width of each crop, pixels.
+    """
+
+    def __init__(self, pages: Sequence[np.ndarray], quads: Sequence[np.ndarray]) -> None:
+        """Check the quads and compute the sizes of their crops.
+
+        Args:
+            pages: for each quad the page it is on, uint8 [H, W, 3].
+            quads: integer [4, 2] each, x, y in pixels of its page, from 0 to W and 0 to H, both included.
+
+        Raises:
+            ValueError: a quad is not [4, 2] or leaves its page.
+            ImageTooLarge: a crop is too large, or all of them together have more than MAX_CROP_PIXELS.
+        """
+        for index, (page, quad) in enumerate(zip(pages, quads, strict=True)):
+            if quad.shape != (4, 2):
+                raise ValueError(f"polygon {index} has {len(quad)} points; a quad has 4")
+            if quad.min() < 0 or (quad.max(axis=0) > (page.shape[1], page.shape[0])).any():
+                raise ValueError(f"polygon {index} leaves its page of {page.shape[1]}x{page.shape[0]} px")
+        self._pages, self._quads = pages, quads
+        rectangles = [quad_crop_size(quad) for quad in quads]
+        self.sizes = [_crop_size(page, *rectangle) for page, rectangle in zip(pages, rectangles, strict=True)]
+        pixels = sum(width * height for width, height in rectangles)
+        if pixels > MAX_CROP_PIXELS:
+            raise ImageTooLarge(f"the text lines have {pixels} pixels together; at most {MAX_CROP_PIXELS} are allowed")
+
+    def __len__(self) -> int:
+        return len(self._quads)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        """`crop_quad` of the page and quad at an index."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return crop_quad(self._pages[index], self._quads[index])
+
+
+def _crop_size(page: np.ndarray, width: int, height: int) -> tuple[int, int]:
+    """Height and width of what `crop_quad` gives for a quad of this width and height."""
+    _check_size(width, height)
+    if width == 0 or height == 0:
+        height, width = page.shape[:2]
+    return (width, height) if height / width >= _VERTICAL_RATIO else (height, width)
 
 
 def _first_pixel(image: np.ndarray) -> np.ndarray:

@@ -101,7 +101,7 @@ def read_size(data: bytes, image_format: str) -> tuple[int, int]:
     """
     try:
         size = _READERS[image_format](data)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):
         size = None
     if size is None:
         raise InvalidImage(f"the {image_format} header is damaged or cut off")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from paddlex_triton.limits import MAX_CANDIDATES, MAX_REGIONS
+
 
 def region_views(page: np.ndarray, regions: np.ndarray) -> list[np.ndarray]:
     """Cut regions out of a page, without copying.
@@ -16,11 +18,13 @@ def region_views(page: np.ndarray, regions: np.ndarray) -> list[np.ndarray]:
         S views of the page.
 
     Raises:
-        ValueError: `regions` is not [S, 4], or a region is empty or leaves the page.
+        ValueError: `regions` is not [S, 4], there are more than MAX_REGIONS, or one is empty or leaves the page.
     """
     if regions.ndim != 2 or regions.shape[1] != 4:
         raise ValueError(f"regions has shape {list(regions.shape)}; [S, 4] is expected")
     height, width = page.shape[:2]
+    if len(regions) > MAX_REGIONS:
+        raise ValueError(f"there are {len(regions)} regions; at most {MAX_REGIONS} are allowed")
     views = []
     for x1, y1, x2, y2 in regions.tolist():
         if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
@@ -41,7 +45,7 @@ def members_of_regions(region_ids: np.ndarray, region_count: int, polygon_count:
         For each region the indices of its polygons, ascending.
 
     Raises:
-        ValueError: another length than K, or an id that is no region.
+        ValueError: another length than K, an id that is no region, or more than MAX_CANDIDATES polygons in one.
     """
     if region_ids.ndim != 1 or len(region_ids) != polygon_count:
         raise ValueError(
@@ -52,4 +56,7 @@ def members_of_regions(region_ids: np.ndarray, region_count: int, polygon_count:
         if not 0 <= region < region_count:
             raise ValueError(f"polygon {index} names region {region}; there are {region_count}")
         members[region].append(index)
+    for region, polygons in enumerate(members):
+        if len(polygons) > MAX_CANDIDATES:
+            raise ValueError(f"region {region} has {len(polygons)} polygons; at most {MAX_CANDIDATES} are allowed")
     return members

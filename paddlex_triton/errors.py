@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from paddlex_triton.limits import MAX_MESSAGE_CHARACTERS
+
 
 class ErrorCode(str, Enum):
     """Our error codes: the `code` label of `paddlex_errors_total` and the second field of a message."""
@@ -126,8 +128,11 @@ _MESSAGE = re.compile(
 
 
 def format_message(stage: str, code: ErrorCode, text: str) -> str:
-    """The message of an error response: `<stage>: <CODE>: <text>`."""
-    return f"{stage}: {code.value}: {text}"
+    """The message of an error response: `<stage>: <CODE>: <text>`, cut at MAX_MESSAGE_CHARACTERS."""
+    message = f"{stage}: {code.value}: {text}"
+    if len(message) <= MAX_MESSAGE_CHARACTERS:
+        return message
+    return message[: MAX_MESSAGE_CHARACTERS - 2] + " …"
 
 
 def parse_message(message: str) -> StageMessage | None:

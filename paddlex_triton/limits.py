@@ -10,13 +10,25 @@ MAX_IMAGE_PIXELS: Final = 178_956_970
 MAX_IMAGE_SIDE: Final = 32_766
 # Bytes of the JSON in `params`: the longest legitimate one (a threshold per layout class) is under 2 KiB.
 MAX_PARAMS_BYTES: Final = 64 * 1024
+# Characters of an error message. gRPC sends it percent-encoded in a header, of which a peer takes 16 KiB at most: nine
+# bytes for a Chinese character, and room for what Triton puts in front.
+MAX_MESSAGE_CHARACTERS: Final = 1500
+# Pixels of all lines cut from one page: those of one page can overlap, not much more than twice.
+MAX_CROP_PIXELS: Final = 2 * MAX_IMAGE_PIXELS
 # Longest side and most pixels a detector is fed. PaddleX stops at sides of 4000 unless told otherwise: the same area is
-# allowed in other shapes. PP-OCRv4_mobile_det takes about 280 bytes a pixel, so 4.5 GB for the largest page.
+# allowed in other shapes. ONNX Runtime keeps the memory of the largest input: PP-OCRv4_mobile_det 2.6 GB
+# for the largest page.
 MAX_DETECTION_SIDE: Final = 8000
 MAX_DETECTION_PIXELS: Final = 4000 * 4000
 # Text lines taken from one region, PaddleX's `max_candidates`.
 MAX_CANDIDATES: Final = 1000
+# Regions of one page: the most boxes a layout network of PaddleX's gives (RT-DETR).
+MAX_REGIONS: Final = 300
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).
 MAX_RECOGNITION_WIDTH: Final = 3200
+# Seconds of one page's timeout: a day. Longer ones overflow the clocks of gRPC and of sockets; None is for no limit.
+MAX_TIMEOUT_S: Final = 24 * 60 * 60
+# Pages that a client has on their way at once: each has a thread, and up to 64 MiB of memory.
+MAX_PAGES_IN_FLIGHT: Final = 256
 # Bytes the client fetches from one URL: a scanned PDF of a few hundred pages.
 MAX_DOWNLOAD_BYTES: Final = 256 * 1024 * 1024

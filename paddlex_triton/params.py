@@ -59,6 +59,10 @@ class OCRParams(DocPreprocessorParams):
     return_word_box: bool = Field(False, description="Also give a box per word.")
 
 
+# A message names so many faults, and shows so much of a value.
+_SHOWN_FAULTS = 5
+_SHOWN_CHARACTERS = 60
+
 P = TypeVar("P", bound=BaseModel)
 
 
@@ -91,24 +95,44 @@ def _load_object(raw: bytes | str | None) -> dict[str, Any]:
         raise InvalidParameter(f"params has {len(raw)} bytes; at most {MAX_PARAMS_BYTES} are allowed")
     try:
         values = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        reason = error if isinstance(error, json.JSONDecodeError) else "not UTF-8, or nested too deeply"
-        raise InvalidParameter(f"params is not JSON: {reason}") from None
+    except json.JSONDecodeError as error:
+        raise InvalidParameter(f"params is not JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise InvalidParameter("params is not JSON: it is not UTF-8") from None
+    except RecursionError:
+        raise InvalidParameter("params is not JSON that is read here: nested too deeply") from None
+    except ValueError:
+        raise InvalidParameter("params is not JSON that is read here: a number has too many digits") from None
     if not isinstance(values, dict):
         raise InvalidParameter(f"params must be one JSON object, got {type(values).__name__}")
     return values
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    """All faults of one object in a line, each once, in the order of the object."""
+    """The faults of one object in a line, each once, in the order of the object."""
+    unknown: list[str] = []
     faults: dict[str, str] = {}
     for fault in error.errors(include_url=False):
         name = str(fault["loc"][0]) if fault["loc"] else "params"
-        given = repr(fault["input"])
-        given = given if len(given) <= 60 else given[:57] + "..."
         if fault["type"] == "extra_forbidden":
-            faults[name] = f"unknown parameter {name!r}; allowed: {', '.join(schema.model_fields)}"
-        else:
-            message = fault["msg"][:1].lower() + fault["msg"][1:]
-            faults[name] = f"{faults[name]} or {message}" if name in faults else f"{name} is {given}; {message}"
-    return "; ".join(faults.values())
+            unknown.append(_shorten(name))
+            continue
+        message = fault["msg"][:1].lower() + fault["msg"][1:]
+        faults[name] = (
+            f"{faults[name]} or {message}" if name in faults else f"{name} is {_shorten(fault['input'])}; {message}"
+        )
+    told = list(faults.values())
+    if unknown:
+        word = "unknown parameter" if len(unknown) == 1 else "unknown parameters"
+        told.append(f"{word} {_first(unknown, ', ')}; allowed: {', '.join(schema.model_fields)}")
+    return _first(told, "; ")
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+
+
+def _first(texts: list[str], separator: str) -> str:
+    more = len(texts) - _SHOWN_FAULTS
+    return separator.join(texts[:_SHOWN_FAULTS]) + (f"{separator}and {more} more" if more > 0 else "")

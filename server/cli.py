@@ -20,7 +20,7 @@ _PIPELINE_HELP = f"Pipeline to load; may be repeated. Known: {', '.join(PIPELINE
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
-Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, file_okay=False)]
+Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
 FlavourOption = Annotated[str, typer.Option("--flavour", help=f"Configuration flavour: {', '.join(FLAVOURS)}.")]
 
 
@@ -108,6 +108,6 @@ def _refusals() -> Iterator[None]:
     """Turn what this package refuses into one message and exit status 1."""
     try:
         yield
-    except ServerError as error:
+    except (ServerError, OSError) as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -78,6 +81,7 @@ class EmbeddedServer:
         self._log_file = log_file
         self._extra_arguments = tuple(extra_arguments)
         self._start_timeout_s = start_timeout_s
+        self._shm_prefix = f"paddlex_triton_{uuid.uuid4().hex}_"
         self._process: subprocess.Popen[bytes] | None = None
         self._runtime: Path | None = None
         self.assembly: Assembly | None = None
@@ -136,9 +140,18 @@ class EmbeddedServer:
                 logger.warning("tritonserver did not end within %d s and is killed", EXIT_TIMEOUT_S + 5)
                 process.kill()
                 process.wait()
+        if process is not None and process.returncode != 0:
+            self._remove_leftovers(process.pid)
         runtime, self._runtime = self._runtime, None
         if runtime is not None:
             shutil.rmtree(runtime, ignore_errors=True)
+
+    def _remove_leftovers(self, pid: int) -> None:
+        """What a server that was killed leaves behind: its stubs, which are of its process group, and their memory."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        for region in Path("/dev/shm").glob(f"{self._shm_prefix}*"):
+            region.unlink(missing_ok=True)
 
     def wait(self) -> int:
         """Wait until tritonserver ends by itself and give back its exit status."""
@@ -199,6 +212,7 @@ class EmbeddedServer:
             f"--metrics-address={self._address}",
             *(f"{option}={port}" for option, port in self._ports.items()),
             f"--backend-config=python,shm-default-byte-size={_SHM_STEP}",
+            f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
             f"--backend-config=python,shm-growth-byte-size={_SHM_STEP}",
             # No GPU here: asking for its metrics only fills the log.
             "--allow-gpu-metrics=false",

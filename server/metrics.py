@@ -6,7 +6,7 @@
 | `paddlex_items_total` | stage, kind | what was found on them: lines, crops, ... |
 | `paddlex_network_calls_total` | stage, network | calls to a network |
 | `paddlex_network_rows_total` | stage, network | rows in those calls |
-| `paddlex_network_slots_total` | stage, network | rows those calls had room for: rows / slots is the batch fill |
+| `paddlex_network_slots_total` | stage, network | room for rows in those calls; rows / slots: how full they leave |
 | `paddlex_errors_total` | stage, code | failed requests. Triton counts them as successes |
 """
 
@@ -29,7 +29,10 @@ class StageMetrics:
                 ("paddlex_items_total", "What a stage found on its pages"),
                 ("paddlex_network_calls_total", "Calls of a stage to a network"),
                 ("paddlex_network_rows_total", "Rows in the calls of a stage to a network"),
-                ("paddlex_network_slots_total", "Rows that the calls of a stage to a network had room for"),
+                (
+                    "paddlex_network_slots_total",
+                    "Rows that the calls of a stage to a network had room for, before Triton joined calls",
+                ),
                 ("paddlex_errors_total", "Requests that a stage refused or failed"),
             )
         }

@@ -26,11 +26,13 @@ from paddlex_triton.errors import (
     Cancelled,
     DeadlineExceeded,
     ErrorCode,
+    ImageTooLarge,
     InternalError,
     InvalidParameter,
     ServiceError,
     format_message,
 )
+from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE, MAX_MESSAGE_CHARACTERS
 from paddlex_triton.network import networks_by_role
 from paddlex_triton.params import Params, parse_params
 from paddlex_triton.server.metrics import StageMetrics
@@ -40,6 +42,16 @@ from paddlex_triton.version import __version__
 # Network calls of one request that are on their way together: enough to fill dynamic batches, few enough that a
 # page of a thousand lines neither holds all its crops at once nor outlives its deadline by more than these.
 MAX_CALLS_IN_FLIGHT = 8
+# A deadline travels as INT64; a timeout that reaches further (292 years) is as good as none.
+_ENDLESS_NS = 2**63 - 1
+
+
+def request_id_of(request: pb_utils.InferenceRequest) -> str:
+    """The caller's id of a request; empty where its bytes are not UTF-8, which Triton itself does not mind."""
+    try:
+        return request.request_id()
+    except UnicodeDecodeError:
+        return ""
 
 
 class Call:
@@ -48,7 +60,7 @@ class Call:
     def __init__(self, module: Module, request: pb_utils.InferenceRequest) -> None:
         self.module = module
         self.request = request
-        self.request_id = request.request_id()
+        self.request_id = request_id_of(request)
         self._tensors = {tensor.name(): tensor for tensor in request.inputs()}
         self.deadline_ns = self._deadline()
         self.params = parse_params(self.optional_bytes("params"), *module.schemas)
@@ -77,10 +89,17 @@ class Call:
 
         Raises:
             InvalidParameter: it has no pixels, or not three channels.
+            ImageTooLarge: it is larger than any image that is decoded.
         """
         array = self.array(name)
         if array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
             raise InvalidParameter(f"input {name!r} has shape {list(array.shape)}; a page is [H, W, 3] with pixels")
+        height, width = array.shape[:2]
+        if max(height, width) > MAX_IMAGE_SIDE or height * width > MAX_IMAGE_PIXELS:
+            raise ImageTooLarge(
+                f"input {name!r} is {width}x{height} (width x height); at most {MAX_IMAGE_SIDE} a side and "
+                f"{MAX_IMAGE_PIXELS} pixels are allowed"
+            )
         return array
 
     def text(self, name: str, default: str) -> str:
@@ -162,7 +181,7 @@ class Call:
         if given is not None and given.size:
             return int(given.reshape(-1)[0])
         timeout_us = self.request.timeout()
-        return time.monotonic_ns() + timeout_us * 1000 if timeout_us > 0 else 0
+        return min(time.monotonic_ns() + timeout_us * 1000, _ENDLESS_NS) if timeout_us > 0 else 0
 
 
 class Module:
@@ -239,7 +258,12 @@ class Module:
         details: Mapping[str, str] | None = None,
     ) -> pb_utils.InferenceResponse:
         self.metrics.error(code)
-        line = {"stage": self.stage, "code": code.value, "request_id": request.request_id(), "message": text}
+        line = {
+            "stage": self.stage,
+            "code": code.value,
+            "request_id": request_id_of(request),
+            "message": text[:MAX_MESSAGE_CHARACTERS],
+        }
         log = pb_utils.Logger.log_error if code is ErrorCode.INTERNAL else pb_utils.Logger.log_warn
         log("request failed " + json.dumps({**line, **(details or {}), "pid": os.getpid()}, ensure_ascii=False))
         status = getattr(pb_utils.TritonError, TRITON_CODE[code])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
     ("maximum queue size", QueueFull, "too many requests wait for network {name}"),
     ("timeout expired", DeadlineExceeded, "the request's timeout passed while it waited for network {name}"),
+    ("not healthy", NetworkUnavailable, "network {name} has lost its process"),
     ("not ready", NetworkUnavailable, "network {name} is not ready"),
     ("not found", NetworkUnavailable, "network {name} is not loaded"),
     ("unknown model", NetworkUnavailable, "network {name} is not loaded"),

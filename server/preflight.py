@@ -68,6 +68,8 @@ def check_ports(address: str, ports: Mapping[str, int]) -> None:
     Raises:
         ServerStartError: names the option and the port.
     """
+    if ":" in address:
+        raise ServerStartError(f"{address} is an IPv6 address; an IPv4 address or a host name is expected")
     seen: dict[int, str] = {}
     for option, port in ports.items():
         if not 0 < port < 65536:

@@ -24,7 +24,8 @@ def check_python_backend(grpc_url: str) -> None:
     encoded = cv2.imencode(".bmp", image)[1].tobytes()
     tensor = grpcclient.InferInput("image", [1], "BYTES")
     tensor.set_data_from_numpy(np.array([encoded], dtype=object))
-    with grpcclient.InferenceServerClient(grpc_url) as client:
+    # A proxy named in the environment is not for this machine.
+    with grpcclient.InferenceServerClient(grpc_url, channel_args=[("grpc.enable_http_proxy", 0)]) as client:
         try:
             if not client.is_model_ready(_MODULE):
                 raise ServerStartError(f"self-check: module {_MODULE!r} is not served")

@@ -109,6 +109,29 @@ def test_a_killed_launcher_takes_its_server_along(serve):
     assert wait_until(lambda: not alive(processes), 60), "processes left behind"
 
 
+def test_a_proxy_in_the_environment_is_not_for_this_machine(networks, tmp_path, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with EmbeddedServer(["OCR"], log_file=tmp_path / "triton.log") as server:
+        assert server.pid is not None
+
+
+def test_stop_clears_up_after_a_server_that_was_killed(networks, tmp_path):
+    regions = set(Path("/dev/shm").iterdir())
+    server = EmbeddedServer(["OCR"], log_file=tmp_path / "triton.log").start()
+    assert server.pid is not None
+    processes = descendants(server.pid)
+    assert len(processes) > 8
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    server.stop()
+    assert wait_until(lambda: not alive(processes), 10), "processes left behind"
+    left = {path.name for path in set(Path("/dev/shm").iterdir()) - regions}
+    assert not {name for name in left if name.startswith("paddlex_triton_")}
+
+
 def test_a_taken_port_is_refused_before_anything_starts(networks):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

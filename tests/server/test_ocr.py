@@ -170,6 +170,7 @@ def test_bad_images_are_refused_and_the_next_request_is_served(ask, sample, metr
         (b"{not json", "not JSON"),
         (b"\xff\xff", "not JSON"),
         (b"[]", "one JSON object, got list"),
+        ({f"k{index}": 1 for index in range(5000)}, "and 4995 more; allowed: "),
         ({"text_det_tresh": 0.3}, "unknown parameter 'text_det_tresh'; allowed: "),
         ({"text_det_thresh": "0.3"}, "text_det_thresh is '0.3'"),
         ({"text_det_limit_side_len": 736.5}, "text_det_limit_side_len is 736.5"),

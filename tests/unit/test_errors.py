@@ -1,9 +1,12 @@
 """Error messages survive what Triton wraps around them."""
 
+from urllib.parse import quote
+
 import pytest
 
 from paddlex_triton import errors
 from paddlex_triton.errors import TRITON_CODE, ErrorCode, ServiceError, format_message, parse_message
+from paddlex_triton.limits import MAX_MESSAGE_CHARACTERS
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
@@ -24,3 +27,15 @@ def test_every_code_has_a_triton_status_and_a_class():
     assert set(TRITON_CODE) == set(ErrorCode)
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, ServiceError)]
     assert {c.code for c in classes} == set(ErrorCode)
+
+
+@pytest.mark.parametrize("extra", [0, 1, 100_000])
+def test_messages_are_cut_to_what_grpc_carries(extra):
+    frame = len(format_message("stage", ErrorCode.INTERNAL, ""))
+    text = "字" * (MAX_MESSAGE_CHARACTERS - frame + extra)
+    message = format_message("stage", ErrorCode.INTERNAL, text)
+    assert len(message) == MAX_MESSAGE_CHARACTERS
+    assert message.endswith(" …") is (extra > 0)
+    # Percent-encoded, with room for what Triton puts in front, within gRPC's 16 KiB.
+    assert len(quote(message)) < 16 * 1024 - 512
+    assert parse_message(message) is not None

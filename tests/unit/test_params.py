@@ -73,3 +73,19 @@ def test_every_fault_is_named():
         parse_params(b'{"text_det_thresh": 2, "foo": 1}', OCRParams)
     assert "text_det_thresh" in str(refused.value)
     assert "'foo'" in str(refused.value)
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 5000])
+def test_a_message_stays_short_whatever_was_sent(count):
+    raw = json.dumps({f"k{index}": 1 for index in range(count)})
+    with pytest.raises(InvalidParameter) as refused:
+        parse_params(raw, OCRParams)
+    message = str(refused.value)
+    assert len(message) < 1500
+    assert ("and " in message and "more; allowed:" in message) is (count > 5)
+    assert message.count("text_rec_score_thresh") == 1
+
+
+def test_a_number_with_too_many_digits():
+    with pytest.raises(InvalidParameter, match="too many digits"):
+        parse_params(b'{"text_det_limit_side_len": ' + b"9" * 5000 + b"}", OCRParams)

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from paddlex_triton.errors import InvalidParameter, Unsupported
-from paddlex_triton.ops.crop import crop_quad
+from paddlex_triton.ops.crop import QuadCrops
 from paddlex_triton.ops.ctc import decode
 from paddlex_triton.ops.polygons import unpack_polygons
 from paddlex_triton.ops.recognition import LineBatch, build_batch, merge_batches, plan_batches
@@ -57,7 +57,7 @@ class TritonPythonModel(Module):
             ),
         }
 
-    def _lines(self, call: Call) -> tuple[list[np.ndarray], list[LineBatch]]:
+    def _lines(self, call: Call) -> tuple[QuadCrops, list[LineBatch]]:
         """The crops of all polygons, and how PaddleX would batch them: each region for itself."""
         page = call.page("page")
         text_type = call.text("text_type", "general")
@@ -68,19 +68,17 @@ class TritonPythonModel(Module):
             polygons = unpack_polygons(call.array("points"), call.array("offsets"))
             region_ids = call.array("region_ids")
             members = members_of_regions(region_ids, len(views), len(polygons))
-            crops = [crop_quad(views[region], polygon) for region, polygon in zip(region_ids, polygons, strict=True)]
+            crops = QuadCrops([views[region] for region in region_ids], polygons)
         except ValueError as error:
             raise InvalidParameter(str(error)) from None
         batches = []
         for ids in members:
-            sizes = [(crops[index].shape[0], crops[index].shape[1]) for index in ids]
+            sizes = [crops.sizes[index] for index in ids]
             planned = plan_batches(sizes, image_shape=self.image_shape, batch_size=_BATCH_SIZE[text_type])
             batches += [replace(batch, indices=tuple(ids[index] for index in batch.indices)) for batch in planned]
         return crops, merge_batches(batches, self.max_rows)
 
-    async def _recognise(
-        self, call: Call, crops: list[np.ndarray], batches: list[LineBatch]
-    ) -> tuple[list[str], list[float]]:
+    async def _recognise(self, call: Call, crops: QuadCrops, batches: list[LineBatch]) -> tuple[list[str], list[float]]:
         def inputs(batch: LineBatch) -> dict[str, np.ndarray]:
             x, widths = build_batch(crops, batch, self.image_shape)
             return {"x": x, "widths": widths}

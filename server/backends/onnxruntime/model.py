@@ -75,8 +75,16 @@ def _request(request: pb_utils.InferenceRequest) -> Request:
     return Request(
         inputs={tensor.name(): tensor.as_numpy() for tensor in request.inputs()},
         requested=frozenset(request.requested_output_names()),
-        request_id=request.request_id(),
+        request_id=_request_id(request),
     )
+
+
+def _request_id(request: pb_utils.InferenceRequest) -> str:
+    """Only messages need it: an id whose bytes are not UTF-8 is left out of them."""
+    try:
+        return request.request_id()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _response(result: Result) -> pb_utils.InferenceResponse:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from paddlex_triton.errors import ImageTooLarge
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
-from paddlex_triton.ops.crop import crop_quad, min_area_quad, quad_crop_size
+from paddlex_triton.ops import crop as crop_module
+from paddlex_triton.ops.crop import QuadCrops, crop_quad, min_area_quad, quad_crop_size
 
 PAGE = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
 
@@ -100,3 +101,55 @@ def test_limit_of_crop_sides():
 def test_limit_of_crop_pixels():
     with pytest.raises(ImageTooLarge, match=f"{MAX_IMAGE_PIXELS} pixels are allowed"):
         crop_quad(PAGE, upright(0, 0, 20_000, MAX_IMAGE_PIXELS // 20_000 + 1))
+
+
+def quads_on(page: np.ndarray, count: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(count)
+    bound = (page.shape[1], page.shape[0])
+    return [(rng.random((4, 2)) * bound).astype(np.int32) for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 50])
+def test_crops_on_demand_are_the_crops_and_know_their_sizes(count):
+    page = np.random.default_rng(0).integers(0, 256, (90, 200, 3), np.uint8)
+    quads = quads_on(page, count)
+    quads[:1] = [np.array([[5, 5], [5, 5], [5, 60], [5, 60]], np.int32)][:count]
+    crops = QuadCrops([page] * count, quads)
+    assert len(crops) == len(crops.sizes) == count
+    for index, quad in enumerate(quads):
+        expected = crop_quad(page, quad)
+        assert np.array_equal(crops[index], expected)
+        assert crops.sizes[index] == expected.shape[:2]
+    assert [crop.shape for crop in crops[:2]] == [crop_quad(page, quad).shape for quad in quads[:2]]
+
+
+@pytest.mark.parametrize(
+    ("quad", "words"),
+    [
+        ([[0, 0], [201, 0], [201, 9], [0, 9]], "leaves its page of 200x90"),
+        ([[0, 0], [9, 0], [9, 91], [0, 91]], "leaves its page of 200x90"),
+        ([[-1, 0], [9, 0], [9, 9], [0, 9]], "leaves its page of 200x90"),
+        ([[0, 0], [9, 0], [9, 9]], "has 3 points"),
+        (np.empty((0, 2)), "has 0 points"),
+    ],
+)
+def test_quads_that_do_not_fit_are_refused(quad, words):
+    with pytest.raises(ValueError, match=words):
+        QuadCrops([np.zeros((90, 200, 3), np.uint8)], [np.array(quad, np.int32)])
+
+
+def test_a_quad_on_the_very_edge_is_taken():
+    page = np.zeros((90, 200, 3), np.uint8)
+    assert QuadCrops([page], [np.array([[0, 0], [200, 0], [200, 90], [0, 90]])]).sizes == [(90, 200)]
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_bound_on_all_crops_together(monkeypatch, fits):
+    page = np.zeros((90, 200, 3), np.uint8)
+    quads = [np.array([[0, 0], [100, 0], [100, 10], [0, 10]])] * 3
+    monkeypatch.setattr(crop_module, "MAX_CROP_PIXELS", 3000 if fits else 2999)
+    if fits:
+        assert len(QuadCrops([page] * 3, quads)) == 3
+    else:
+        with pytest.raises(ImageTooLarge, match="3000 pixels together; at most 2999 are allowed"):
+            QuadCrops([page] * 3, quads)

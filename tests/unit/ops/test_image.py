@@ -138,6 +138,7 @@ def test_bmp_from_top_to_bottom():
         (b"II*\x00\xff\xff\xff\xff", "the TIFF header is damaged or cut off"),
         (b"II*\x00\x08\x00\x00\x00\x00\x00", "the TIFF header is damaged or cut off"),
         (b"II+\x00\x08\x00\x00\x00" + struct.pack("<QQ", 16, 2**60), "the TIFF header is damaged or cut off"),
+        (b"II+\x00\x08\x00\x00\x00" + b"\xff" * 16, "the TIFF header is damaged or cut off"),
         (READ["png"][:12] + b"oops" + READ["png"][16:], "the PNG header is damaged or cut off"),
     ],
 )

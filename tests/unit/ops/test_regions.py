@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from paddlex_triton.limits import MAX_CANDIDATES, MAX_REGIONS
 from paddlex_triton.ops.regions import members_of_regions, region_views
 
 PAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
@@ -47,3 +48,23 @@ def test_unknown_region(ids):
 def test_another_number_of_ids(ids):
     with pytest.raises(ValueError, match="one per polygon"):
         members_of_regions(np.array(ids, np.int32), 1, 1)
+
+
+@pytest.mark.parametrize("count", [MAX_REGIONS, MAX_REGIONS + 1])
+def test_bound_on_regions(count):
+    regions = np.tile(np.array([[0, 0, 6, 4]], np.int32), (count, 1))
+    if count == MAX_REGIONS:
+        assert len(region_views(PAGE, regions)) == count
+    else:
+        with pytest.raises(ValueError, match=f"there are {count} regions; at most {MAX_REGIONS}"):
+            region_views(PAGE, regions)
+
+
+@pytest.mark.parametrize("count", [MAX_CANDIDATES, MAX_CANDIDATES + 1])
+def test_bound_on_polygons_of_a_region(count):
+    ids = np.array([1] * count + [0], np.int32)
+    if count == MAX_CANDIDATES:
+        assert len(members_of_regions(ids, 2, count + 1)[1]) == count
+    else:
+        with pytest.raises(ValueError, match=f"region 1 has {count} polygons; at most {MAX_CANDIDATES}"):
+            members_of_regions(ids, 2, count + 1)

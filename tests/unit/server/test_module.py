@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from paddlex_triton.errors import ErrorCode, InvalidImage, QueueFull
+from paddlex_triton.limits import MAX_IMAGE_SIDE
 from paddlex_triton.params import OCRParams
 
 NETWORK = {
@@ -194,6 +195,7 @@ def test_nested_calls_pass_on_id_and_timeout_and_are_counted(pb_utils, make_modu
     ("message", "code"),
     [
         ("Exceeds maximum queue size", ErrorCode.QUEUE_FULL),
+        ("Stub process 'net_0_0' is not healthy.", ErrorCode.NETWORK_UNAVAILABLE),
         ("Request timeout expired", ErrorCode.DEADLINE_EXCEEDED),
         ("Request for unknown model: 'net' version 1 is not at ready state", ErrorCode.NETWORK_UNAVAILABLE),
         ("Failed for execution; model 'net' is not ready", ErrorCode.NETWORK_UNAVAILABLE),
@@ -256,3 +258,46 @@ def test_service_errors_keep_their_code(pb_utils, make_module):
 
     (response,) = run(make_module(answer), request(pb_utils))
     assert response.error().code() == pb_utils.TritonError.UNAVAILABLE
+
+
+def test_an_id_that_is_not_utf8_is_left_out(pb_utils, make_module, monkeypatch):
+    def broken(self):
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    monkeypatch.setattr(pb_utils.InferenceRequest, "request_id", broken)
+    good, bad = run(make_module(echo), request(pb_utils, x=np.array([7])), request(pb_utils))
+    assert good.array("y").tolist() == [7]
+    assert bad.error().message() == "probe: INVALID_PARAMETER: input 'x' is missing"
+
+
+@pytest.mark.parametrize("timeout", [2**63 // 1000, 2**63 - 1, 2**64 - 1])
+def test_a_timeout_of_centuries_is_no_error(pb_utils, make_module, timeout):
+    async def answer(self, call):
+        return {"deadline": np.array([call.deadline_ns], np.int64)}
+
+    (response,) = run(make_module(answer), request(pb_utils, timeout=timeout))
+    assert response.array("deadline")[0] > time.monotonic_ns()
+
+
+@pytest.mark.parametrize(
+    ("shape", "code"),
+    [
+        ((1, MAX_IMAGE_SIDE, 3), None),
+        ((1, MAX_IMAGE_SIDE + 1, 3), ErrorCode.IMAGE_TOO_LARGE),
+        ((MAX_IMAGE_SIDE + 1, 1, 3), ErrorCode.IMAGE_TOO_LARGE),
+        ((20_000, 20_000, 3), ErrorCode.IMAGE_TOO_LARGE),
+        ((0, 5, 3), ErrorCode.INVALID_PARAMETER),
+        ((5, 5), ErrorCode.INVALID_PARAMETER),
+        ((5, 5, 4), ErrorCode.INVALID_PARAMETER),
+    ],
+)
+def test_pages_are_checked_before_any_work(pb_utils, make_module, shape, code):
+    async def answer(self, call):
+        return {"y": np.array(call.page("x").shape)}
+
+    page = np.broadcast_to(np.uint8(0), shape)
+    (response,) = run(make_module(answer), request(pb_utils, x=page))
+    if code is None:
+        assert tuple(response.array("y")) == shape
+    else:
+        assert response.error().message().startswith(f"probe: {code.value}: input 'x'")

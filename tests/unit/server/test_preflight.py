@@ -82,3 +82,8 @@ def test_free_ports_are_different_and_free(count):
     ports = preflight.free_ports("127.0.0.1", count)
     assert len(set(ports)) == count
     preflight.check_ports("127.0.0.1", {f"--port-{port}": port for port in ports})
+
+
+def test_ipv6_is_refused_by_name():
+    with pytest.raises(ServerStartError, match="::1 is an IPv6 address"):
+        preflight.check_ports("::1", {"--http-port": 8000})
