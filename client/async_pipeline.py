@@ -21,7 +21,15 @@ from paddlex_triton.client.pipeline import (
     warn_about_ignored,
 )
 from paddlex_triton.client.progress import PageProgress
-from paddlex_triton.client.requests import Work, about, choose_input, find_spec, new_request_id, plan_work
+from paddlex_triton.client.requests import (
+    Work,
+    about,
+    choose_input,
+    find_spec,
+    name_positional,
+    new_request_id,
+    plan_work,
+)
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries_async
 from paddlex_triton.client.transports import AsyncTransport, open_async_transport
@@ -54,7 +62,7 @@ class AsyncPipeline:
             retry: how often to try again.
 
         Raises:
-            InvalidParameterError: `timeout` or `max_in_flight` is not positive.
+            InvalidParameterError: see `check_options`.
         """
         check_options(timeout, max_in_flight)
         self._spec = spec
@@ -73,26 +81,27 @@ class AsyncPipeline:
         return self._spec.name
 
     def predict(
-        self, input: Input | None = None, *, x: Input | None = None, **params: Any
+        self, input: Input | None = None, *positional: Any, x: Input | None = None, **params: Any
     ) -> AsyncIterator[BaseResult]:
         """Read pages, for `async for`; otherwise as `Pipeline.predict`.
 
         Leaving the loop early cancels the requests that are on their way.
         """
-        if self._closed:
-            raise PipelineClosedError("the pipeline is closed")
+        self._check_open()
         reader = PageReader(choose_input(input, x))
-        return self._predict(reader, plan_work(self._spec, params))
+        return self._predict(reader, plan_work(self._spec, name_positional(self._spec, positional, params)))
 
     __call__ = predict
 
     async def close(self) -> None:
         """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once."""
         self._closed = True
-        transport, self._transport = self._transport, None
+        # A server that is being started is waited for, and then stopped.
+        async with self._connecting:
+            transport, self._transport = self._transport, None
+            release, self._release = self._release, None
         if transport is not None:
             await transport.close()
-        release, self._release = self._release, None
         if release is not None:
             await asyncio.to_thread(release)
 
@@ -121,11 +130,12 @@ class AsyncPipeline:
                         failure, page = error, None
                     more = page is not None
                     if page is not None:
+                        self._check_open()
                         waiting.append(asyncio.create_task(self._infer(transport, page, work)))
                 progress.update(done, max(reader.total, done + len(waiting)))
                 if not waiting:
                     break
-                result = await waiting[0]
+                result = await self._result(waiting[0])
                 waiting.popleft()
                 done += 1
                 yield result
@@ -137,10 +147,21 @@ class AsyncPipeline:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
+    async def _result(self, task: asyncio.Task[BaseResult]) -> BaseResult:
+        # Unlike awaiting the task itself, this tells the caller's cancellation, which is raised here, from that of the
+        # task: gRPC cancels the tasks of a channel that is closed.
+        await asyncio.wait([task])
+        if task.cancelled():
+            self._check_open()
+        return task.result()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PipelineClosedError("the pipeline was closed")
+
     async def _connect(self) -> AsyncTransport:
         async with self._connecting:
-            if self._closed:
-                raise PipelineClosedError("the pipeline is closed")
+            self._check_open()
             if self._transport is None:
                 open_transport, self._release = await asyncio.to_thread(self._open_server)
                 self._transport = open_transport()

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,7 +15,11 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
+from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+
+if TYPE_CHECKING:
+    from paddlex_triton.client.pipeline import Outcome
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _SERVER, _IGNORED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
@@ -122,8 +126,18 @@ def _common_options() -> list[tuple[str, Any, Any]]:
             None,
         ),
         ("protocol", Annotated[text, option("protocol", "grpc or http; grpc by default.", _SERVER)], None),
-        ("timeout", Annotated[float, option("timeout", "Seconds for a page.", _SERVER)], 300.0),
-        ("max_in_flight", Annotated[int, option("max_in_flight", "Pages on their way at once.", _SERVER)], 4),
+        (
+            "timeout",
+            Annotated[float, option("timeout", f"Seconds for a page, at most {MAX_TIMEOUT_S}.", _SERVER)],
+            300.0,
+        ),
+        (
+            "max_in_flight",
+            Annotated[
+                int, option("max_in_flight", f"Pages on their way at once, at most {MAX_PAGES_IN_FLIGHT}.", _SERVER)
+            ],
+            4,
+        ),
         ("device", Annotated[text, option("device", "Ignored, with a warning.", _IGNORED)], None),
         ("engine", Annotated[text, option("engine", "Ignored, with a warning.", _IGNORED)], None),
         ("use_hpip", Annotated[bool, option("use_hpip", "Ignored, with a warning.", _IGNORED)], False),
@@ -154,11 +168,39 @@ def _run(
         # The picture shows the page as it was read.
         params.setdefault("return_preprocessed_img", True)
     ignored = {"device": device, "engine": engine, "use_hpip": use_hpip or None, "hpi_config": hpi_config}
+    failed = False
     with create_pipeline(spec.name, **ignored, **connection) as pipeline:
-        for result in pipeline.predict(inputs, **params):
-            result.print()
-            if save_path is not None:
-                result.save_all(save_path)
+        for outcome in pipeline._predict_all(inputs, params):
+            failed = not _show(outcome, save_path) or failed
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show(outcome: Outcome, save_path: Path | None) -> bool:
+    """Print and save a result, or say in a line why there is none. Whether there was one.
+
+    Raises:
+        PaddleXTritonError: it would be the same for all other pages.
+    """
+    from paddlex_triton.client import exceptions
+
+    of_one_page = (
+        exceptions.InputError,
+        exceptions.InvalidImageError,
+        exceptions.ImageTooLargeError,
+        exceptions.DeadlineExceededError,
+        exceptions.ServerError,
+    )
+    try:
+        if isinstance(outcome, exceptions.PaddleXTritonError):
+            raise outcome
+        outcome.print()
+        if save_path is not None:
+            outcome.save_all(save_path)
+    except of_one_page as error:
+        _print_error(error)
+        return False
+    return True
 
 
 @contextmanager
@@ -166,7 +208,7 @@ def _plain_errors() -> Iterator[None]:
     """One line on the standard error for what went wrong, and for every warning."""
     from paddlex_triton.client.exceptions import PaddleXTritonError
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = _stderr()
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
         console.print(f"[bold yellow]Warning:[/bold yellow] {escape(str(message))}")
@@ -176,5 +218,14 @@ def _plain_errors() -> Iterator[None]:
         try:
             yield
         except (PaddleXTritonError, OSError) as error:
-            console.print(f"[bold red]Error:[/bold red] {escape(str(error))}")
+            _print_error(error)
             raise typer.Exit(1) from None
+
+
+def _print_error(error: Exception) -> None:
+    text = " ".join(str(error).splitlines())
+    _stderr().print(f"[bold red]Error:[/bold red] {escape(text)}")
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, soft_wrap=True, highlight=False)

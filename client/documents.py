@@ -6,7 +6,7 @@ import io
 import math
 import os
 import threading
-from collections.abc import Iterator
+import warnings
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,8 @@ _SCALE_VARIABLE = "PADDLE_PDX_PDF_RENDER_SCALE"
 _DEFAULT_SCALE = 2.0
 _MIN_SCALE = 0.1
 _BISECTIONS = 32
+# Pillow's modes with more than 8 bits a channel: I;16 and its byte orders, 32-bit integers, floating point.
+_WIDE_MODES = ("I", "F")
 # PDFium must not be entered by two threads at a time, whatever documents they work on.
 _PDFIUM = threading.Lock()
 
@@ -75,7 +77,7 @@ def scale_within_limit(width: float, height: float, scale: float, max_pixels: in
 
 
 class PdfDocument:
-    """A PDF whose pages are rendered one by one. Iterating closes it at the end."""
+    """A PDF whose pages are rendered one by one."""
 
     def __init__(self, source: Path | bytes, input_path: str | None) -> None:
         """Open the document.
@@ -94,19 +96,19 @@ class PdfDocument:
         except (pypdfium2.PdfiumError, OSError, ValueError) as error:
             raise InputError(f"the PDF cannot be opened: {error}", source=input_path) from None
 
-    def pages(self) -> Iterator[Page]:
-        """Render page after page.
+    def page(self, index: int) -> Page:
+        """Render a page, counted from 0.
 
         Raises:
-            InputError: a page is damaged.
-            ImageTooLargeError: a page has too many pixels or bytes.
+            InputError: it is damaged.
+            ImageTooLargeError: it has too many pixels or bytes.
         """
-        try:
-            for index in range(self.page_count):
-                yield page_from_array(self._render(index), self._input_path, index)
-        finally:
-            with _PDFIUM:
-                self._document.close()
+        return page_from_array(self._render(index), self._input_path, index)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with _PDFIUM:
+            self._document.close()
 
     def _render(self, index: int) -> np.ndarray:
         source = Page(b"", self._input_path, index).label
@@ -131,7 +133,7 @@ class PdfDocument:
 
 
 class TiffDocument:
-    """A TIFF whose frames are decoded one by one. Iterating closes it at the end."""
+    """A TIFF whose frames are decoded one by one."""
 
     def __init__(self, source: Path | bytes, input_path: str | None) -> None:
         """Open the document.
@@ -141,6 +143,7 @@ class TiffDocument:
             ImageTooLargeError: its first frame has too many pixels.
         """
         self._input_path = input_path
+        self._warned = False
         try:
             self._image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
             self.page_count: int = getattr(self._image, "n_frames", 1)
@@ -153,25 +156,40 @@ class TiffDocument:
                 "the TIFF cannot be opened: it is damaged or of an unknown kind", source=input_path
             ) from None
 
-    def pages(self) -> Iterator[Page]:
-        """Decode frame after frame.
+    def page(self, index: int) -> Page:
+        """Decode a frame, counted from 0.
 
         Raises:
-            InputError: a frame is damaged.
-            ImageTooLargeError: a frame has too many pixels or bytes.
+            InputError: it is damaged.
+            ImageTooLargeError: it has too many pixels or bytes.
         """
-        with self._image:
-            for index in range(self.page_count):
-                yield page_from_array(self._decode(index), self._input_path, index)
+        return page_from_array(self._decode(index), self._input_path, index)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._image.close()
 
     def _decode(self, index: int) -> np.ndarray:
         source = Page(b"", self._input_path, index).label
         try:
             self._image.seek(index)
             check_pixels(*self._image.size, source)
+            self._warn_about_mode()
             frame = np.asarray(self._image.convert("RGB"))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
             if isinstance(error, PaddleXTritonError):
                 raise
             raise InputError(f"the page cannot be decoded: {error}", source=source) from None
         return cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+
+    def _warn_about_mode(self) -> None:
+        mode = self._image.mode
+        if self._warned or not mode.startswith(_WIDE_MODES):
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self._input_path or 'a TIFF'}: pixels of mode {mode} are cut off at 0 and 255, as PaddleX does it; "
+            "scale them to 8 bits for a readable page",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -140,13 +140,20 @@ _BY_STATUS: dict[str, type[PaddleXTritonError]] = {
     "DEADLINE_EXCEEDED": DeadlineExceededError,
     "CANCELLED": RequestCancelledError,
     "UNAVAILABLE": ServerUnavailableError,
-    "RESOURCE_EXHAUSTED": ImageTooLargeError,
+    # HTTP's 413; gRPC's RESOURCE_EXHAUSTED stands for a full disk and long headers just as well.
+    "CONTENT_TOO_LARGE": ImageTooLargeError,
 }
 
-# What Triton itself says with status UNAVAILABLE when no module of ours had a part in it.
-_TRITON_TEXTS: tuple[tuple[str, type[PaddleXTritonError]], ...] = (
-    ("maximum queue size", ServerBusyError),
-    ("timeout expired", DeadlineExceededError),
+# What Triton and gRPC themselves say when no module of ours had a part in it, where the status says too little:
+# the status (None for any), a part of the text in lower case, and what it means.
+_TEXTS: tuple[tuple[str | None, str, type[PaddleXTritonError]], ...] = (
+    ("UNAVAILABLE", "maximum queue size", ServerBusyError),
+    ("UNAVAILABLE", "timeout expired", DeadlineExceededError),
+    ("RESOURCE_EXHAUSTED", "message larger than max", ImageTooLargeError),
+    # A server that stops, or starts, knows the model and has it unloaded.
+    (None, "has no available versions", ServerUnavailableError),
+    # Said of a module's process ("Stub process ...") that died.
+    (None, "is not healthy", ServerUnavailableError),
 )
 
 
@@ -155,12 +162,12 @@ def error_from_response(message: str, status: str, request_id: str | None = None
 
     Args:
         message: the text of the error, as Triton handed it on.
-        status: gRPC's name of the status, e.g. "INVALID_ARGUMENT".
+        status: gRPC's name of the status, e.g. "INVALID_ARGUMENT", or "CONTENT_TOO_LARGE".
         request_id: the id the request was sent with.
     """
     if found := parse_message(message):
         return _BY_CODE[found.code](found.text, stage=found.stage, code=found.code, request_id=request_id)
-    kind = _BY_STATUS.get(status, ServerError)
-    if status == "UNAVAILABLE":
-        kind = next((other for text, other in _TRITON_TEXTS if text in message.lower()), kind)
+    lower = message.lower()
+    told = (kind for only, text, kind in _TEXTS if only in (None, status) and text in lower)
+    kind = next(told, _BY_STATUS.get(status, ServerError))
     return kind(message or f"the server answered {status}", request_id=request_id)

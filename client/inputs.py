@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, Union
+from typing import Any, BinaryIO, TypeAlias, Union
 
 import numpy as np
 
 from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.download import download, is_url
-from paddlex_triton.client.exceptions import InputError
-from paddlex_triton.client.pages import Page, check_size, page_from_array
+from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
+from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
 
-# A path, a URL, a directory, an array, an encoded file, {"img": one of those}, or a list of any of them.
+# A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, or a list of
+# any of them.
 Input: TypeAlias = Union[
     str,
     "os.PathLike[str]",
     bytes,
     bytearray,
     memoryview,
+    BinaryIO,
     np.ndarray,
     Mapping[str, Any],
     Sequence["Input"],
     Iterator["Input"],
 ]
+_Item: TypeAlias = str | bytes | np.ndarray
 
 TIFF_SUFFIXES = frozenset({"tif", "tiff"})
 PDF_SUFFIXES = frozenset({"pdf"})
-IMAGE_SUFFIXES = (
-    frozenset({"bmp", "dib", "jpeg", "jpg", "png", "webp", "pbm", "pgm", "ppm", "pnm", "sr", "ras"}) | TIFF_SUFFIXES
-)
+# PaddleX's OpenCV reads these, servers do not: they are decoded here.
+_DECODED_SUFFIXES = frozenset({"pbm", "pgm", "ppm", "pnm", "sr", "ras"})
+# Netpbm's "P1" to "P6" before white space, and Sun raster's magic number.
+_DECODED_START = re.compile(rb"P[1-6]\s|\x59\xa6\x6a\x95")
+IMAGE_SUFFIXES = frozenset({"bmp", "dib", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
 SUFFIXES = IMAGE_SUFFIXES | PDF_SUFFIXES
 
+# Inputs that are one item; all others that can be iterated over are several.
+_SINGLE = (str, bytes, bytearray, memoryview, np.ndarray, os.PathLike, Mapping)
 # "II" or "MM" is the byte order, 42 or 43 (BigTIFF) the version.
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Readers accept a PDF's header anywhere in its first kilobyte.
 _PDF_HEADER_WITHIN = 1024
-_KINDS = "a path, a URL, a directory, a NumPy array (uint8, BGR), bytes of a file, {'img': ...}, or a list of those"
+_KINDS = (
+    "a path, a URL, a directory, a NumPy array (uint8, BGR), bytes of a file, a file opened with 'rb', {'img': ...}, "
+    "or a list of those"
+)
 
 
 class PageReader:
@@ -54,16 +68,48 @@ class PageReader:
         Raises:
             InputError: it is of no kind that is read here.
         """
-        self._lazy = isinstance(source, Iterator)
-        self._items = _flatten(source) if self._lazy else list(_flatten(source))
+        self._lazy = isinstance(source, Iterator) and not _is_file(source)
+        self._several = isinstance(source, Iterable) and not (isinstance(source, _SINGLE) or _is_file(source))
+        items = self._numbered(_flatten(source))
+        self._items = items if self._lazy else list(items)
         self.total = 0 if isinstance(self._items, Iterator) else len(self._items)
 
     def __iter__(self) -> Iterator[Page]:
-        for item in self._items:
-            self.total += self._lazy
-            yield from self._read(item)
+        with closing(self.outcomes()) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome, PaddleXTritonError):
+                    raise outcome
+                yield outcome
 
-    def _read(self, item: Any) -> Iterator[Page]:
+    def outcomes(self) -> Generator[Page | PaddleXTritonError, None, None]:
+        """As iterating, but an error takes the place of what it is about, and reading goes on behind it."""
+        yield from _settled(self._outcomes())
+
+    def _outcomes(self) -> Iterator[Page | PaddleXTritonError]:
+        for label, item in self._items:
+            self.total += self._lazy
+            for outcome in _settled(self._read(item)):
+                # Arrays and bytes have no other name.
+                if isinstance(outcome, PaddleXTritonError):
+                    outcome.source = outcome.source if isinstance(item, str) else _join(outcome.source, label)
+                    yield outcome
+                else:
+                    yield outcome if isinstance(item, str) else replace(outcome, item=label)
+
+    def _numbered(self, items: Iterator[_Item]) -> Iterator[tuple[str | None, _Item]]:
+        """Items with their names in messages: "input 2" for the second of several."""
+        label = None
+        try:
+            for number in itertools.count(1):
+                label = f"input {number}" if self._several else None
+                yield label, next(items)
+        except StopIteration:
+            return
+        except InputError as error:
+            error.source = error.source or label
+            raise
+
+    def _read(self, item: _Item) -> Iterator[Page | PaddleXTritonError]:
         if isinstance(item, np.ndarray):
             yield page_from_array(item)
         elif isinstance(item, bytes):
@@ -74,11 +120,11 @@ class PageReader:
             files = _files_in(item)
             self.total += len(files) - 1
             for file in files:
-                yield from self._read_file(file)
+                yield from _settled(self._read_file(file))
         else:
             yield from self._read_file(item)
 
-    def _read_file(self, name: str) -> Iterator[Page]:
+    def _read_file(self, name: str) -> Iterator[Page | PaddleXTritonError]:
         path = Path(name)
         suffix = path.suffix[1:].lower()
         try:
@@ -90,30 +136,51 @@ class PageReader:
                 yield from self._pages_of(TiffDocument(path, name))
             elif suffix in IMAGE_SUFFIXES:
                 check_size(path.stat().st_size, name)
-                yield Page(path.read_bytes(), name)
+                yield _page_of_image(path.read_bytes(), name, suffix)
             else:
                 raise InputError(_unsupported(suffix), source=name)
         except OSError as error:
             raise InputError(f"the file cannot be read: {error.strerror or error}", source=name) from None
 
-    def _read_url(self, url: str) -> Iterator[Page]:
+    def _read_url(self, url: str) -> Iterator[Page | PaddleXTritonError]:
         yield from self._read_bytes(download(url), url)
 
-    def _read_bytes(self, data: bytes, name: str | None) -> Iterator[Page]:
+    def _read_bytes(self, data: bytes, name: str | None) -> Iterator[Page | PaddleXTritonError]:
         if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
             yield from self._pages_of(PdfDocument(data, name))
         elif data.startswith(_TIFF_MAGICS):
             yield from self._pages_of(TiffDocument(data, name))
         else:
             check_size(len(data), name)
-            yield Page(data, name)
+            yield _page_of_image(data, name)
 
-    def _pages_of(self, document: PdfDocument | TiffDocument) -> Iterator[Page]:
+    def _pages_of(self, document: PdfDocument | TiffDocument) -> Iterator[Page | PaddleXTritonError]:
         self.total += document.page_count - 1
-        yield from document.pages()
+        with closing(document):
+            for index in range(document.page_count):
+                yield from _settled(map(document.page, [index]))
 
 
-def _flatten(source: Any) -> Iterator[str | bytes | np.ndarray]:
+def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | PaddleXTritonError]:
+    """Pages up to the first error, and the error itself."""
+    try:
+        yield from pages
+    except PaddleXTritonError as error:
+        yield error
+
+
+def _page_of_image(data: bytes, name: str | None, suffix: str = "") -> Page:
+    """Image files travel as they are, but for those that only PaddleX reads."""
+    if suffix in _DECODED_SUFFIXES or _DECODED_START.match(data):
+        return page_from_encoded(data, name)
+    return Page(data, name)
+
+
+def _join(place: str | None, label: str | None) -> str | None:
+    return f"{place} of {label}" if place and label else place or label
+
+
+def _flatten(source: Any) -> Iterator[_Item]:
     """Single items of an input: strings, bytes and arrays."""
     if isinstance(source, str | np.ndarray | bytes):
         yield source
@@ -121,15 +188,33 @@ def _flatten(source: Any) -> Iterator[str | bytes | np.ndarray]:
         yield bytes(source)
     elif isinstance(source, os.PathLike):
         yield os.fspath(source)
+    elif _is_file(source):
+        yield _content(source)
     elif isinstance(source, Mapping):
         if set(source) != {"img"}:
             raise InputError(f"a dict must have the one key 'img'; this one has {sorted(map(str, source))}")
         yield from _flatten(source["img"])
+    elif isinstance(source, set | frozenset):
+        raise InputError("a set has no order; give a list")
     elif isinstance(source, Iterable):
         for item in source:
             yield from _flatten(item)
     else:
         raise InputError(f"an input of type {type(source).__name__} is not read here; allowed: {_KINDS}")
+
+
+def _is_file(source: object) -> bool:
+    return callable(getattr(source, "read", None))
+
+
+def _content(file: Any) -> bytes:
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"the file object cannot be read: {error}") from None
+    if not isinstance(content, bytes):
+        raise InputError(f"a file object must give bytes; this one gives {type(content).__name__}: open it with 'rb'")
+    return content
 
 
 def _files_in(directory: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -19,16 +19,18 @@ class Page:
         payload: the encoded file, as it is sent.
         input_path: what PaddleX calls so: the path or URL as it was given, None for arrays and bytes.
         page_index: 0-based page of a PDF or TIFF, None for other images.
+        item: what messages call an input without a path ("input 2"), None if it was the only one.
     """
 
     payload: bytes
     input_path: str | None = None
     page_index: int | None = None
+    item: str | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str | None:
         """The page in words, for messages; None if it has no name."""
-        name = self.input_path
+        name = self.input_path or self.item
         if self.page_index is None:
             return name
         return f"page {self.page_index + 1} of {name}" if name else f"page {self.page_index + 1}"
@@ -57,7 +59,8 @@ def page_from_array(array: np.ndarray, input_path: str | None = None, page_index
         InputError: another shape or dtype.
         ImageTooLargeError: more pixels than `MAX_IMAGE_PIXELS`, or more bytes than `MAX_IMAGE_BYTES` as PNG.
     """
-    _check_array(array)
+    label = Page(b"", input_path, page_index).label
+    _check_array(array, label)
     image = np.ascontiguousarray(array)
     # A BMP row is padded to 4 bytes, and 1078 bytes of header and palette come before the first one.
     row_bytes = -(-image.shape[1] * (3 if image.ndim == 3 and image.shape[2] == 3 else 1) // 4) * 4
@@ -67,10 +70,33 @@ def page_from_array(array: np.ndarray, input_path: str | None = None, page_index
     try:
         _, encoded = cv2.imencode(suffix, image, options)
     except cv2.error as error:
-        raise InputError(f"the array of shape {list(array.shape)} cannot be encoded: {error.err}") from None
+        raise InputError(
+            f"the array of shape {list(array.shape)} cannot be encoded: {error.err}", source=label
+        ) from None
     page = Page(encoded.tobytes(), input_path, page_index)
-    check_size(len(page.payload), page.label)
+    check_size(len(page.payload), label)
     return page
+
+
+def page_from_encoded(data: bytes, input_path: str | None = None) -> Page:
+    """Decode a file of a kind that servers do not read, as PaddleX does, and encode the pixels as `page_from_array`.
+
+    Args:
+        data: the file.
+        input_path: what the page is called in the result.
+
+    Raises:
+        InputError: OpenCV cannot decode it.
+        ImageTooLargeError: see `check_size` and `page_from_array`.
+    """
+    check_size(len(data), input_path)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise InputError(f"the image cannot be decoded: {error.err}", source=input_path) from None
+    if image is None:
+        raise InputError("the image cannot be decoded: it is damaged or of an unknown kind", source=input_path)
+    return page_from_array(image, input_path)
 
 
 def check_size(size: int, source: str | None) -> None:
@@ -96,12 +122,14 @@ def check_pixels(width: int, height: int, source: str | None) -> None:
         )
 
 
-def _check_array(array: np.ndarray) -> None:
+def _check_array(array: np.ndarray, source: str | None) -> None:
     if array.dtype != np.uint8:
-        raise InputError(f"the array has dtype {array.dtype}; uint8 is needed")
+        raise InputError(f"the array has dtype {array.dtype}; uint8 is needed", source=source)
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3))):
         hint = "; give several images as a list" if array.ndim == 4 else ""
-        raise InputError(f"the array has shape {list(array.shape)}; [H, W, 3] (BGR) or [H, W] (grey) is needed{hint}")
+        raise InputError(
+            f"the array has shape {list(array.shape)}; [H, W, 3] (BGR) or [H, W] (grey) is needed{hint}", source=source
+        )
     if array.size == 0:
-        raise InputError(f"the array of shape {list(array.shape)} has no pixels")
-    check_pixels(array.shape[1], array.shape[0], None)
+        raise InputError(f"the array of shape {list(array.shape)} has no pixels", source=source)
+    check_pixels(array.shape[1], array.shape[0], source)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import closing
+from numbers import Integral, Real
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from typing_extensions import Self
 
@@ -17,11 +19,23 @@ from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTrito
 from paddlex_triton.client.inputs import Input, PageReader
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.progress import PageProgress
-from paddlex_triton.client.requests import Work, about, choose_input, find_spec, new_request_id, plan_work
+from paddlex_triton.client.requests import (
+    Work,
+    about,
+    choose_input,
+    find_spec,
+    name_positional,
+    new_request_id,
+    plan_work,
+)
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries
 from paddlex_triton.client.transports import Transport, open_transport
+from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.pipelines import PipelineSpec
+
+# What became of a page.
+Outcome: TypeAlias = BaseResult | PaddleXTritonError
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_PAGES_IN_FLIGHT = 4
@@ -54,7 +68,7 @@ class Pipeline:
             release: called when the pipeline is closed.
 
         Raises:
-            InvalidParameterError: `timeout` or `max_in_flight` is not positive.
+            InvalidParameterError: see `check_options`.
         """
         check_options(timeout, max_in_flight)
         self._spec = spec
@@ -72,14 +86,17 @@ class Pipeline:
         """PaddleX's name of the pipeline."""
         return self._spec.name
 
-    def predict(self, input: Input | None = None, *, x: Input | None = None, **params: Any) -> Iterator[BaseResult]:
+    def predict(
+        self, input: Input | None = None, *positional: Any, x: Input | None = None, **params: Any
+    ) -> Iterator[BaseResult]:
         """Read pages.
 
         Args:
             input: a path, a URL, a directory (read in sorted order, subfolders included), an array (UINT8, BGR
-                [H,W,3] or grey [H,W]), the bytes of a file, `{"img": ...}`, or a list of any of them. PDF and TIFF
-                files give a result for every page.
-            x: the same, for callers that name it so.
+                [H,W,3] or grey [H,W]), the bytes of a file, a file opened in binary mode, `{"img": ...}`, or a list
+                of any of them. PDF and TIFF files give a result for every page.
+            positional: parameters without their names, in PaddleX's order.
+            x: the same as `input`, for callers that name it so.
             params: PaddleX's parameters of the pipeline; None means the default.
 
         Returns:
@@ -90,11 +107,12 @@ class Pipeline:
             InvalidParameterError: an unknown name, a wrong type, a value out of range.
             InputError: the input is of no kind that is read here.
             PipelineClosedError: the pipeline was closed.
+            TypeError: no input or two, more positional parameters than there are, or one given twice.
         """
         if self._closed:
             raise PipelineClosedError("the pipeline is closed")
         reader = PageReader(choose_input(input, x))
-        return self._predict(reader, plan_work(self._spec, params))
+        return self._predict(reader, plan_work(self._spec, name_positional(self._spec, positional, params)))
 
     __call__ = predict
 
@@ -118,34 +136,41 @@ class Pipeline:
         self.close()
 
     def _predict(self, reader: PageReader, work: Work) -> Iterator[BaseResult]:
-        pages: Iterator[Page] = iter(reader)
-        waiting: deque[Future[BaseResult]] = deque()
+        with closing(self._outcomes(reader, work, go_on=False)) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome, PaddleXTritonError):
+                    raise outcome
+                yield outcome
+
+    def _predict_all(self, input: Input, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        """As `predict`, but an error takes its page's place and the pages behind it are read. For the command line."""
+        return self._outcomes(PageReader(input), plan_work(self._spec, params), go_on=True)
+
+    def _outcomes(self, reader: PageReader, work: Work, *, go_on: bool) -> Generator[Outcome, None, None]:
+        pages = reader.outcomes()
+        waiting: deque[Future[BaseResult] | PaddleXTritonError] = deque()
         progress = PageProgress(self.name)
-        failure: PaddleXTritonError | None = None
         done, more = 0, True
         try:
             while True:
                 while more and len(waiting) < self._max_in_flight:
-                    try:
-                        page = next(pages, None)
-                    except PaddleXTritonError as error:
-                        # Its place is behind the pages that are still on their way.
-                        failure, page = error, None
-                    more = page is not None
+                    page = next(pages, None)
+                    more = isinstance(page, Page) or (go_on and page is not None)
                     if page is not None:
-                        waiting.append(self._submit(page, work))
+                        # An error's place is behind the pages that are still on their way.
+                        waiting.append(self._submit(page, work) if isinstance(page, Page) else page)
                 progress.update(done, max(reader.total, done + len(waiting)))
                 if not waiting:
                     break
-                result = _wait(waiting.popleft())
+                outcome = _wait(waiting.popleft())
                 done += 1
-                yield result
-            if failure is not None:
-                raise failure
+                yield outcome
         finally:
             progress.close()
-            for future in waiting:
-                future.cancel()
+            pages.close()
+            for entry in waiting:
+                if isinstance(entry, Future):
+                    entry.cancel()
 
     def _submit(self, page: Page, work: Work) -> Future[BaseResult]:
         try:
@@ -194,16 +219,17 @@ def create_pipeline(
         url: `host:port`, `grpc://host:port` or `http://host:port`. Without it, a server on the default port of this
             machine is used if it serves the pipeline, and otherwise the embedded one is started for this process.
         protocol: "grpc" or "http"; by default what the URL says, else gRPC.
-        timeout: seconds for a page, all tries together, told to the server too; None for no limit.
-        max_in_flight: pages on their way at once.
+        timeout: seconds for a page, all tries together, told to the server too; at most a day, None for no limit.
+        max_in_flight: pages on their way at once, at most 256.
         retry: how often to try again when the server is busy or away.
 
     Returns:
-        The pipeline; close it, or use it in a `with` statement.
+        The pipeline; close it, or use it in a `with` statement. It stays with the server it found: if an embedded one
+        dies, every further page raises `ServerUnavailableError`, and a new pipeline starts a new server.
 
     Raises:
         UnsupportedError: the pipeline is not known, or `config` was given.
-        InvalidParameterError: `url`, `protocol`, `timeout` or `max_in_flight` is wrong.
+        InvalidParameterError: `url`, `protocol`, `timeout` or `max_in_flight` is wrong; see `check_options`.
         EmbeddedServerError: no server answers and none can be started.
     """
     warn_about_ignored(
@@ -244,16 +270,31 @@ def check_options(timeout: float | None, max_in_flight: int) -> None:
     """Refuse options that make no sense.
 
     Raises:
-        InvalidParameterError: one is not positive.
+        InvalidParameterError: `timeout` is no number above 0 and up to `MAX_TIMEOUT_S`, or `max_in_flight` no whole
+            number from 1 to `MAX_PAGES_IN_FLIGHT`.
     """
-    if timeout is not None and not timeout > 0:
-        raise InvalidParameterError(f"timeout is {timeout!r}; it must be a positive number of seconds, or None")
-    if not max_in_flight >= 1:
-        raise InvalidParameterError(f"max_in_flight is {max_in_flight!r}; it must be at least 1")
+    # NaN is in no range, and True is a number only to Python.
+    if timeout is not None and not (_is_a(Real, timeout) and 0 < timeout <= MAX_TIMEOUT_S):
+        raise InvalidParameterError(
+            f"timeout is {timeout!r}; it must be a number of seconds above 0 and at most {MAX_TIMEOUT_S}, "
+            "or None for no limit"
+        )
+    if not (_is_a(Integral, max_in_flight) and 1 <= max_in_flight <= MAX_PAGES_IN_FLIGHT):
+        raise InvalidParameterError(
+            f"max_in_flight is {max_in_flight!r}; it must be a whole number from 1 to {MAX_PAGES_IN_FLIGHT}"
+        )
 
 
-def _wait(future: Future[BaseResult]) -> BaseResult:
+def _is_a(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _wait(entry: Future[BaseResult] | PaddleXTritonError) -> Outcome:
+    if isinstance(entry, PaddleXTritonError):
+        return entry
     try:
-        return future.result()
+        return entry.result()
     except CancelledError:
-        raise PipelineClosedError("the pipeline was closed") from None
+        return PipelineClosedError("the pipeline was closed")
+    except PaddleXTritonError as error:
+        return error

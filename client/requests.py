@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,23 @@ from paddlex_triton.client.results.base import to_plain
 from paddlex_triton.errors import ErrorCode, InvalidParameter
 from paddlex_triton.params import parse_params
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+
+# Parameters behind the input in the signatures of PaddleX's `predict` methods: callers may leave their names out.
+POSITIONAL: dict[str, tuple[str, ...]] = {
+    "OCR": (
+        "use_doc_orientation_classify",
+        "use_doc_unwarping",
+        "use_textline_orientation",
+        "text_det_limit_side_len",
+        "text_det_limit_type",
+        "text_det_max_side_limit",
+        "text_det_thresh",
+        "text_det_box_thresh",
+        "text_det_unclip_ratio",
+        "text_rec_score_thresh",
+        "return_word_box",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,23 @@ def plan_work(spec: PipelineSpec, params: Mapping[str, Any]) -> Work:
         raise InvalidParameterError(str(error), code=ErrorCode.INVALID_PARAMETER) from None
     result_type = RESULTS[spec.name]
     return Work(spec.ensemble, encoded.encode(), result_type.outputs_for(given), result_type)
+
+
+def name_positional(spec: PipelineSpec, positional: Sequence[Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of `predict(input, *positional, **params)` by name.
+
+    Raises:
+        TypeError: there are more than PaddleX's method has, or one was given twice.
+    """
+    order = POSITIONAL[spec.name]
+    if len(positional) > len(order):
+        raise TypeError(
+            f"predict() takes an input and at most {len(order)} parameters without a name; {len(positional)} were given"
+        )
+    named = dict(zip(order, positional, strict=False))
+    if twice := sorted(named.keys() & params.keys()):
+        raise TypeError(f"predict() got {', '.join(twice)} twice: by position and by name")
+    return {**named, **params}
 
 
 def choose_input(given: Input | None, x: Input | None) -> Input:

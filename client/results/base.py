@@ -13,7 +13,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -22,8 +22,23 @@ from typing_extensions import Self
 from paddlex_triton.client.exceptions import ServerError
 from paddlex_triton.client.pages import Page
 
+_Object: TypeAlias = dict[str, Any]
 
-class BaseResult(dict[str, Any]):
+
+class _StrMixin:
+    """`str` apart: in the class below, its name would hide the type's."""
+
+    @property
+    def str(self) -> _Object:
+        """PaddleX's object for printing, `{"res": {...}}`, with arrays."""
+        return {"res": self._print_data()}
+
+    @abstractmethod
+    def _print_data(self) -> _Object:
+        """What `print` shows."""
+
+
+class BaseResult(_StrMixin, dict[str, Any]):
     """A dict with PaddleX's keys that prints and saves itself.
 
     Attributes:
@@ -87,7 +102,7 @@ class BaseResult(dict[str, Any]):
             text = json.dumps(self.json, indent=indent, ensure_ascii=ensure_ascii)
         else:
             with np.printoptions(threshold=1, edgeitems=1):
-                text = str({"res": self._print_data()})
+                text = str(self.str)
         sys.stdout.write(text + "\n")
 
     def save_to_json(self, save_path: str | os.PathLike[str], indent: int = 4, ensure_ascii: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import grpc.aio
 import numpy as np
 import tritonclient.grpc
 import tritonclient.grpc.aio
@@ -18,6 +19,8 @@ from paddlex_triton.client.transports.endpoint import Endpoint
 _MAX_MESSAGE_BYTES = 2**31 - 1
 # A server that comes back is found within this time.
 _MAX_RECONNECT_MS = 2000
+# What gRPC says when the other side hangs up on its first bytes, or answers them in HTTP/1.
+_OTHER_PROTOCOL = ("http1", "end of tcp stream", "socket closed", "connection reset", "settings frame")
 
 
 def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:
@@ -67,10 +70,22 @@ def _translate(error: InferenceServerException, request_id: str | None, endpoint
     status = str(error.status() or "").removeprefix("StatusCode.")
     message = str(error.message() or "")
     if status == "UNAVAILABLE" and "failed to connect" in message.lower():
-        message = f"no server answers at {endpoint}"
+        message = f"no server answers at {endpoint}" + _hint(endpoint, message)
     if status == "DEADLINE_EXCEEDED":
         message = "no answer within the timeout"
     return error_from_response(message, status, request_id)
+
+
+def _hint(endpoint: Endpoint, message: str) -> str:
+    """What may be wrong where something listens and does not speak gRPC; nothing where nobody listens."""
+    if not any(sign in message.lower() for sign in _OTHER_PROTOCOL):
+        return ""
+    scheme = "https" if endpoint.secure else "http"
+    return f": what listens there does not answer in gRPC; if it is the HTTP port, say {scheme}://{endpoint.address}"
+
+
+def _closed(request_id: str | None = None) -> PipelineClosedError:
+    return PipelineClosedError("the connection is closed", request_id=request_id)
 
 
 class GrpcTransport(Transport):
@@ -78,6 +93,7 @@ class GrpcTransport(Transport):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._closed = False
         self._client = tritonclient.grpc.InferenceServerClient(**_client_arguments(endpoint))
 
     def infer(
@@ -90,13 +106,17 @@ class GrpcTransport(Transport):
         timeout_s: float | None,
     ) -> dict[str, np.ndarray]:
         """Run a model once, see `Transport.infer`."""
+        request = _request(model, inputs, outputs, request_id, timeout_s)
+        if self._closed:
+            raise _closed(request_id)
         try:
-            result = self._client.infer(**_request(model, inputs, outputs, request_id, timeout_s))
-        except InferenceServerException as error:
+            result = self._client.infer(**request)
+        except (InferenceServerException, ValueError) as error:
+            if self._closed:
+                raise _closed(request_id) from None
+            if isinstance(error, ValueError):
+                raise
             raise _translate(error, request_id, self._endpoint) from None
-        except ValueError as error:
-            # grpc's way to say that the channel is closed.
-            raise PipelineClosedError(f"the connection is closed: {error}", request_id=request_id) from None
         return _arrays(result, outputs, request_id)
 
     def server_ready(self) -> bool:
@@ -115,6 +135,8 @@ class GrpcTransport(Transport):
 
     def metadata(self) -> dict[str, Any]:
         """The server's name, version and extensions."""
+        if self._closed:
+            raise _closed()
         try:
             metadata = self._client.get_server_metadata(as_json=True, client_timeout=PROBE_TIMEOUT_S)
         except InferenceServerException as error:
@@ -123,14 +145,16 @@ class GrpcTransport(Transport):
 
     def close(self) -> None:
         """Close the channel."""
+        self._closed = True
         self._client.close()
 
 
 class AsyncGrpcTransport(AsyncTransport):
-    """gRPC on asyncio. Cancelling a task cancels its request on the server."""
+    """gRPC on asyncio. Cancelling a task cancels its request on the server; closing cancels tasks that still wait."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._closed = False
         self._client = tritonclient.grpc.aio.InferenceServerClient(**_client_arguments(endpoint))
 
     async def infer(
@@ -143,9 +167,16 @@ class AsyncGrpcTransport(AsyncTransport):
         timeout_s: float | None,
     ) -> dict[str, np.ndarray]:
         """Run a model once, see `Transport.infer`."""
+        request = _request(model, inputs, outputs, request_id, timeout_s)
+        if self._closed:
+            raise _closed(request_id)
         try:
-            result = await self._client.infer(**_request(model, inputs, outputs, request_id, timeout_s))
-        except InferenceServerException as error:
+            result = await self._client.infer(**request)
+        except (InferenceServerException, grpc.aio.UsageError) as error:
+            if self._closed:
+                raise _closed(request_id) from None
+            if isinstance(error, grpc.aio.UsageError):
+                raise
             raise _translate(error, request_id, self._endpoint) from None
         return _arrays(result, outputs, request_id)
 
@@ -153,18 +184,20 @@ class AsyncGrpcTransport(AsyncTransport):
         """Whether the server and all its models are ready."""
         try:
             return bool(await self._client.is_server_ready(client_timeout=PROBE_TIMEOUT_S))
-        except InferenceServerException:
+        except (InferenceServerException, grpc.aio.UsageError):
             return False
 
     async def model_ready(self, model: str) -> bool:
         """Whether a model answers."""
         try:
             return bool(await self._client.is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
-        except InferenceServerException:
+        except (InferenceServerException, grpc.aio.UsageError):
             return False
 
     async def metadata(self) -> dict[str, Any]:
         """The server's name, version and extensions."""
+        if self._closed:
+            raise _closed()
         try:
             metadata = await self._client.get_server_metadata(as_json=True, client_timeout=PROBE_TIMEOUT_S)
         except InferenceServerException as error:
@@ -173,4 +206,5 @@ class AsyncGrpcTransport(AsyncTransport):
 
     async def close(self) -> None:
         """Close the channel."""
+        self._closed = True
         await self._client.close()

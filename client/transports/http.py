@@ -24,12 +24,12 @@ from paddlex_triton.client.transports.endpoint import Endpoint
 
 _CONNECT_TIMEOUT_S = 5.0
 _HEADER_LENGTH = "Inference-Header-Content-Length"
-# Triton's HTTP numbers and those of proxies in front of it, as gRPC's names.
+# Triton's HTTP numbers and those of proxies in front of it, as gRPC's names (413 has none).
 _STATUS = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
     408: "DEADLINE_EXCEEDED",
-    413: "RESOURCE_EXHAUSTED",
+    413: "CONTENT_TOO_LARGE",
     429: "UNAVAILABLE",
     499: "CANCELLED",
     501: "UNIMPLEMENTED",
@@ -42,7 +42,7 @@ _STATUS = {
 def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:
     scheme = "https" if endpoint.secure else "http"
     return {
-        "base_url": f"{scheme}://{endpoint.address}{endpoint.path}/v2/",
+        "base_url": f"{scheme}://{endpoint.address}{endpoint.path}/",
         "trust_env": not endpoint.is_local,
         "timeout": PROBE_TIMEOUT_S,
     }
@@ -54,7 +54,7 @@ def _timeout(timeout_s: float | None) -> httpx.Timeout:
 
 
 def _infer_path(model: str) -> str:
-    return f"models/{quote(model, safe='')}/infer"
+    return f"v2/models/{quote(model, safe='')}/infer"
 
 
 def _request(
@@ -102,28 +102,48 @@ def _raise_for_status(response: httpx.Response, request_id: str | None) -> None:
     raise error_from_response(message, _STATUS.get(response.status_code, "INTERNAL"), request_id)
 
 
-def _translate(error: Exception, request_id: str | None, endpoint: Endpoint) -> PaddleXTritonError:
+def _translate(error: httpx.HTTPError, request_id: str | None, endpoint: Endpoint) -> PaddleXTritonError:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return ServerUnavailableError(f"no server answers at {endpoint}: {error}", request_id=request_id)
     if isinstance(error, httpx.TimeoutException):
         return DeadlineExceededError("no answer within the timeout", request_id=request_id)
-    if isinstance(error, httpx.HTTPError):
-        reason = str(error) or type(error).__name__
-        return ServerUnavailableError(f"the connection to {endpoint} broke: {reason}", request_id=request_id)
-    if "closed" not in str(error):
-        raise error
-    # httpx's way to say that the client is closed.
+    reason = str(error) or type(error).__name__
+    message = f"the connection to {endpoint} broke: {reason}"
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in reason:
+        other = "grpcs" if endpoint.secure else "grpc"
+        message = (
+            f"no server answers at {endpoint}: what listens there does not answer in HTTP ({reason}); "
+            f"if it is the gRPC port, say {other}://{endpoint.address}"
+        )
+    return ServerUnavailableError(message, request_id=request_id)
+
+
+def _closed(request_id: str | None = None) -> PipelineClosedError:
     return PipelineClosedError("the connection is closed", request_id=request_id)
 
 
+# RuntimeError is what httpx raises on a client that was closed, among others.
 _FAILURES = (httpx.HTTPError, RuntimeError)
 
 
-class HttpTransport(Transport):
+class _Connected:
+    """What both kinds know of their connection."""
+
+    _endpoint: Endpoint
+    _closed: bool
+
+    def _reason(self, error: httpx.HTTPError | RuntimeError, request_id: str | None) -> Exception:
+        if self._closed:
+            return _closed(request_id)
+        return error if isinstance(error, RuntimeError) else _translate(error, request_id, self._endpoint)
+
+
+class HttpTransport(_Connected, Transport):
     """Blocking HTTP; threads may share it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._closed = False
         self._client = httpx.Client(**_client_arguments(endpoint))
 
     def infer(
@@ -136,31 +156,36 @@ class HttpTransport(Transport):
         timeout_s: float | None,
     ) -> dict[str, np.ndarray]:
         """Run a model once, see `Transport.infer`."""
+        request = _request(inputs, outputs, request_id, timeout_s)
+        if self._closed:
+            raise _closed(request_id)
         try:
-            response = self._client.post(_infer_path(model), **_request(inputs, outputs, request_id, timeout_s))
+            response = self._client.post(_infer_path(model), **request)
         except _FAILURES as error:
-            raise _translate(error, request_id, self._endpoint) from None
+            raise self._reason(error, request_id) from None
         return _arrays(response, outputs, request_id)
 
     def server_ready(self) -> bool:
         """Whether the server and all its models are ready."""
-        return self._answers("health/ready")
+        return self._answers("v2/health/ready")
 
     def model_ready(self, model: str) -> bool:
         """Whether a model answers."""
-        return self._answers(f"models/{quote(model, safe='')}/ready")
+        return self._answers(f"v2/models/{quote(model, safe='')}/ready")
 
     def metadata(self) -> dict[str, Any]:
         """The server's name, version and extensions."""
         try:
-            response = self._client.get("")
+            # Triton knows this path without a slash at its end only.
+            response = self._client.get("v2")
         except _FAILURES as error:
-            raise _translate(error, None, self._endpoint) from None
+            raise self._reason(error, None) from None
         _raise_for_status(response, None)
         return response.json()
 
     def close(self) -> None:
         """Close all connections."""
+        self._closed = True
         self._client.close()
 
     def _answers(self, path: str) -> bool:
@@ -170,11 +195,12 @@ class HttpTransport(Transport):
             return False
 
 
-class AsyncHttpTransport(AsyncTransport):
+class AsyncHttpTransport(_Connected, AsyncTransport):
     """HTTP on asyncio."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._closed = False
         self._client = httpx.AsyncClient(**_client_arguments(endpoint))
 
     async def infer(
@@ -187,31 +213,35 @@ class AsyncHttpTransport(AsyncTransport):
         timeout_s: float | None,
     ) -> dict[str, np.ndarray]:
         """Run a model once, see `Transport.infer`."""
+        request = _request(inputs, outputs, request_id, timeout_s)
+        if self._closed:
+            raise _closed(request_id)
         try:
-            response = await self._client.post(_infer_path(model), **_request(inputs, outputs, request_id, timeout_s))
+            response = await self._client.post(_infer_path(model), **request)
         except _FAILURES as error:
-            raise _translate(error, request_id, self._endpoint) from None
+            raise self._reason(error, request_id) from None
         return _arrays(response, outputs, request_id)
 
     async def server_ready(self) -> bool:
         """Whether the server and all its models are ready."""
-        return await self._answers("health/ready")
+        return await self._answers("v2/health/ready")
 
     async def model_ready(self, model: str) -> bool:
         """Whether a model answers."""
-        return await self._answers(f"models/{quote(model, safe='')}/ready")
+        return await self._answers(f"v2/models/{quote(model, safe='')}/ready")
 
     async def metadata(self) -> dict[str, Any]:
         """The server's name, version and extensions."""
         try:
-            response = await self._client.get("")
+            response = await self._client.get("v2")
         except _FAILURES as error:
-            raise _translate(error, None, self._endpoint) from None
+            raise self._reason(error, None) from None
         _raise_for_status(response, None)
         return response.json()
 
     async def close(self) -> None:
         """Close all connections."""
+        self._closed = True
         await self._client.aclose()
 
     async def _answers(self, path: str) -> bool:

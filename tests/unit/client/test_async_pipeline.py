@@ -1,6 +1,7 @@
 """The asyncio twin."""
 
 import asyncio
+import json
 import threading
 import time
 
@@ -111,6 +112,106 @@ async def test_a_closed_pipeline(make, echo, numbered):
         ocr.predict(numbered(0))
     with pytest.raises(PipelineClosedError):
         await anext(results)
+
+
+class Waiting(AsyncMockTransport):
+    """Never answers; closing cancels the tasks of its requests, as gRPC does."""
+
+    def __init__(self):
+        super().__init__(lambda request: {})
+        self.tasks = []
+
+    async def infer(self, *arguments, **keywords):
+        self.tasks.append(asyncio.current_task())
+        await asyncio.Event().wait()
+        return {}
+
+    async def close(self):
+        for task in self.tasks:
+            task.cancel()
+
+
+@pytest.fixture
+def consuming(numbered):
+    """A task that waits for a result of a pipeline, the pipeline and its transport."""
+
+    async def start():
+        transport = Waiting()
+        ocr = AsyncPipeline(find_pipeline("OCR"), lambda: (lambda: transport, lambda: None))
+
+        async def consume():
+            return [result async for result in ocr.predict([numbered(0), numbered(1)])]
+
+        task = asyncio.create_task(consume())
+        while len(transport.tasks) < 2:
+            await asyncio.sleep(0.001)
+        return task, ocr, transport
+
+    return start
+
+
+async def test_closing_while_a_result_is_waited_for(consuming):
+    task, ocr, _ = await consuming()
+    await ocr.close()
+    with pytest.raises(PipelineClosedError):
+        await task
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_the_caller_s_cancellation_stays_one(consuming, closed):
+    task, ocr, transport = await consuming()
+    task.cancel()
+    if closed:
+        await ocr.close()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert all(sent.cancelled() for sent in transport.tasks)
+    await ocr.close()
+
+
+async def test_closing_between_results(make, echo, numbered):
+    ocr, transport, _ = make(echo, max_in_flight=1)
+    results = ocr.predict([numbered(0), numbered(1)])
+    await anext(results)
+    await ocr.close()
+    with pytest.raises(PipelineClosedError):
+        await anext(results)
+    assert len(transport.sent) == 1
+
+
+async def test_closing_while_the_server_is_looked_for(echo, numbered):
+    started, go_on, released = threading.Event(), threading.Event(), []
+    transport = AsyncMockTransport(echo)
+
+    def open_server():
+        started.set()
+        go_on.wait(10)
+        return lambda: transport, lambda: released.append(1)
+
+    ocr = AsyncPipeline(find_pipeline("OCR"), open_server)
+
+    async def consume():
+        return [result async for result in ocr.predict(numbered(0))]
+
+    waiting = asyncio.create_task(consume())
+    await asyncio.to_thread(started.wait, 10)
+    closing = asyncio.create_task(ocr.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await closing
+    with pytest.raises(PipelineClosedError):
+        await waiting
+    assert (transport.closed, released) == (True, [1])
+
+
+async def test_parameters_without_their_names(make, echo, numbered):
+    ocr, transport, _ = make(echo)
+    async for _ in ocr.predict(numbered(0), False, False):
+        pass
+    sent = json.loads(transport.sent[0].inputs["params"][0])
+    assert sent == {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
+    with pytest.raises(TypeError, match="12 were given"):
+        ocr.predict(numbered(0), *[None] * 12)
 
 
 def test_it_is_made_outside_of_a_loop_with_the_same_warning():

@@ -12,7 +12,13 @@ from paddlex_triton import cli
 from paddlex_triton.client import NO_RETRIES, Pipeline, options
 from paddlex_triton.client import pipeline as pipeline_module
 from paddlex_triton.client.cli import paddlex_spelling
-from paddlex_triton.client.exceptions import InvalidImageError
+from paddlex_triton.client.exceptions import (
+    InvalidImageError,
+    PipelineClosedError,
+    ServerBusyError,
+    ServerUnavailableError,
+    UnsupportedError,
+)
 from paddlex_triton.client.transports.mock import MockTransport
 from paddlex_triton.params import OCRParams
 from paddlex_triton.pipelines import find_pipeline
@@ -36,7 +42,10 @@ def run(monkeypatch, tensors):
             **{key: arguments.get(key) for key in ("device", "engine", "use_hpip", "hpi_config")}
         )
         made["arguments"] = arguments
-        return Pipeline(find_pipeline(name), made["transport"], retry=NO_RETRIES)
+        pipeline_module.check_options(arguments["timeout"], arguments["max_in_flight"])
+        return Pipeline(
+            find_pipeline(name), made["transport"], retry=NO_RETRIES, max_in_flight=arguments["max_in_flight"]
+        )
 
     monkeypatch.setattr(pipeline_module, "create_pipeline", create)
 
@@ -140,6 +149,8 @@ def test_what_the_server_decides_is_one_line(run, image):
     ("arguments", "says"),
     [
         (["--input", "nowhere.png"], "nowhere.png: there is no such file"),
+        (["--timeout", "inf", "IMAGE"], "timeout is inf; it must be a number of seconds above 0 and at most 86400"),
+        (["--max_in_flight", "0", "IMAGE"], "max_in_flight is 0; it must be a whole number from 1 to 256"),
         (["--text_det_thresh", "2", "IMAGE"], "text_det_thresh is 2"),
         (["--text_det_thresh", "high", "IMAGE"], "text_det_thresh is 'high'"),
         (["--use_textline_orientation", "maybe", "IMAGE"], "use_textline_orientation is 'maybe'"),
@@ -168,6 +179,40 @@ def test_a_refusal_of_the_server_comes_after_the_pages_before_it(run, image, ten
     assert result.exit_code == 1
     assert "'rec_texts': ['a']" in result.stdout
     assert result.stderr == f"Error: {image}: no [red]image[/red]\n"
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_other_inputs_are_read_when_one_fails(run, tmp_path, tensors, as_folder):
+    for name in ("a.png", "b.ppm", "c.png", "d.png"):
+        (tmp_path / name).write_bytes(name.encode())
+
+    def answer(request):
+        if request.inputs["image"][0] == b"c.png":
+            raise InvalidImageError("no\nimage")
+        return tensors([request.inputs["image"][0].decode()])
+
+    inputs = [tmp_path] if as_folder else sorted(tmp_path.iterdir())
+    result, sent, _ = run("predict", "OCR", *inputs, answer=answer)
+    assert result.exit_code == 1
+    assert [name for name in ("a.png", "c.png", "d.png") if f"'rec_texts': ['{name}']" in result.stdout] == [
+        "a.png",
+        "d.png",
+    ]
+    broken, refused = result.stderr.splitlines()
+    assert broken.startswith(f"Error: {tmp_path}/b.ppm: the image cannot be decoded")
+    assert refused == f"Error: {tmp_path}/c.png: no image"
+    assert len(sent) == 3
+
+
+@pytest.mark.parametrize("error", [ServerUnavailableError, ServerBusyError, UnsupportedError, PipelineClosedError])
+def test_what_fails_for_all_inputs_stops_at_once(run, image, error):
+    def answer(request):
+        raise error("no server")
+
+    result, sent, _ = run("predict", "OCR", "--max_in_flight", "1", *[image] * 5, answer=answer)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {image}: no server\n"
+    assert len(sent) <= 2
 
 
 def test_a_folder_that_cannot_be_written(run, image, tmp_path):

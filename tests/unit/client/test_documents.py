@@ -10,6 +10,7 @@ from paddlex_triton.client import documents
 from paddlex_triton.client.documents import render_scale, scale_within_limit
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError
 from paddlex_triton.client.inputs import PageReader
+from paddlex_triton.client.pages import Page
 from paddlex_triton.limits import MAX_IMAGE_PIXELS
 
 
@@ -90,3 +91,17 @@ def test_leaving_early_closes_the_document(pdf):
     next(pages)
     pages.close()  # pyright: ignore[reportAttributeAccessIssue]
     pdf.unlink()
+
+
+def test_pages_behind_a_bad_one_can_be_had(pdf, monkeypatch):
+    def scale(width, height, wanted):
+        return scale_within_limit(width, height, wanted, max_pixels=1 if width == 100 else MAX_IMAGE_PIXELS)
+
+    monkeypatch.setattr(documents, "scale_within_limit", scale)
+    reader = PageReader([str(pdf)])
+    bad, good = reader.outcomes()
+    assert isinstance(bad, ImageTooLargeError)
+    assert bad.source == f"page 1 of {pdf}"
+    assert isinstance(good, Page)
+    assert good.page_index == 1
+    assert reader.total == 2

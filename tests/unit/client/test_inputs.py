@@ -1,6 +1,7 @@
 """Every kind of input, as pages."""
 
 import io
+import warnings
 from pathlib import Path
 
 import cv2
@@ -105,10 +106,112 @@ def test_a_list_keeps_its_order(count, numbered):
     assert [page.image()[0, 0, 0] for page in read([numbered(k) for k in range(count)])] == list(range(count))
 
 
-@pytest.mark.parametrize("bad", [None, 7, {"image": PNG}, {}, {"img": PNG, "x": 1}, [PNG, 3.5]])
+@pytest.mark.parametrize("bad", [None, 7, {"image": PNG}, {}, {"img": PNG, "x": 1}, [PNG, 3.5], {PNG}, frozenset("a")])
 def test_other_kinds_are_refused_at_once(bad):
     with pytest.raises(InputError):
         PageReader(bad)
+
+
+@pytest.mark.parametrize("opened", [lambda path: path.open("rb"), lambda path: io.BytesIO(path.read_bytes())])
+def test_a_file_object_is_read_as_bytes(tmp_path, opened):
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    with opened(path) as file:
+        assert read(file) == [Page(PNG, None)]
+    with opened(path) as file:
+        assert read([PNG, {"img": file}]) == [Page(PNG)] * 2
+    with opened(path) as file:
+        assert PageReader(file).total == 1
+
+
+def test_other_file_objects_are_refused(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("text")
+    with path.open() as file, pytest.raises(InputError, match="gives str: open it with 'rb'"):
+        PageReader(file)  # pyright: ignore[reportArgumentType]
+    with path.open("rb") as file:
+        pass
+    with pytest.raises(InputError, match=r"cannot be read: .*closed"):
+        PageReader(file)
+
+
+def test_inputs_without_a_path_are_counted_in_errors():
+    bad = np.zeros((4, 4, 3), np.float32)
+    with pytest.raises(InputError, match=r"^input 2: the array has dtype float32"):
+        read([PNG, bad])
+    with pytest.raises(InputError, match=r"^input 1: "):
+        read(iter([bad]))
+    with pytest.raises(InputError, match=r"^the array has dtype float32"):
+        read(bad)
+    with pytest.raises(InputError, match=r"^input 2: an input of type float"):
+        PageReader([PNG, 3.5])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"^an input of type int"):
+        PageReader(7)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"^input 2: the PDF cannot be opened"):
+        read([PNG, b"%PDF-"])
+    assert [page.label for page in read([PNG, tiff(2)])] == ["input 1", "page 1 of input 2", "page 2 of input 2"]
+    assert [page.label for page in read(PNG)] == [None]
+
+
+def test_outcomes_go_on_behind_an_error(tmp_path):
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_bytes(PNG)
+    for name in ("b.ppm", "d.tif"):
+        (tmp_path / name).write_bytes(b"nothing of the kind")
+    outcomes = list(PageReader([str(tmp_path), "nowhere.png", np.zeros(4, np.uint8), PNG]).outcomes())
+    shown = [str(found).split(":")[0] if isinstance(found, Exception) else found.label for found in outcomes]
+    folder = [str(tmp_path / name) for name in ("a.png", "b.ppm", "c.png", "d.tif")]
+    assert shown == [*folder, "nowhere.png", "input 3", "input 4"]
+    assert [isinstance(found, InputError) for found in outcomes] == [False, True, False, True, True, True, False]
+
+
+COLOURS = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+
+
+def decoded_kinds() -> dict[str, bytes]:
+    """Files that servers do not read, by suffix."""
+    made = {suffix: cv2.imencode(f".{suffix}", COLOURS)[1].tobytes() for suffix in ("ppm", "pnm", "sr", "ras")}
+    grey = {suffix: cv2.imencode(f".{suffix}", COLOURS[..., 0])[1].tobytes() for suffix in ("pgm", "pbm")}
+    return {**made, **grey, "P3.ppm": b"P3\n# by hand\n1 2 255\n1 2 3\n4 5 6\n"}
+
+
+@pytest.mark.parametrize("name", ["a.ppm", "a.PNM", "a.sr", "a.ras", "a.pgm", "a.pbm", "a.P3.ppm"])
+def test_kinds_that_servers_do_not_read_are_decoded_here(tmp_path, name):
+    content = decoded_kinds()[name[2:].lower() if name != "a.P3.ppm" else "P3.ppm"]
+    path = tmp_path / name
+    path.write_bytes(content)
+    expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    for source, input_path in ((str(path), str(path)), (content, None)):
+        (page,) = read(source)
+        assert page.payload.startswith(b"BM")
+        assert (page.input_path, page.page_index) == (input_path, None)
+        assert np.array_equal(page.image(), expected)
+
+
+def test_their_colours_are_in_order():
+    (page,) = read(decoded_kinds()["P3.ppm"])
+    assert page.image().tolist() == [[[3, 2, 1]], [[6, 5, 4]]]
+
+
+@pytest.mark.parametrize("name", ["a.ppm", "a.pgm", "a.pbm", "a.pnm", "a.sr", "a.ras"])
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"P6\n", b"\x59\xa6\x6a\x95"])
+def test_broken_ones_are_named(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: the image cannot be decoded"):
+        read(str(path))
+
+
+def test_their_size_limits(tmp_path, monkeypatch):
+    path = tmp_path / "a.ppm"
+    path.write_bytes(decoded_kinds()["ppm"])
+    monkeypatch.setattr(pages_module, "MAX_IMAGE_PIXELS", 34)
+    with pytest.raises(ImageTooLargeError, match=r"a\.ppm: .*35 pixels; at most 34"):
+        read(str(path))
+    with path.open("wb") as file:
+        file.truncate(MAX_IMAGE_BYTES + 1)
+    with pytest.raises(ImageTooLargeError, match=r"a\.ppm: .*at most"):
+        read(str(path))
 
 
 def test_a_directory_is_read_sorted_with_its_subfolders(tmp_path):
@@ -180,6 +283,26 @@ def test_tiff_colours_are_turned_to_bgr(tmp_path):
     path = tmp_path / "red.tif"
     Image.fromarray(np.full((3, 3, 3), (255, 1, 2), np.uint8)).save(path)
     assert read(str(path))[0].image()[0, 0].tolist() == [2, 1, 255]
+
+
+@pytest.mark.parametrize(
+    ("array", "mode", "value"),
+    [(np.full((3, 3), 30000, np.uint16), "I;16", 255), (np.full((3, 3), 0.5, np.float32), "F", 0)],
+)
+def test_wide_tiffs_keep_paddlex_pixels_with_one_warning(tmp_path, array, mode, value):
+    path = tmp_path / "wide.tif"
+    frames = [Image.fromarray(array)] * 2
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.warns(UserWarning, match=rf"wide\.tif: pixels of mode {mode}") as caught:
+        pages = read(str(path))
+    assert len(caught) == 1
+    assert [page.image().max() for page in pages] == [value] * 2
+
+
+def test_ordinary_tiffs_give_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(tiff(2))
 
 
 @pytest.mark.parametrize("name", ["broken.tif", "broken.pdf"])

@@ -1,6 +1,7 @@
 """`create_pipeline(...).predict(...)`: order, errors in their place, parameters, threads."""
 
 import json
+import math
 import random
 import threading
 import time
@@ -21,7 +22,10 @@ from paddlex_triton.client.exceptions import (
     ServerError,
     UnsupportedError,
 )
+from paddlex_triton.client.requests import POSITIONAL
 from paddlex_triton.client.transports.mock import MockTransport
+from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
+from paddlex_triton.pipelines import PIPELINES
 
 
 def texts(results):
@@ -93,6 +97,48 @@ def test_an_error_of_the_input_is_raised_in_its_place(pipeline, numbered, tmp_pa
     assert len(transport.sent) == 2
 
 
+def test_errors_count_inputs_without_a_name(pipeline, numbered, number, tensors):
+    def answer(request):
+        if number(request) == 1:
+            raise InvalidImageError("no image")
+        return tensors(["a"])
+
+    ocr, _ = pipeline(answer)
+    with pytest.raises(InvalidImageError, match=r"^input 2: no image"):
+        list(ocr.predict([numbered(0), numbered(1)]))
+    with pytest.raises(InvalidImageError, match=r"^no image"):
+        list(ocr.predict(numbered(1)))
+
+
+def test_a_generator_s_error_is_raised_in_its_place(pipeline, numbered):
+    def images():
+        yield numbered(0)
+        yield numbered(1)
+        yield 3.5
+
+    ocr, _ = pipeline()
+    found = []
+    with pytest.raises(InputError, match="input 3: an input of type float"):
+        for result in ocr.predict(images()):
+            found.append(result["rec_texts"][0])
+    assert found == ["0", "1"]
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_errors_in_the_places_of_their_pages(pipeline, numbered, number, tensors, tmp_path, in_flight):
+    def answer(request):
+        if number(request) == 2:
+            raise InvalidImageError("no image")
+        return tensors([str(number(request))])
+
+    ocr, transport = pipeline(answer, max_in_flight=in_flight)
+    inputs = [numbered(0), str(tmp_path / "none.png"), numbered(2), numbered(3)]
+    outcomes = list(ocr._predict_all(inputs, {}))
+    shown = [str(found) if isinstance(found, Exception) else found["rec_texts"][0] for found in outcomes]
+    assert shown == ["0", f"{tmp_path}/none.png: there is no such file", "input 3: no image", "3"]
+    assert len(transport.sent) == 3
+
+
 def test_errors_name_their_page(pipeline, tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
 
@@ -112,6 +158,34 @@ def test_x_is_the_input_too(pipeline, numbered):
     for arguments in ({}, {"input": numbered(1), "x": numbered(1)}):
         with pytest.raises(TypeError, match="one input"):
             ocr.predict(**arguments)
+
+
+def test_parameters_without_their_names(pipeline, numbered):
+    ocr, transport = pipeline()
+    list(ocr.predict(numbered(0), False, None, True, 736, "max", 2000, 0.25, text_rec_score_thresh=0.5))
+    assert json.loads(transport.sent[0].inputs["params"][0]) == {
+        "use_doc_orientation_classify": False,
+        "use_textline_orientation": True,
+        "text_det_limit_side_len": 736,
+        "text_det_limit_type": "max",
+        "text_det_max_side_limit": 2000,
+        "text_det_thresh": 0.25,
+        "text_rec_score_thresh": 0.5,
+    }
+    list(ocr.predict(numbered(0), *[None] * 11))
+    assert transport.sent[1].inputs["params"][0] == b"{}"
+    with pytest.raises(TypeError, match="at most 11 parameters without a name; 12 were given"):
+        ocr.predict(numbered(0), *[None] * 12)
+    with pytest.raises(TypeError, match="use_doc_unwarping twice"):
+        ocr.predict(numbered(0), False, False, use_doc_unwarping=False)
+    with pytest.raises(TypeError):
+        ocr.predict()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_pipeline_has_an_order_of_parameters_that_it_knows(name):
+    assert set(POSITIONAL[name]) <= set(PIPELINES[name].params.model_fields)
+    assert len(set(POSITIONAL[name])) == len(POSITIONAL[name])
 
 
 def test_parameters_travel_as_they_were_given(pipeline, numbered):
@@ -202,10 +276,35 @@ def test_close_once_for_all(pipeline, numbered):
         list(results)
 
 
-@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": -1}, {"max_in_flight": 0}])
-def test_options_that_make_no_sense(options):
-    with pytest.raises(InvalidParameterError, match="must be"):
-        paddlex_triton.create_pipeline("OCR", url="localhost:1", **options)
+TIMEOUTS = (0, -1, math.inf, math.nan, MAX_TIMEOUT_S + 1, 1e10, 1e13, "5", True)
+PAGES_IN_FLIGHT = (0, -1, MAX_PAGES_IN_FLIGHT + 1, 1.5, "2", None, True)
+
+
+@pytest.mark.parametrize("create", [paddlex_triton.create_pipeline, paddlex_triton.create_async_pipeline])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"timeout": value}, f"timeout is .*must be .*at most {MAX_TIMEOUT_S}") for value in TIMEOUTS]
+    + [
+        ({"max_in_flight": value}, f"max_in_flight is .*must be .*to {MAX_PAGES_IN_FLIGHT}")
+        for value in PAGES_IN_FLIGHT
+    ],
+)
+def test_options_that_make_no_sense(create, options, says):
+    with pytest.raises(InvalidParameterError, match=says):
+        create("OCR", url="localhost:1", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": MAX_TIMEOUT_S, "max_in_flight": MAX_PAGES_IN_FLIGHT},
+        {"timeout": np.float32(0.5), "max_in_flight": np.int64(1)},
+        {"timeout": 1},
+        {"timeout": None},
+    ],
+)
+def test_options_up_to_the_limits(options):
+    paddlex_triton.create_pipeline("OCR", url="localhost:1", **options).close()
 
 
 def test_what_the_server_decides_is_explained_in_one_warning():

@@ -253,3 +253,16 @@ def test_every_pipeline_has_a_result():
 def test_plain_values():
     value = {"a": np.float32(0.5), "b": (np.int64(1), [np.zeros((1, 2), np.int16)]), "c": None, "d": "x"}
     assert to_plain(value) == {"a": 0.5, "b": [1, [[[0, 0]]]], "c": None, "d": "x"}
+
+
+def test_str_is_the_printed_object(tensors, page, capsys):
+    result = OCRResult.from_tensors(tensors(["a"]), page)
+    found = result.str["res"]
+    assert list(result.str) == ["res"]
+    assert list(found) == list(result.json["res"])
+    for name in ("dt_polys", "rec_polys", "rec_scores", "rec_boxes", "textline_orientation_angles"):
+        assert isinstance(found[name], np.ndarray), name
+        assert found[name].tolist() == result.json["res"][name]
+    result.print()
+    with np.printoptions(threshold=1, edgeitems=1):
+        assert capsys.readouterr().out == f"{result.str}\n"
