@@ -32,9 +32,8 @@ for result in create_pipeline("OCR", url="{grpc}").predict("samples/page.png"): 
     .venv/bin/paddlex-triton predict OCR --input samples/page.png --save_path output --url {grpc}
 
   perf_analyzer:
-    .venv/bin/python -m paddlex_triton.bench.make_inputs samples/page.png --output inputs.json
-    .venv/bin/python -m paddlex_triton.bench.perf_analyzer -m ocr -i grpc -u {grpc} \\
-      --input-data inputs.json --concurrency-range 1:4
+    .venv/bin/python -m paddlex_triton.bench.perf_analyzer samples/page.png --url {grpc} \\
+      --arguments '--concurrency-range 1:4 --measurement-mode count_windows --measurement-request-count 20'
 
   Metrics: {metrics}
 
