@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -16,13 +17,20 @@ from paddlex_triton.export.inference_yml import InferenceSettings
 
 
 class CaseResult(BaseModel):
-    """One input: how far the edited graph was from the source, and its rows from the same rows alone."""
+    """One input: how far answers lie apart.
+
+    Attributes:
+        edit_difference: between the source and the edited graph, both run as they are written.
+        runtime_difference: between the source as it is written and the edited graph as it is served, optimised.
+        row_difference: between rows of a batch and the same rows alone, as served.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     shape: list[int]
     edit_difference: float
+    runtime_difference: float
     row_difference: float
 
 
@@ -32,11 +40,22 @@ class VerificationReport(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     edit_tolerance: float
+    runtime_tolerance: float
     row_tolerance: float
     max_edit_difference: float
+    max_runtime_difference: float
     max_row_difference: float
     seconds: float
     cases: list[CaseResult]
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """The source and the edited graph as they are written, and the edited one as it is served."""
+
+    source: onnxruntime.InferenceSession
+    edited: onnxruntime.InferenceSession
+    served: onnxruntime.InferenceSession
 
 
 def verify(
@@ -59,17 +78,25 @@ def verify(
         VerificationError: a graph is invalid or does not run, or answers lie further apart than the family allows.
     """
     started = time.perf_counter()
-    source_session, edited_session = _session("source", source), _session("edited", edited)
+    # The optimiser may fuse and lay out the two graphs differently: what an edit changes shows without it.
+    sessions = _Sessions(
+        source=_session("source", source, optimised=False),
+        edited=_session("edited", edited, optimised=False),
+        served=_session("edited", edited, optimised=True),
+    )
     results = []
     for case in family.cases(settings, images):
-        result = _run_case(family, case, settings, source_session, edited_session)
+        result = _run_case(family, case, settings, sessions)
         _require(case, "the source graph", result.edit_difference, family.edit_tolerance)
+        _require(case, "the source graph, once optimised,", result.runtime_difference, family.runtime_tolerance)
         _require(case, "the same rows alone", result.row_difference, family.row_tolerance)
         results.append(result)
     return VerificationReport(
         edit_tolerance=family.edit_tolerance,
+        runtime_tolerance=family.runtime_tolerance,
         row_tolerance=family.row_tolerance,
         max_edit_difference=max(result.edit_difference for result in results),
+        max_runtime_difference=max(result.runtime_difference for result in results),
         max_row_difference=max(result.row_difference for result in results),
         seconds=round(time.perf_counter() - started, 3),
         cases=results,
@@ -80,31 +107,34 @@ def _run_case(
     family: NetworkFamily,
     case: Case,
     settings: InferenceSettings,
-    source: onnxruntime.InferenceSession,
-    edited: onnxruntime.InferenceSession,
+    sessions: _Sessions,
 ) -> CaseResult:
-    source_feeds = {source.get_inputs()[0].name: family.source_input(case.feeds, settings)}
-    source_output = next(iter(_run("source", case, source, source_feeds).values()))
+    source_feeds = {sessions.source.get_inputs()[0].name: family.source_input(case.feeds, settings)}
+    source_output = next(iter(_run("source", case, sessions.source, source_feeds).values()))
     if problem := family.problem(case.feeds, source_output, settings):
         raise VerificationError(f"on {case.name} {list(case.feeds['x'].shape)} {problem}. Not installed")
-    answer = _run("edited", case, edited, case.feeds)
+    answer = _run("edited", case, sessions.edited, case.feeds)
+    served = _run("edited", case, sessions.served, case.feeds)
     wanted = family.answer_of_source(source_output)
     row_difference = 0.0
     for row in range(case.batch if case.batch > 1 else 0):
-        alone = _run("edited", case, edited, case.row(row))
-        together = {name: values[row : row + 1] for name, values in answer.items()}
+        alone = _run("edited", case, sessions.served, case.row(row))
+        together = {name: values[row : row + 1] for name, values in served.items()}
         apart = family.difference(together, alone, source_output[row : row + 1], exact=False)
         row_difference = max(row_difference, apart)
     return CaseResult(
         name=case.name,
         shape=list(case.feeds["x"].shape),
         edit_difference=family.difference(wanted, answer, source_output, exact=True),
+        runtime_difference=family.difference(wanted, served, source_output, exact=False),
         row_difference=row_difference,
     )
 
 
-def _session(which: str, content: bytes) -> onnxruntime.InferenceSession:
+def _session(which: str, content: bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # Errors only: old graphs draw pages of warnings about unused weights.
     options.log_severity_level = 3
     try:

@@ -33,7 +33,7 @@ def test_install_and_replace(tmp_path, before):
 
 # For every n: a process of its own that is killed at the n-th call that changes the disk, until one runs through.
 KILLED_RUNS = """
-import os, signal, sys
+import os, pathlib, signal, sys
 from pathlib import Path
 from paddlex_triton.export import install
 
@@ -49,7 +49,11 @@ def kill_at(step):
             return call(*args, **kwargs)
         return counting
     for name in ("fsync", "mkdir", "rename", "unlink", "rmdir"):
-        setattr(os, name, counted(getattr(os, name)))
+        call = counted(getattr(os, name))
+        setattr(os, name, call)
+        # Python 3.10's pathlib has bound the functions when it was imported.
+        if hasattr(pathlib, "_NormalAccessor") and hasattr(pathlib._NormalAccessor, name):
+            setattr(pathlib._NormalAccessor, name, staticmethod(call))
 
 for step in range(500):
     repository = base / str(step) / "repository"
