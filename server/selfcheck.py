@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import tritonclient.grpc as grpcclient
@@ -21,17 +23,23 @@ def check_python_backend(grpc_url: str) -> None:
         ServerStartError: the module is absent, fails, or returns other bytes.
     """
     image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    encoded = cv2.imencode(".bmp", image)[1].tobytes()
-    tensor = grpcclient.InferInput("image", [1], "BYTES")
-    tensor.set_data_from_numpy(np.array([encoded], dtype=object))
     # A proxy named in the environment is not for this machine.
     with grpcclient.InferenceServerClient(grpc_url, channel_args=[("grpc.enable_http_proxy", 0)]) as client:
         try:
-            if not client.is_model_ready(_MODULE):
-                raise ServerStartError(f"self-check: module {_MODULE!r} is not served")
-            response = client.infer(_MODULE, [tensor], client_timeout=30)
+            page = _decode_there(client, cv2.imencode(".bmp", image)[1].tobytes())
         except InferenceServerException as error:
             raise ServerStartError(f"self-check: {_MODULE} failed: {error}") from None
-    page = response.as_numpy("page") if response else None
-    if page is None or not np.array_equal(page, image):
+    if page is None or not np.array_equal(page.reshape(page.shape[-3:]), image):
         raise ServerStartError(f"self-check: {_MODULE} returned other bytes than it was sent; is numpy older than 2?")
+
+
+def _decode_there(client: grpcclient.InferenceServerClient, encoded: bytes) -> np.ndarray | None:
+    if not client.is_model_ready(_MODULE):
+        raise ServerStartError(f"self-check: module {_MODULE!r} is not served")
+    configuration: Any = client.get_model_config(_MODULE)
+    # A flavour that batches takes its inputs with a leading 1.
+    shape = [1, 1] if configuration.config.max_batch_size > 0 else [1]
+    tensor = grpcclient.InferInput("image", shape, "BYTES")
+    tensor.set_data_from_numpy(np.array([encoded], dtype=object).reshape(shape))
+    response = client.infer(_MODULE, [tensor], client_timeout=30)
+    return response.as_numpy("page") if response else None

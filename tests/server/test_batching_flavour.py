@@ -1,0 +1,73 @@
+"""The modules of the `gpu` flavour, which take several requests at a time, on networks that run here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
+
+from paddlex_triton.errors import ErrorCode, parse_message
+from paddlex_triton.paths import modules_repository
+from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.server.assemble import assemble
+from paddlex_triton.server.launcher import EmbeddedServer
+
+PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
+
+
+@pytest.fixture(scope="module")
+def client(networks, tmp_path_factory) -> Iterator[grpcclient.InferenceServerClient]:
+    folder = tmp_path_factory.mktemp("batching")
+    assemble(folder / "models", pipelines=["OCR"], networks=[networks])
+    for module in PIPELINES["OCR"].modules:
+        shutil.copy(
+            modules_repository() / module / "configs" / "gpu.pbtxt", folder / "models" / module / "config.pbtxt"
+        )
+    with (
+        EmbeddedServer(directory=folder / "models", log_file=folder / "triton.log") as server,
+        grpcclient.InferenceServerClient(server.grpc_url) as created,
+    ):
+        yield created
+
+
+def read(client: grpcclient.InferenceServerClient, image: bytes) -> tuple[list[str], list[list[int]]] | ErrorCode:
+    """Texts and polygons of a page, or the code it was refused with."""
+    tensors = []
+    for name, value in (("image", image), ("params", json.dumps({"text_det_limit_side_len": 736}).encode())):
+        tensors.append(grpcclient.InferInput(name, [1], "BYTES"))
+        tensors[-1].set_data_from_numpy(np.array([value], dtype=object))
+    try:
+        result = client.infer("ocr", tensors, client_timeout=120)
+    except InferenceServerException as error:
+        message = parse_message(str(error.message()))
+        assert message is not None
+        return message.code
+    assert result is not None
+    texts, points = result.as_numpy("texts"), result.as_numpy("points")
+    assert texts is not None
+    assert points is not None
+    return [text.decode() for text in texts], points.tolist()
+
+
+def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client):
+    pages = (PAGE, np.full((200, 300, 3), 255, np.uint8), PAGE[180:420, :700])
+    images = [cv2.imencode(".png", page)[1].tobytes() for page in pages] + [b"junk"]
+    alone = [read(client, image) for image in images]
+    assert [len(answer[0]) if isinstance(answer, tuple) else answer for answer in alone] == [
+        11, 0, 5, ErrorCode.INVALID_IMAGE,
+    ]  # fmt: skip
+    before = client.get_inference_statistics("text_recognition").model_stats[0]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda index: read(client, images[index % 4]), range(32)))
+    assert together == alone * 8
+    after = client.get_inference_statistics("text_recognition").model_stats[0]
+    assert after.inference_count - before.inference_count == 24
+    assert after.execution_count - before.execution_count < 24
