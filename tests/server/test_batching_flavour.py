@@ -31,6 +31,9 @@ def client(networks, tmp_path_factory) -> Iterator[grpcclient.InferenceServerCli
         shutil.copy(
             modules_repository() / module / "configs" / "gpu.pbtxt", folder / "models" / module / "config.pbtxt"
         )
+    # The recogniser joins calls as it does on a GPU.
+    recogniser = folder / "models" / "PP-OCRv4_mobile_rec" / "config.pbtxt"
+    recogniser.write_text(recogniser.read_text() + "dynamic_batching { }\n")
     with (
         EmbeddedServer(directory=folder / "models", log_file=folder / "triton.log") as server,
         grpcclient.InferenceServerClient(server.grpc_url) as created,
@@ -38,10 +41,12 @@ def client(networks, tmp_path_factory) -> Iterator[grpcclient.InferenceServerCli
         yield created
 
 
-def read(client: grpcclient.InferenceServerClient, image: bytes) -> tuple[list[str], list[list[int]]] | ErrorCode:
+def read(
+    client: grpcclient.InferenceServerClient, image: bytes, limit: int = 736
+) -> tuple[list[str], list[list[int]]] | ErrorCode:
     """Texts and polygons of a page, or the code it was refused with."""
     tensors = []
-    for name, value in (("image", image), ("params", json.dumps({"text_det_limit_side_len": 736}).encode())):
+    for name, value in (("image", image), ("params", json.dumps({"text_det_limit_side_len": limit}).encode())):
         tensors.append(grpcclient.InferInput(name, [1], "BYTES"))
         tensors[-1].set_data_from_numpy(np.array([value], dtype=object))
     try:
@@ -71,3 +76,19 @@ def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client):
     after = client.get_inference_statistics("text_recognition").model_stats[0]
     assert after.inference_count - before.inference_count == 24
     assert after.execution_count - before.execution_count < 24
+
+
+def test_lines_of_different_pages_share_the_recognisers_runs(client):
+    # Four lines, so one call of four rows a page: a fuller run can only come from several pages.
+    image = cv2.imencode(".png", PAGE[360:490])[1].tobytes()
+    alone = read(client, image, limit=64)
+    assert isinstance(alone, tuple)
+    assert len(alone[0]) == 4
+    before = client.get_inference_statistics("PP-OCRv4_mobile_rec").model_stats[0]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: read(client, image, limit=64), range(48)))
+    assert together == [alone] * 48
+    after = client.get_inference_statistics("PP-OCRv4_mobile_rec").model_stats[0]
+    rows, runs = after.inference_count - before.inference_count, after.execution_count - before.execution_count
+    assert rows == 4 * 48
+    assert rows / runs > 6
