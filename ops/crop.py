@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import overload
 
@@ -71,12 +72,47 @@ def crop_quad(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
     return cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE) if height / width >= _VERTICAL_RATIO else crop
 
 
-class QuadCrops(Sequence[np.ndarray]):
-    """The crops of many quads, each cut out when it is looked at, so that they never are all in memory.
+class CropsOnDemand(Sequence[np.ndarray]):
+    """The crops of many polygons, each cut out when it is looked at, so that they never are all in memory.
 
     Attributes:
         sizes: height and width of each crop, pixels.
     """
+
+    def __init__(self, sizes: list[tuple[int, int]], pixels: int) -> None:
+        """Check the crops' sizes.
+
+        Args:
+            sizes: height and width of each crop, pixels.
+            pixels: memory that all of them would take; crops that are views take none.
+
+        Raises:
+            ImageTooLarge: more than MAX_CROP_PIXELS.
+        """
+        if pixels > MAX_CROP_PIXELS:
+            raise ImageTooLarge(f"the text lines have {pixels} pixels together; at most {MAX_CROP_PIXELS} are allowed")
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        """The crop at an index."""
+        if isinstance(index, slice):
+            return [self.cut(i) for i in range(*index.indices(len(self)))]
+        return self.cut(index)
+
+    @abstractmethod
+    def cut(self, index: int) -> np.ndarray:
+        """Cut a crop out: uint8 [h, w, 3]. It may be a view of the page: do not write to it."""
+
+
+class QuadCrops(CropsOnDemand):
+    """`crop_quad` of many quads, each when it is looked at."""
 
     def __init__(self, pages: Sequence[np.ndarray], quads: Sequence[np.ndarray]) -> None:
         """Check the quads and compute the sizes of their crops.
@@ -92,31 +128,43 @@ class QuadCrops(Sequence[np.ndarray]):
         for index, (page, quad) in enumerate(zip(pages, quads, strict=True)):
             if quad.shape != (4, 2):
                 raise ValueError(f"polygon {index} has {len(quad)} points; a quad has 4")
-            if quad.min() < 0 or (quad.max(axis=0) > (page.shape[1], page.shape[0])).any():
-                raise ValueError(f"polygon {index} leaves its page of {page.shape[1]}x{page.shape[0]} px")
+            check_on_page(index, page, quad)
         self._pages, self._quads = pages, quads
         rectangles = [quad_crop_size(quad) for quad in quads]
-        self.sizes = [_crop_size(page, *rectangle) for page, rectangle in zip(pages, rectangles, strict=True)]
-        pixels = sum(width * height for width, height in rectangles)
-        if pixels > MAX_CROP_PIXELS:
-            raise ImageTooLarge(f"the text lines have {pixels} pixels together; at most {MAX_CROP_PIXELS} are allowed")
+        sizes = [upright_size(page, *rectangle) for page, rectangle in zip(pages, rectangles, strict=True)]
+        super().__init__(sizes, sum(width * height for width, height in rectangles))
 
-    def __len__(self) -> int:
-        return len(self._quads)
-
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
-    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+    def cut(self, index: int) -> np.ndarray:
         """`crop_quad` of the page and quad at an index."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
         return crop_quad(self._pages[index], self._quads[index])
 
 
-def _crop_size(page: np.ndarray, width: int, height: int) -> tuple[int, int]:
-    """Height and width of what `crop_quad` gives for a quad of this width and height."""
+def check_on_page(index: int, page: np.ndarray, polygon: np.ndarray) -> None:
+    """Refuse a polygon that leaves its page.
+
+    Args:
+        index: of the polygon, for the message.
+        page: [H, W, 3].
+        polygon: [n, 2], n >= 1; x from 0 to W and y from 0 to H, both included.
+
+    Raises:
+        ValueError: it does.
+    """
+    if polygon.min() < 0 or (polygon.max(axis=0) > (page.shape[1], page.shape[0])).any():
+        raise ValueError(f"polygon {index} leaves its page of {page.shape[1]}x{page.shape[0]} px")
+
+
+def upright_size(page: np.ndarray, width: int, height: int) -> tuple[int, int]:
+    """Height and width of what `crop_quad` gives for a quad of this width and height.
+
+    Args:
+        page: [H, W, 3].
+        width: as `quad_crop_size` gives it, pixels.
+        height: likewise.
+
+    Raises:
+        ImageTooLarge: as for `crop_quad`.
+    """
     _check_size(width, height)
     if width == 0 or height == 0:
         height, width = page.shape[:2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -84,6 +84,28 @@ def plan_batches(
         widest = max(line_widths(*sizes[index], image_shape, max_width)[1] for index in chunk)
         batches.append(LineBatch(chunk, widest))
     return batches
+
+
+def plan_regions(
+    members: Iterable[Sequence[int]],
+    sizes: Sequence[tuple[int, int]],
+    *,
+    image_shape: ImageShape = (3, 48, 320),
+    batch_size: int,
+) -> list[LineBatch]:
+    """`plan_batches` for every region of a page by itself, as PaddleX does.
+
+    Args:
+        members: for each region the indices of its crops.
+        sizes: height and width of every crop of the page, pixels.
+        image_shape: see `plan_batches`.
+        batch_size: see `plan_batches`.
+    """
+    return [
+        replace(batch, indices=tuple(crops[index] for index in batch.indices))
+        for crops in members
+        for batch in plan_batches([sizes[crop] for crop in crops], image_shape=image_shape, batch_size=batch_size)
+    ]
 
 
 def merge_batches(batches: Iterable[LineBatch], max_rows: int) -> list[LineBatch]:

@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from paddlex_triton.limits import MAX_CANDIDATES, MAX_REGIONS
+
+
+def regions_of_boxes(
+    boxes: np.ndarray, labels: Sequence[str], page_size: tuple[int, int], wanted: str = "seal"
+) -> np.ndarray:
+    """The boxes of one label, cut to whole pixels: fractions are dropped at both corners.
+
+    Args:
+        boxes: float32 [R, 4], x1, y1, x2, y2 in page pixels, within the page.
+        labels: R labels; upper and lower case are the same.
+        page_size: width and height of the page, pixels.
+        wanted: the label, in lower case.
+
+    Returns:
+        int32 [S, 4], x2 and y2 exclusive, in the order of the boxes. Boxes without a whole pixel are left out.
+
+    Raises:
+        ValueError: `boxes` is not [R, 4], R is not the number of labels or above MAX_REGIONS, or a box leaves the page.
+    """
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes has shape {list(boxes.shape)}; [R, 4] is expected")
+    if len(labels) != len(boxes):
+        raise ValueError(f"there are {len(boxes)} boxes and {len(labels)} labels; a label per box is expected")
+    if len(boxes) > MAX_REGIONS:
+        raise ValueError(f"there are {len(boxes)} boxes; at most {MAX_REGIONS} are allowed")
+    width, height = page_size
+    # NaN is not within either.
+    within = ((boxes >= 0) & (boxes <= (width, height, width, height))).all(axis=1)
+    if not within.all():
+        raise ValueError(f"box {boxes[~within][0].tolist()} leaves the page of {width}x{height} px")
+    pixels = boxes.astype(np.int32)
+    has_label = np.array([label.lower() == wanted for label in labels], np.bool_)
+    return pixels[has_label & (pixels[:, 2:] > pixels[:, :2]).all(axis=1)]
 
 
 def region_views(page: np.ndarray, regions: np.ndarray) -> list[np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_DETECTION_PIXELS
+from paddlex_triton.errors import ImageTooLarge, InvalidParameter
+from paddlex_triton.limits import MAX_DETECTION_PIXELS, MAX_REGIONS_DETECTION_PIXELS
 
 # The network halves its input five times.
 STRIDE = 32
@@ -54,9 +55,9 @@ def resize_for_detection(
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"expected a page of shape [H, W, 3] with pixels, got {list(image.shape)}")
     src_h, src_w = image.shape[:2]
-    if src_h + src_w < _TINY_SUM:
-        image = _pad_tiny(image)
-    h, w = image.shape[:2]
+    h, w = _padded_size(src_h, src_w)
+    if (h, w) != (src_h, src_w):
+        image = _pad(image, h, w)
     new_h, new_w = detection_size(
         h, w, limit_side_len=limit_side_len, limit_type=limit_type, max_side_limit=max_side_limit
     )
@@ -87,14 +88,43 @@ def detection_size(h: int, w: int, *, limit_side_len: int, limit_type: str, max_
     return _round_to_stride(new_h), _round_to_stride(new_w)
 
 
+def check_regions(
+    sizes: Iterable[tuple[int, int]], *, limit_side_len: int, limit_type: str, max_side_limit: int
+) -> None:
+    """Refuse a page whose regions make too much work for a detector: each is enlarged, and they may overlap.
+
+    Args:
+        sizes: height and width of each region, pixels.
+        limit_side_len, limit_type, max_side_limit: see `resize_for_detection`.
+
+    Raises:
+        ImageTooLarge: the detector's inputs have more than MAX_REGIONS_DETECTION_PIXELS together.
+    """
+    total = count = 0
+    for h, w in sizes:
+        new_h, new_w = detection_size(
+            *_padded_size(h, w), limit_side_len=limit_side_len, limit_type=limit_type, max_side_limit=max_side_limit
+        )
+        total, count = total + new_h * new_w, count + 1
+    if total > MAX_REGIONS_DETECTION_PIXELS:
+        raise ImageTooLarge(
+            f"the detector's inputs for {count} regions would have {total} pixels together; at most "
+            f"{MAX_REGIONS_DETECTION_PIXELS} are allowed: lower the side limit"
+        )
+
+
 def _round_to_stride(side: int) -> int:
     # Python's round takes halves to the even neighbour, as PaddleX does: 48 -> 64, 80 -> 64.
     return max(round(side / STRIDE) * STRIDE, STRIDE)
 
 
-def _pad_tiny(image: np.ndarray) -> np.ndarray:
-    """Black pixels at the right and at the bottom, up to 32 a side."""
-    h, w = image.shape[:2]
-    padded = np.zeros((max(STRIDE, h), max(STRIDE, w), 3), np.uint8)
-    padded[:h, :w] = image
+def _padded_size(h: int, w: int) -> tuple[int, int]:
+    """Tiny pages are padded before they are resized: to at least 32 a side."""
+    return (max(STRIDE, h), max(STRIDE, w)) if h + w < _TINY_SUM else (h, w)
+
+
+def _pad(image: np.ndarray, h: int, w: int) -> np.ndarray:
+    """Black pixels at the right and at the bottom."""
+    padded = np.zeros((h, w, 3), np.uint8)
+    padded[: image.shape[0], : image.shape[1]] = image
     return padded

@@ -15,13 +15,21 @@ MAX_PARAMS_BYTES: Final = 64 * 1024
 MAX_MESSAGE_CHARACTERS: Final = 1500
 # Pixels of all lines cut from one page: those of one page can overlap, not much more than twice.
 MAX_CROP_PIXELS: Final = 2 * MAX_IMAGE_PIXELS
+# Pixels of the crops of one page that PaddleX's straightening pastes the whole page into (specks): one on a page of 4
+# megapixels, or ten on a seal of 650 x 650.
+MAX_PASTED_PIXELS: Final = 64 * 1024 * 1024
 # Longest side and most pixels a detector is fed. PaddleX stops at sides of 4000 unless told otherwise: the same area is
 # allowed in other shapes. ONNX Runtime keeps the memory of the largest input: PP-OCRv4_mobile_det 2.6 GB
 # for the largest page.
 MAX_DETECTION_SIDE: Final = 8000
 MAX_DETECTION_PIXELS: Final = 4000 * 4000
+# Pixels of what a detector is fed for all regions of one page: 236 seals at the pipeline's 736 pixels a side.
+MAX_REGIONS_DETECTION_PIXELS: Final = 8 * MAX_DETECTION_PIXELS
 # Text lines taken from one region, PaddleX's `max_candidates`.
 MAX_CANDIDATES: Final = 1000
+# Points of one polygon. DB's outlines have at most 500 vertices (they lie 0.002 of the contour's length apart); growing
+# them rounds the corners: 1748 points are the most that shapes made for it gave.
+MAX_POLYGON_POINTS: Final = 4096
 # Regions of one page: the most boxes a layout network of PaddleX's gives (RT-DETR).
 MAX_REGIONS: Final = 300
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).

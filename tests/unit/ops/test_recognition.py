@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddlex_triton.ops.recognition import LineBatch, build_batch, line_widths, merge_batches, plan_batches
+from paddlex_triton.ops.recognition import (
+    LineBatch,
+    build_batch,
+    line_widths,
+    merge_batches,
+    plan_batches,
+    plan_regions,
+)
 
 SHAPE = (3, 48, 320)
 
@@ -125,3 +132,12 @@ def test_build_refuses():
         build_batch([crop(20, 400)], LineBatch((0,), 320), SHAPE)
     with pytest.raises(ValueError, match="image_shape has 1 channels"):
         build_batch([crop(20, 40)], LineBatch((0,), 320), (1, 48, 320))
+
+
+def test_regions_are_batched_by_themselves():
+    sizes = [(48, 100), (48, 900), (48, 500), (48, 700)]
+    assert plan_regions([], [], batch_size=6) == []
+    assert plan_regions([[0, 1], [], [3, 2]], sizes, batch_size=6) == [LineBatch((0, 1), 900), LineBatch((2, 3), 700)]
+    assert plan_regions([[0, 1], [3, 2]], sizes, batch_size=1) == [
+        LineBatch((0,), 320), LineBatch((1,), 900), LineBatch((2,), 500), LineBatch((3,), 700),
+    ]  # fmt: skip

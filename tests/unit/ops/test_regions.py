@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paddlex_triton.limits import MAX_CANDIDATES, MAX_REGIONS
-from paddlex_triton.ops.regions import members_of_regions, region_views
+from paddlex_triton.ops.regions import members_of_regions, region_views, regions_of_boxes
 
 PAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -68,3 +68,61 @@ def test_bound_on_polygons_of_a_region(count):
     else:
         with pytest.raises(ValueError, match=f"region 1 has {count} polygons; at most {MAX_CANDIDATES}"):
             members_of_regions(ids, 2, count + 1)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "labels", "expected"),
+    [
+        ([], [], []),
+        ([[0, 0, 6, 4]], ["seal"], [[0, 0, 6, 4]]),
+        ([[0, 0, 6, 4]], ["table"], []),
+        ([[0.9, 1.5, 3.99, 4]], ["Seal"], [[0, 1, 3, 4]]),
+        ([[2, 2, 3, 3], [0, 0, 6, 4], [1, 1, 2, 2]], ["SEAL", "seals", "seal"], [[2, 2, 3, 3], [1, 1, 2, 2]]),
+        (
+            [[1.1, 0, 1.9, 4], [0, 2.1, 6, 2.9], [3, 3, 2, 4], [6, 4, 6, 4], [5.5, 3.5, 6, 4]],
+            ["seal"] * 5,
+            [[5, 3, 6, 4]],
+        ),
+    ],
+)
+def test_boxes_to_regions(boxes, labels, expected):
+    regions = regions_of_boxes(np.array(boxes, np.float32).reshape(-1, 4), labels, (6, 4))
+    np.testing.assert_array_equal(regions, np.array(expected, np.int32).reshape(-1, 4), strict=True)
+    assert len(region_views(PAGE, regions)) == len(expected)
+
+
+def test_boxes_of_another_label():
+    boxes = np.array([[0, 0, 6, 4], [1, 1, 2, 2]], np.float32)
+    assert regions_of_boxes(boxes, ["seal", "Table"], (6, 4), wanted="table").tolist() == [[1, 1, 2, 2]]
+
+
+@pytest.mark.parametrize("column", range(4))
+@pytest.mark.parametrize("value", [-0.5, 6.5, float("nan"), float("inf")])
+def test_box_outside_the_page(column, value):
+    box = np.array([[0, 0, 6, 4]], np.float32)
+    box[0, column] = value
+    for label in ("seal", "table"):
+        with pytest.raises(ValueError, match="leaves the page of 6x4 px"):
+            regions_of_boxes(box, [label], (6, 4))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 5), (1, 1, 4)])
+def test_boxes_of_another_shape(shape):
+    with pytest.raises(ValueError, match=r"\[R, 4\] is expected"):
+        regions_of_boxes(np.zeros(shape, np.float32), ["seal"], (6, 4))
+
+
+@pytest.mark.parametrize("labels", [[], ["seal", "seal"]])
+def test_another_number_of_labels(labels):
+    with pytest.raises(ValueError, match=f"1 boxes and {len(labels)} labels"):
+        regions_of_boxes(np.zeros((1, 4), np.float32), labels, (6, 4))
+
+
+@pytest.mark.parametrize("count", [MAX_REGIONS, MAX_REGIONS + 1])
+def test_bound_on_boxes(count):
+    boxes = np.tile(np.array([[0, 0, 6, 4]], np.float32), (count, 1))
+    if count == MAX_REGIONS:
+        assert len(regions_of_boxes(boxes, ["seal"] * count, (6, 4))) == count
+    else:
+        with pytest.raises(ValueError, match=f"there are {count} boxes; at most {MAX_REGIONS}"):
+            regions_of_boxes(boxes, ["seal"] * count, (6, 4))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_DETECTION_PIXELS
-from paddlex_triton.ops.text_detection import detection_size, resize_for_detection
+from paddlex_triton.errors import ImageTooLarge, InvalidParameter
+from paddlex_triton.limits import MAX_DETECTION_PIXELS, MAX_REGIONS_DETECTION_PIXELS
+from paddlex_triton.ops.text_detection import check_regions, detection_size, resize_for_detection
 
 
 def page(h: int, w: int) -> np.ndarray:
@@ -105,3 +105,40 @@ def test_the_largest_input_is_taken(shape):
 def test_one_step_more_than_the_largest_input_is_refused(shape):
     with pytest.raises(InvalidParameter, match=f"at most {MAX_DETECTION_PIXELS} are allowed"):
         resize_for_detection(np.zeros((*shape, 3), np.uint8), limit_side_len=1, limit_type="min", max_side_limit=8000)
+
+
+LIMITS = {"limit_side_len": 736, "limit_type": "min", "max_side_limit": 4000}
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [],
+        [(20, 20)],
+        [(1, 40_000)],
+        [(736, 736)] * (MAX_REGIONS_DETECTION_PIXELS // 736**2),
+        [(4000, 4000)] * 8,
+    ],
+    ids=["none", "tiny", "a line", "many", "large"],
+)
+def test_regions_within_the_bound(sizes):
+    check_regions(sizes, **LIMITS)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[(20, 20)] * (MAX_REGIONS_DETECTION_PIXELS // 736**2 + 1), [(4000, 4000)] * 8 + [(1, 1)]],
+    ids=["many", "large"],
+)
+def test_regions_beyond_the_bound_are_refused(sizes):
+    with pytest.raises(ImageTooLarge, match=f"{len(sizes)} regions .* at most {MAX_REGIONS_DETECTION_PIXELS}"):
+        check_regions(sizes, **LIMITS)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 32), (20, 900), (500, 700), (5000, 200)])
+def test_the_bound_counts_what_the_detector_is_fed(size):
+    page = resize_for_detection(np.zeros((*size, 3), np.uint8), **LIMITS).image
+    count = MAX_REGIONS_DETECTION_PIXELS // (page.shape[0] * page.shape[1])
+    check_regions([size] * count, **LIMITS)
+    with pytest.raises(ImageTooLarge):
+        check_regions([size] * (count + 1), **LIMITS)
