@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +16,11 @@ from pydantic import ValidationError
 from paddlex_triton import paths
 from paddlex_triton.export import report as export_report
 from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
-from paddlex_triton.export.errors import ExportError, InstallError, SourceError, UsageError
+from paddlex_triton.export.errors import ExportError, GraphError, InstallError, SourceError, VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_of, parse_model
+from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
 from paddlex_triton.export.install import clean, install_network
 from paddlex_triton.export.report import ExportReport
@@ -28,14 +28,11 @@ from paddlex_triton.export.sources.base import Source, Weights, sha256_of
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.wheel import WheelSource
 from paddlex_triton.export.verify import verify
-from paddlex_triton.export.zoo import ZooEntry, find_network
+from paddlex_triton.export.zoo import ZooEntry, find_network, require_sources
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
 from paddlex_triton.version import __version__
 
 MODEL_PATH = "1/model.onnx"
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
 
 # What lies in an exported network's folder besides the model and its configuration.
 Present = tuple[NetworkInfo, ExportReport]
@@ -123,6 +120,7 @@ def export_directory(
 def run_export_network(name: str, options: Options) -> Outcome:
     """`export_network`, with all options and the whole outcome."""
     entry = find_network(name)
+    require_sources([entry])
     options.progress(f"fetching {entry.sources[0].label}")
     weights = _fetch_first(sources_of(entry))
     return _export(weights, entry.name, FAMILIES[entry.family], options)
@@ -140,41 +138,6 @@ def sources_of(entry: ZooEntry) -> list[Source]:
     """The sources of a network of the zoo, in the order they are tried."""
     settings = parse_inference(entry.inference, f"zoo: {entry.name}")
     return [WheelSource(source, settings) for source in entry.sources]
-
-
-def name_for(weights: Weights, name: str | None) -> str:
-    """The name of a network from a folder: the one given, else the one in inference.yml.
-
-    Raises:
-        UsageError: there is neither, or it cannot be a folder's name.
-    """
-    chosen = name or weights.settings.model_name
-    if not chosen:
-        raise UsageError(f"{weights.label}: inference.yml has no Global.model_name; give a name with --name")
-    if not _NAME.fullmatch(chosen):
-        raise UsageError(
-            f"{chosen!r} cannot be a network's name; allowed: letters, digits, '.', '_' and '-', at most 128, "
-            "a letter or digit first"
-        )
-    return chosen
-
-
-def family_for(weights: Weights, family: Family | None) -> Family:
-    """The family of a network from a folder: told by inference.yml, else the one given.
-
-    Raises:
-        UsageError: neither tells, or the two contradict each other.
-    """
-    told = weights.settings.family
-    if told is None and family is None:
-        post = weights.settings.postprocess.get("name")
-        reason = f"does not tell it (PostProcess.name is {post!r})" if post else "has no PostProcess.name"
-        raise UsageError(f"{weights.label}: inference.yml {reason}; give the family: --family {'|'.join(FAMILIES)}")
-    if told is not None and family is not None and told != family:
-        raise UsageError(f"{weights.label}: inference.yml says {told}, --family says {family}")
-    chosen = told or family
-    assert chosen is not None
-    return chosen
 
 
 def _fetch_first(sources: Sequence[Source]) -> Weights:
@@ -204,11 +167,17 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
                 f"{name} is there, made from {info.provenance.source} (SHA-256 {info.provenance.source_sha256[:12]}); "
                 f"--force replaces it by {weights.label} ({weights.sha256[:12]})"
             )
-    options.progress(f"editing {name}")
-    edited = family.edit(open_source(weights.model), settings)
-    content = edited.SerializeToString(deterministic=True)
-    options.progress(f"verifying {name}")
-    verification = verify(family, weights.model, content, settings, options.images)
+    source = open_source(weights.model)
+    try:
+        options.progress(f"editing {name}")
+        edited = family.edit(source, settings)
+        content = edited.SerializeToString(deterministic=True)
+        options.progress(f"verifying {name}")
+        verification = verify(family, source, content, settings, options.images)
+    except (GraphError, VerificationError) as error:
+        if (advice := family.advice(source)) is None:
+            raise
+        raise type(error)(f"{error}. {advice}") from error
     report = ExportReport(
         name=name,
         family=family.name,
@@ -237,8 +206,9 @@ def _files(
         max_batch_size=family.max_batch_size,
         sha256=report.sha256,
         geometry=family.geometry(settings),
-        postprocess=settings.postprocess,
+        postprocess=family.postprocess(settings),
         characters=family.characters(settings),
+        labels=family.labels(settings),
         provenance=Provenance(
             source=weights.label,
             file=weights.file,
@@ -250,14 +220,14 @@ def _files(
     )
     files = {MODEL_PATH: content, FILE_NAME: _json(info.model_dump_json(indent=1))}
     files[export_report.FILE_NAME] = _json(report.model_dump_json(indent=1))
-    return files | _configs(report.name, family, settings)
+    return files | _configs(report, family, settings)
 
 
-def _configs(name: str, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
+def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
     """The configuration of every flavour: file -> content."""
-    values = family.config_values(settings)
+    values = family.config_values(settings, report.verification.output_dims())
     return {
-        flavour.file: render_config(flavour, family.name, name, family.max_batch_size, values).encode()
+        flavour.file: render_config(flavour, family.name, report.name, family.max_batch_size, values).encode()
         for flavour in FLAVOURS.values()
     }
 
@@ -301,7 +271,7 @@ def _is_current(
         and report.settings_sha256 == _settings_sha256(settings)
         and report.versions.get("paddlex-triton") == __version__
         and sha256_of(_content(folder / MODEL_PATH)) == info.sha256
-        and all(_content(folder / file) == text for file, text in _configs(info.name, family, settings).items())
+        and all(_content(folder / file) == text for file, text in _configs(report, family, settings).items())
     )
 
 

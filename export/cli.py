@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from paddlex_triton import paths
+from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
-from paddlex_triton.export.zoo import ZooEntry, find_network, load_zoo, networks_of
+from paddlex_triton.export.zoo import ZooEntry, find_network, load_zoo, networks_of, require_sources
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def export(
         if dry_run:
             _say_plan(console, wanted, from_dir, repository)
             return
+        exported = _exported(repository)
+        require_sources(entry for entry in wanted if entry.name not in exported)
         _require_extra()
         from paddlex_triton.export.api import Options
 
@@ -68,7 +71,10 @@ def export(
         if from_dir is not None:
             _export_folder(console, from_dir, name, family, options)
         for entry in wanted:
-            _export_entry(console, entry, options)
+            if entry.sources:
+                _export_entry(console, entry, options)
+            else:
+                console.print(escape(_kept(entry, exported[entry.name])), soft_wrap=True)
     except ExportError as error:
         _fail(errors, error)
 
@@ -76,7 +82,7 @@ def export(
 def models(
     into: Annotated[Path | None, typer.Option(help="The Triton model repository to look in.")] = None,
 ) -> None:
-    """List the networks that can be exported, and those that are."""
+    """List the networks that are known by name, and those that are exported."""
     repository = into if into is not None else paths.networks_repository()
     exported = _exported(repository)
     table = Table(title=f"networks in {escape(str(repository))}")
@@ -85,7 +91,7 @@ def models(
         table.add_column(column, overflow="fold")
     for name, entry in load_zoo().networks.items():
         info = exported.pop(name, None)
-        sources = "\n".join(source.label for source in entry.sources)
+        sources = "\n".join(source.label for source in entry.sources) or "own weights, --from-dir"
         table.add_row(name, entry.family, escape(sources), _state(info))
     for name, info in exported.items():
         table.add_row(escape(name), info.family, escape(info.provenance.source), _state(info))
@@ -120,11 +126,26 @@ def _wanted(
 def _say_plan(console: Console, wanted: Sequence[ZooEntry], from_dir: Path | None, repository: Path) -> None:
     exported = _exported(repository)
     for entry in wanted:
-        state = "there already" if entry.name in exported else "new"
-        line = f"would export {entry.name} ({entry.family}) from {entry.sources[0].label} into {repository}: {state}"
-        console.print(escape(line), soft_wrap=True)
+        console.print(escape(_plan_of(entry, exported.get(entry.name), repository)), soft_wrap=True)
     if from_dir is not None:
         console.print(escape(f"would export the weights in {from_dir} into {repository}"), soft_wrap=True)
+
+
+def _plan_of(entry: ZooEntry, present: NetworkInfo | None, repository: Path) -> str:
+    if entry.sources:
+        state = "there already" if present is not None else "new"
+        return f"would export {entry.name} ({entry.family}) from {entry.sources[0].label} into {repository}: {state}"
+    if present is not None:
+        return _kept(entry, present)
+    return (
+        f"cannot fetch {entry.name} ({entry.family}): convert its weights to ONNX first, then "
+        f"{export_command_for(entry.name)}"
+    )
+
+
+def _kept(entry: ZooEntry, present: NetworkInfo) -> str:
+    """What becomes of a network that cannot be fetched and is there."""
+    return f"{entry.name}: there already, made from {present.provenance.source}; it has no source to fetch it anew from"
 
 
 def _export_entry(console: Console, entry: ZooEntry, options: Options) -> None:

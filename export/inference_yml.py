@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from paddlex_triton.export.detection_yml import FAMILY_OF_ARCH, DetectionSettings, read_detection
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.network import Family
 
@@ -66,6 +67,7 @@ class InferenceSettings(BaseModel):
     image_shape: tuple[int, int, int] = Field(default=(3, 48, 320), description="recognition: C, H, W")
     postprocess: dict[str, Any] = Field(default_factory=dict, description="PostProcess, less lists")
     characters: tuple[str, ...] | None = Field(default=None, description="the dictionary, without blank and space")
+    detection: DetectionSettings | None = Field(default=None, description="what PaddleDetection writes")
 
 
 def read_inference_yml(path: Path) -> InferenceSettings:
@@ -109,6 +111,11 @@ def parse_inference(content: Any, origin: str) -> InferenceSettings:
         "postprocess": {key: value for key, value in postprocess.items() if not isinstance(value, list)},
         "characters": _characters(characters, origin) if characters is not None else None,
     }
+    if (detector := read_detection(content, origin)) is not None:
+        values["detection"], values["normalization"] = detector
+        # PaddleX feeds its detectors RGB.
+        values["img_mode"] = "RGB"
+        values["family"] = values["family"] or FAMILY_OF_ARCH.get(str(content.get("arch")))
     try:
         return InferenceSettings.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:

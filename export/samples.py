@@ -29,6 +29,24 @@ def text_line(seed: int, height: int, width: int) -> np.ndarray:
     return line
 
 
+def seal_page(seed: int, height: int, width: int) -> np.ndarray:
+    """A page of text with a round and an oval seal on it, uint8 [height, width, 3], BGR."""
+    page = text_page(seed, height, width)
+    radius = max(4, min(height, width) // 6)
+    for index, stretch in enumerate((1.0, 1.4)):
+        centre = (width * (1 + index) // 3, height * (1 + (seed + index) % 3) // 4)
+        for ring in (radius, radius * 2 // 3):
+            axes = (round(ring * stretch), ring)
+            cv2.ellipse(page, centre, axes, 0, 0, 360, (50, 40, 200), max(1, radius // 12), cv2.LINE_AA)
+        cv2.drawMarker(page, centre, (50, 40, 200), cv2.MARKER_STAR, radius // 2, 3)
+    return page
+
+
+def blank_page(height: int, width: int) -> np.ndarray:
+    """A page with nothing on it, uint8 [height, width, 3], BGR."""
+    return np.full((height, width, 3), 255, np.uint8)
+
+
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """A given picture at a given size, uint8 [height, width, 3]."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))

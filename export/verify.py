@@ -12,7 +12,8 @@ import onnxruntime
 from pydantic import BaseModel, ConfigDict
 
 from paddlex_triton.export.errors import VerificationError
-from paddlex_triton.export.families.base import Case, NetworkFamily, Tensors
+from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors
+from paddlex_triton.export.graph.contract import SourceGraph
 from paddlex_triton.export.inference_yml import InferenceSettings
 
 
@@ -23,6 +24,7 @@ class CaseResult(BaseModel):
         edit_difference: between the source and the edited graph, both run as they are written.
         runtime_difference: between the source as it is written and the edited graph as it is served, optimised.
         row_difference: between rows of a batch and the same rows alone, as served.
+        outputs: name -> shape of the answer, batch axis included.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +34,7 @@ class CaseResult(BaseModel):
     edit_difference: float
     runtime_difference: float
     row_difference: float
+    outputs: dict[str, list[int]]
 
 
 class VerificationReport(BaseModel):
@@ -48,6 +51,14 @@ class VerificationReport(BaseModel):
     seconds: float
     cases: list[CaseResult]
 
+    def output_dims(self) -> dict[str, list[int]]:
+        """Dimensions of one row of each output, -1 where they are not the same for all inputs."""
+        shapes = {name: [case.outputs[name][1:] for case in self.cases] for name in self.cases[0].outputs}
+        return {
+            name: [sizes[0] if len(set(sizes)) == 1 else -1 for sizes in zip(*of_cases, strict=True)]
+            for name, of_cases in shapes.items()
+        }
+
 
 @dataclass(frozen=True)
 class _Sessions:
@@ -60,7 +71,7 @@ class _Sessions:
 
 def verify(
     family: NetworkFamily,
-    source: bytes,
+    source: SourceGraph,
     edited: bytes,
     settings: InferenceSettings,
     images: Sequence[np.ndarray] = (),
@@ -69,7 +80,7 @@ def verify(
 
     Args:
         family: knows the inputs to try and how answers are compared.
-        source: the serialized model as it came.
+        source: the source graph; the model as it came is what runs.
         edited: the serialized network.
         settings: how the source wants its input.
         images: more pictures to try, uint8 [H,W,3], BGR.
@@ -80,13 +91,13 @@ def verify(
     started = time.perf_counter()
     # The optimiser may fuse and lay out the two graphs differently: what an edit changes shows without it.
     sessions = _Sessions(
-        source=_session("source", source, optimised=False),
+        source=_session("source", family.probe(source), optimised=False),
         edited=_session("edited", edited, optimised=False),
         served=_session("edited", edited, optimised=True),
     )
     results = []
     for case in family.cases(settings, images):
-        result = _run_case(family, case, settings, sessions)
+        result = _run_case(family, case, settings, source, sessions)
         _require(case, "the source graph", result.edit_difference, family.edit_tolerance)
         _require(case, "the source graph, once optimised,", result.runtime_difference, family.runtime_tolerance)
         _require(case, "the same rows alone", result.row_difference, family.row_tolerance)
@@ -107,27 +118,32 @@ def _run_case(
     family: NetworkFamily,
     case: Case,
     settings: InferenceSettings,
+    source: SourceGraph,
     sessions: _Sessions,
 ) -> CaseResult:
-    source_feeds = {sessions.source.get_inputs()[0].name: family.source_input(case.feeds, settings)}
-    source_output = next(iter(_run("source", case, sessions.source, source_feeds).values()))
-    if problem := family.problem(case.feeds, source_output, settings):
-        raise VerificationError(f"on {case.name} {list(case.feeds['x'].shape)} {problem}. Not installed")
+    def run_source(feeds: Tensors) -> dict[str, np.ndarray]:
+        return _run("source", case, sessions.source, feeds)
+
+    try:
+        wanted = family.answer_of_source(run_source, case.feeds, settings, source)
+    except FormError as error:
+        raise VerificationError(f"on {case.name} {list(case.feeds['x'].shape)} {error}. Not installed") from error
     answer = _run("edited", case, sessions.edited, case.feeds)
     served = _run("edited", case, sessions.served, case.feeds)
-    wanted = family.answer_of_source(source_output)
     row_difference = 0.0
     for row in range(case.batch if case.batch > 1 else 0):
-        alone = _run("edited", case, sessions.served, case.row(row))
-        together = {name: values[row : row + 1] for name, values in served.items()}
-        apart = family.difference(together, alone, source_output[row : row + 1], exact=False)
+        feeds = case.row(row)
+        alone = _run("edited", case, sessions.served, feeds)
+        together = {name: values[row : row + 1] for name, values in {**wanted, **served}.items()}
+        apart = family.difference(together, alone, feeds, settings, exact=False)
         row_difference = max(row_difference, apart)
     return CaseResult(
         name=case.name,
         shape=list(case.feeds["x"].shape),
-        edit_difference=family.difference(wanted, answer, source_output, exact=True),
-        runtime_difference=family.difference(wanted, served, source_output, exact=False),
+        edit_difference=family.difference(wanted, answer, case.feeds, settings, exact=True),
+        runtime_difference=family.difference(wanted, served, case.feeds, settings, exact=False),
         row_difference=row_difference,
+        outputs={name: list(values.shape) for name, values in served.items()},
     )
 
 
@@ -147,8 +163,10 @@ def _session(which: str, content: bytes, *, optimised: bool) -> onnxruntime.Infe
 
 def _run(which: str, case: Case, session: onnxruntime.InferenceSession, feeds: Tensors) -> dict[str, np.ndarray]:
     names = [output.name for output in session.get_outputs()]
+    # A case may carry more than the network takes: what its source needs besides.
+    taken = {value.name: feeds[value.name] for value in session.get_inputs() if value.name in feeds}
     try:
-        values = session.run(names, dict(feeds))
+        values = session.run(names, taken)
     except Exception as error:
         shape = list(next(iter(feeds.values())).shape)
         raise VerificationError(

@@ -1,18 +1,19 @@
-"""The networks that can be exported by name, and what a pipeline needs: the data of `zoo.yaml`, checked."""
+"""The networks that are known by name: the data of `zoo.yaml`, checked, and those that a pipeline needs."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from paddlex_triton.export.errors import UsageError
+from paddlex_triton.export.errors import SourceError, UsageError
 from paddlex_triton.network import Family
-from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.pipelines import find_pipeline, find_preset
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -43,24 +44,15 @@ SourceEntry = WheelEntry
 
 
 class ZooEntry(BaseModel):
-    """One network that can be exported by name. Sources are tried in their order."""
+    """One network known by name. Sources are tried in their order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
     family: Family
     summary: str
-    sources: tuple[SourceEntry, ...] = Field(min_length=1)
+    sources: tuple[SourceEntry, ...] = Field(description="none: its weights cannot be fetched, only brought along")
     inference: dict[str, Any] = Field(default_factory=dict, description="in the form of inference.yml")
-
-
-class PipelinePresets(BaseModel):
-    """The sets of networks a pipeline can run on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    default: str
-    presets: dict[str, tuple[str, ...]] = Field(min_length=1)
 
 
 class Zoo(BaseModel):
@@ -69,17 +61,6 @@ class Zoo(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     networks: dict[str, ZooEntry]
-    pipelines: dict[str, PipelinePresets]
-
-    @model_validator(mode="after")
-    def _check_references(self) -> Zoo:
-        for pipeline, presets in self.pipelines.items():
-            if presets.default not in presets.presets:
-                raise ValueError(f"{pipeline}: its default preset {presets.default!r} is not there")
-            for preset, names in presets.presets.items():
-                if missing := [name for name in names if name not in self.networks]:
-                    raise ValueError(f"{pipeline}, preset {preset}: not in the zoo: {', '.join(missing)}")
-        return self
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +73,7 @@ def parse_zoo(text: str) -> Zoo:
     """Read a zoo file's text.
 
     Raises:
-        pydantic.ValidationError: something in it is not allowed, or names a network that is not there.
+        pydantic.ValidationError: something in it is not allowed.
     """
     content = yaml.safe_load(text)
     for name, entry in (content.get("networks") or {}).items():
@@ -122,16 +103,26 @@ def networks_of(pipeline: str, preset: str | None = None) -> tuple[str, ...]:
         preset: one of the pipeline's presets, None for its default.
 
     Raises:
-        UsageError: no such pipeline or preset.
+        UsageError: no such pipeline or preset, or the preset has a step that is not served yet.
     """
     try:
-        spec = find_pipeline(pipeline)
+        roles = find_preset(find_pipeline(pipeline), preset)
     except KeyError as error:
         raise UsageError(error.args[0]) from error
-    known = load_zoo().pipelines.get(spec.name)
-    if known is None:
-        raise UsageError(f"no networks are known for pipeline {spec.name}")
-    chosen = preset or known.default
-    if chosen not in known.presets:
-        raise UsageError(f"pipeline {spec.name} has no preset {chosen!r}; known: {', '.join(known.presets)}")
-    return known.presets[chosen]
+    return tuple(dict.fromkeys(roles.values()))
+
+
+def require_sources(entries: Iterable[ZooEntry]) -> None:
+    """Refuse networks whose weights cannot be fetched, all of them in one message.
+
+    Raises:
+        SourceError: there are some.
+    """
+    missing = [entry.name for entry in entries if not entry.sources]
+    if not missing:
+        return
+    raise SourceError(
+        f"this version has no source that it can fetch {' or '.join(missing)} from. Get the official weights, convert "
+        "them to ONNX, and export each with `paddlex-triton export --from-dir DIR --name NAME`, DIR holding "
+        "inference.onnx and PaddleX's inference.yml"
+    )

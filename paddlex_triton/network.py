@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 FILE_NAME = "network.json"
 
 # Families share one graph contract: names, dtypes and shapes of inputs and outputs.
-Family = Literal["db_detection", "ctc_recognition"]
+Family = Literal["db_detection", "ctc_recognition", "dense_detection", "detr_detection", "nms_detection"]
 FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
     "db_detection": ("prob",),
     "ctc_recognition": ("indices", "probs"),
+    "dense_detection": ("boxes", "scores"),
+    "detr_detection": ("rows",),
+    "nms_detection": ("rows", "count"),
 }
 
 
@@ -23,12 +26,16 @@ _ROLE_SUFFIX = "_network"
 
 
 def networks_by_role(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The networks in a module's configuration: role -> network name.
+    """The networks in a module's configuration: role -> network name; a role with an empty name has none.
 
     Args:
         parameters: of the configuration, name -> string value.
     """
-    return {name.removesuffix(_ROLE_SUFFIX): value for name, value in parameters.items() if name.endswith(_ROLE_SUFFIX)}
+    return {
+        name.removesuffix(_ROLE_SUFFIX): value
+        for name, value in parameters.items()
+        if name.endswith(_ROLE_SUFFIX) and value
+    }
 
 
 class Provenance(BaseModel):
@@ -55,7 +62,9 @@ class NetworkInfo(BaseModel):
     max_batch_size: int = Field(ge=0)
     sha256: str = Field(description="of 1/model.onnx as installed")
     geometry: dict[str, Any] = Field(
-        default_factory=dict, description="ctc_recognition: image_shape [C,H,W]; db_detection: nothing"
+        default_factory=dict,
+        description="ctc_recognition: image_shape [C,H,W]; object detection: target_size [H,W], interpolation (of "
+        "OpenCV); db_detection: nothing",
     )
     postprocess: dict[str, Any] = Field(default_factory=dict, description="inference.yml's PostProcess, less lists")
     characters: list[str] | None = Field(

@@ -7,9 +7,10 @@ schema of its pipeline. Defaults are those of PaddleX's pipeline files (PaddleX 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
@@ -19,6 +20,26 @@ Score = Annotated[int | float, Field(ge=0, le=1, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1, le=MAX_DETECTION_SIDE)]
 UnclipRatio = Annotated[int | float, Field(gt=0, le=10, allow_inf_nan=False)]
 LimitType = Literal["min", "max", "resize_long"]
+MergeMode = Literal["large", "small", "union"]
+
+# Key of `json_schema_extra`: what a parameter of several forms may be, in words.
+ALLOWED = "allowed"
+
+
+def _read_class_id(key: Any) -> Any:
+    """JSON's keys are strings: "16" is class 16."""
+    return int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10 else key
+
+
+def _read_pair(value: Any) -> Any:
+    """Python's pairs are tuples or lists, JSON's are lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+# A class of the layout network, its place in the network's list of labels.
+ClassId = Annotated[int, BeforeValidator(_read_class_id), Field(ge=0)]
+# Of width and of height.
+UnclipPair = Annotated[tuple[UnclipRatio, UnclipRatio], BeforeValidator(_read_pair)]
 
 
 class Params(BaseModel):
@@ -58,6 +79,52 @@ class OCRParams(DocPreprocessorParams):
     text_rec_score_thresh: Score = Field(0.0, description="Lines below this score are dropped.")
     return_word_box: bool = Field(False, description="Also give a box per word.")
 
+    @property
+    def rec_score_thresh(self) -> int | float:
+        """The same parameter under a name that all pipelines that read text share."""
+        return self.text_rec_score_thresh
+
+
+class SealRecognitionParams(DocPreprocessorParams):
+    """Parameters of the `seal_recognition` pipeline."""
+
+    use_layout_detection: bool | None = Field(
+        None, description="Find the seals on the page first; without, the whole page is one seal."
+    )
+    layout_threshold: Score | dict[ClassId, Score] = Field(
+        0.5,
+        description="A region below this score is dropped; in an object, classes that it does not name keep 0.5.",
+        json_schema_extra={ALLOWED: "a number from 0 to 1, or an object of class ids to such numbers"},
+    )
+    layout_nms: bool = Field(True, description="Of regions that overlap keep the best.")
+    layout_unclip_ratio: UnclipRatio | UnclipPair | dict[ClassId, UnclipRatio | UnclipPair] = Field(
+        1.0,
+        description="How far regions are grown around their centre.",
+        json_schema_extra={
+            ALLOWED: "a factor above 0 and up to 10, a pair of them for width and height, or an object of class ids "
+            "to either"
+        },
+    )
+    layout_merge_bboxes_mode: MergeMode | dict[ClassId, MergeMode] = Field(
+        "large",
+        description="Of regions inside each other keep the outer ('large'), the inner ('small') or all ('union').",
+        json_schema_extra={ALLOWED: "'large', 'small', 'union', or an object of class ids to these"},
+    )
+    seal_det_limit_side_len: Side = Field(736, description="Side limit of the detector's input, pixels.")
+    seal_det_limit_type: LimitType = Field(
+        "min",
+        description="Which side the limit is for: 'min' (at least), 'max' (at most), 'resize_long' (exactly).",
+    )
+    seal_det_thresh: Score = Field(0.2, description="A pixel above this probability is text.")
+    seal_det_box_thresh: Score = Field(0.6, description="A line below this mean probability is dropped.")
+    seal_det_unclip_ratio: UnclipRatio = Field(0.5, description="How far outlines are grown.")
+    seal_rec_score_thresh: Score = Field(0, description="Lines below this score are dropped.")
+
+    @property
+    def rec_score_thresh(self) -> int | float:
+        """The same parameter under a name that all pipelines that read text share."""
+        return self.seal_rec_score_thresh
+
 
 # A message names so many faults, and shows so much of a value.
 _SHOWN_FAULTS = 5
@@ -71,8 +138,8 @@ def parse_params(raw: bytes | str | None, *schemas: type[P]) -> P:
 
     Args:
         raw: UTF-8 JSON of one object; None or empty for all defaults.
-        schemas: the pipelines the module serves; the object must fit one of them. The first is used for the
-            message when none fits.
+        schemas: the pipelines the module serves; the object must fit one of them. The message is about the one that
+            knows most of its names.
 
     Raises:
         InvalidParameter: names the parameter, what was given and what is allowed.
@@ -84,8 +151,13 @@ def parse_params(raw: bytes | str | None, *schemas: type[P]) -> P:
             return schema.model_validate(values)
         except ValidationError as error:
             errors.append(error)
-    best = min(range(len(errors)), key=lambda index: errors[index].error_count())
-    raise InvalidParameter(_explain(errors[best], schemas[best]))
+    # The pipeline that knows most of the names is the one that was meant.
+    best = min(range(len(errors)), key=lambda index: (_unknown_names(errors[index]), errors[index].error_count()))
+    raise InvalidParameter(_explain(errors[best], schemas[best], values))
+
+
+def _unknown_names(error: ValidationError) -> int:
+    return sum(fault["type"] == "extra_forbidden" for fault in error.errors(include_url=False))
 
 
 def _load_object(raw: bytes | str | None) -> dict[str, Any]:
@@ -108,7 +180,7 @@ def _load_object(raw: bytes | str | None) -> dict[str, Any]:
     return values
 
 
-def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
+def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[str, Any]) -> str:
     """The faults of one object in a line, each once, in the order of the object."""
     unknown: list[str] = []
     faults: dict[str, str] = {}
@@ -116,6 +188,10 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
         name = str(fault["loc"][0]) if fault["loc"] else "params"
         if fault["type"] == "extra_forbidden":
             unknown.append(_shorten(name))
+            continue
+        if allowed := _allowed(schema, name):
+            # Of a parameter with several forms every form has its complaint: one sentence says more.
+            faults[name] = f"{name} is {_shorten(values[name])}; allowed: {allowed}"
             continue
         message = fault["msg"][:1].lower() + fault["msg"][1:]
         faults[name] = (
@@ -126,6 +202,13 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
         word = "unknown parameter" if len(unknown) == 1 else "unknown parameters"
         told.append(f"{word} {_first(unknown, ', ')}; allowed: {', '.join(schema.model_fields)}")
     return _first(told, "; ")
+
+
+def _allowed(schema: type[BaseModel], name: str) -> str | None:
+    """What a parameter of several forms may be, None for those of one form."""
+    field = schema.model_fields.get(name)
+    extra = field.json_schema_extra if field is not None else None
+    return str(extra[ALLOWED]) if isinstance(extra, dict) and ALLOWED in extra else None
 
 
 def _shorten(value: Any) -> str:

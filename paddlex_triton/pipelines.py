@@ -1,26 +1,107 @@
-"""What each pipeline is made of."""
+"""What each pipeline is made of, and PaddleX's presets: which networks it runs on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from paddlex_triton.params import OCRParams, Params
+from paddlex_triton.params import OCRParams, Params, SealRecognitionParams
+
+
+@dataclass(frozen=True)
+class Role:
+    """A place in a pipeline that a network takes.
+
+    Attributes:
+        module: the module that calls the network.
+        parameter: which of the module's networks it is; `<parameter>_network` in the module's configuration.
+        switch: the parameter of the pipeline that turns the step on, None if it is always on. A step whose network is
+            not there is off by default, and cannot be turned on.
+    """
+
+    module: str
+    parameter: str
+    switch: str | None = None
 
 
 @dataclass(frozen=True)
 class PipelineSpec:
-    """One pipeline: PaddleX's name, its ensemble, the modules the ensemble chains and its parameters."""
+    """One pipeline.
+
+    Attributes:
+        name: PaddleX's name.
+        ensemble: its ensemble.
+        modules: the modules the ensemble chains, in order.
+        params: its parameters.
+        roles: the places networks take, by PaddleX's names for the steps.
+        presets: name -> role -> network. A role that is not named stays empty, and its step is off. A preset may name
+            roles that cannot be served yet; `find_preset` refuses it.
+        default_preset: the one that is taken if none is named.
+    """
 
     name: str
     ensemble: str
     modules: tuple[str, ...]
     params: type[Params]
+    roles: Mapping[str, Role]
+    presets: Mapping[str, Mapping[str, str]] = field(repr=False)
+    default_preset: str
+
+    @property
+    def served_presets(self) -> list[str]:
+        """The presets all of whose steps can be served."""
+        return [name for name, roles in self.presets.items() if set(roles) <= set(self.roles)]
+
+    @property
+    def switches(self) -> dict[str, str]:
+        """Parameters that turn a step on -> the step's role."""
+        return {role.switch: name for name, role in self.roles.items() if role.switch}
 
 
-PIPELINES: dict[str, PipelineSpec] = {
-    spec.name: spec
-    for spec in (PipelineSpec("OCR", "ocr", ("doc_preprocessor", "text_detection", "text_recognition"), OCRParams),)
-}
+_PAGE_PREPARATION = {"doc_orientation_classify": "PP-LCNet_x1_0_doc_ori", "doc_unwarping": "UVDoc"}
+_SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recognition": "PP-OCRv4_server_rec"}
+_SEAL_MOBILE = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
+_LAYOUT_L = {"layout_detection": "PP-DocLayout-L"}
+_LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
+
+_SPECS = (
+    PipelineSpec(
+        name="OCR",
+        ensemble="ocr",
+        modules=("doc_preprocessor", "text_detection", "text_recognition"),
+        params=OCRParams,
+        roles={
+            "text_detection": Role("text_detection", "text_detection"),
+            "text_recognition": Role("text_recognition", "text_recognition"),
+        },
+        presets={
+            "PP-OCRv4_mobile": {"text_detection": "PP-OCRv4_mobile_det", "text_recognition": "PP-OCRv4_mobile_rec"}
+        },
+        default_preset="PP-OCRv4_mobile",
+    ),
+    PipelineSpec(
+        name="seal_recognition",
+        ensemble="seal_recognition",
+        modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
+        params=SealRecognitionParams,
+        roles={
+            "layout_detection": Role("layout_detection", "layout_detection", switch="use_layout_detection"),
+            "seal_text_detection": Role("seal_text_detection", "seal_text_detection"),
+            "text_recognition": Role("text_recognition", "seal_text_recognition"),
+        },
+        # The configurations that PaddleX publishes benchmarks of, under its names.
+        presets={
+            "default": {**_PAGE_PREPARATION, **_LAYOUT_L, **_SEAL_SERVER},
+            "nopp": {**_LAYOUT_L, **_SEAL_SERVER},
+            "nopp-nolayout": _SEAL_SERVER,
+            "nopp-lightweight": {**_LAYOUT_L, **_SEAL_MOBILE},
+            "nopp-lightweightlayout": {**_LAYOUT_S, **_SEAL_SERVER},
+            "nopp-nolayout-lightweight": _SEAL_MOBILE,
+        },
+        default_preset="nopp",
+    ),
+)
+PIPELINES: dict[str, PipelineSpec] = {spec.name: spec for spec in _SPECS}
 
 
 def find_pipeline(name: str) -> PipelineSpec:
@@ -33,3 +114,35 @@ def find_pipeline(name: str) -> PipelineSpec:
         if name.lower() in (spec.name.lower(), spec.ensemble):
             return spec
     raise KeyError(f"unknown pipeline {name!r}; known: {', '.join(PIPELINES)}")
+
+
+def find_preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
+    """The networks of a preset: role -> network. PaddleX's long form, `seal_recognition-nopp`, is understood too.
+
+    Args:
+        spec: the pipeline.
+        name: one of its presets; None for the default one.
+
+    Raises:
+        KeyError: with a message: there is no such preset, or it has a step that is not served yet.
+    """
+    short = (name or spec.default_preset).removeprefix(f"{spec.name}-")
+    preset = spec.presets.get(short)
+    if preset is None:
+        raise KeyError(f"pipeline {spec.name} has no preset {name!r}; known: {', '.join(spec.served_presets)}")
+    if beyond := [role for role in preset if role not in spec.roles]:
+        raise KeyError(
+            f"preset {short!r} has steps that are not served yet: {', '.join(beyond)}; presets that are: "
+            f"{', '.join(spec.served_presets)}"
+        )
+    return dict(preset)
+
+
+def preset_switches(spec: PipelineSpec, name: str | None = None) -> dict[str, bool]:
+    """What a preset turns on and off: parameter -> value.
+
+    Raises:
+        KeyError: see `find_preset`.
+    """
+    preset = find_preset(spec, name)
+    return {switch: role in preset for switch, role in spec.switches.items()}

@@ -5,6 +5,10 @@ from __future__ import annotations
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.families.ctc_recognition import CTCRecognition
 from paddlex_triton.export.families.db_detection import DBDetection
+from paddlex_triton.export.families.dense_detection import DenseDetection
+from paddlex_triton.export.families.detr_detection import DETRDetection
+from paddlex_triton.export.families.nms_detection import NMSDetection
 from paddlex_triton.network import Family
 
-FAMILIES: dict[Family, NetworkFamily] = {family.name: family for family in (DBDetection(), CTCRecognition())}
+_ALL = (DBDetection(), CTCRecognition(), DenseDetection(), DETRDetection(), NMSDetection())
+FAMILIES: dict[Family, NetworkFamily] = {family.name: family for family in _ALL}

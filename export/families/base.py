@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,15 +11,22 @@ import numpy as np
 import onnx
 
 from paddlex_triton.export.graph.contract import SourceGraph
+from paddlex_triton.export.graph.edits import affine_constants
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.network import Family
 
 Tensors = Mapping[str, np.ndarray]
+# A graph: its inputs by name to its outputs by name.
+Run = Callable[[Tensors], dict[str, np.ndarray]]
+
+
+class FormError(Exception):
+    """What a source answers is not of the family's form; the message says what it is and what is expected."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input to prove a network on: the exported network's own inputs."""
+    """One input to prove a network on: the exported network's own inputs, and what its source needs besides."""
 
     name: str
     feeds: Tensors
@@ -39,7 +46,7 @@ class NetworkFamily(ABC):
 
     Attributes:
         name: the family's name in network.json.
-        max_batch_size: of the exported network.
+        max_batch_size: of the exported network; 0 for one that takes a single page at a time.
         edit_tolerance: largest difference allowed between the source graph and the edited one on the same input.
             Measured: 0. The rest is room for processors with other kernels.
         runtime_tolerance: largest difference allowed between the source graph as it is written and the edited one as
@@ -82,30 +89,50 @@ class NetworkFamily(ABC):
         """Inputs to prove the network on: random, realistic, and the given images (uint8 [H,W,3], BGR)."""
 
     @abstractmethod
-    def source_input(self, feeds: Tensors, settings: InferenceSettings) -> np.ndarray:
-        """What PaddleX would feed the source graph for the same input, float32 [N,3,H,W]."""
+    def answer_of_source(
+        self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
+    ) -> dict[str, np.ndarray]:
+        """The source's answer to an input, in the network's terms.
+
+        Args:
+            run: the source, or what `probe` made of it.
+            feeds: the network's input.
+            settings: what inference.yml says.
+            source: the source graph.
+
+        Returns:
+            The network's outputs, and what else `difference` compares by. The first axis of all is the batch.
+
+        Raises:
+            FormError: the source's output is not of the family's form.
+        """
 
     @abstractmethod
-    def answer_of_source(self, output: np.ndarray) -> Tensors:
-        """The source graph's output in the exported network's terms."""
-
-    @abstractmethod
-    def problem(self, feeds: Tensors, output: np.ndarray, settings: InferenceSettings) -> str | None:
-        """What is wrong with the source's output for an input, None if it is of the family's form."""
-
-    @abstractmethod
-    def difference(self, wanted: Tensors, got: Tensors, source_output: np.ndarray, *, exact: bool) -> float:
+    def difference(
+        self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
+    ) -> float:
         """How far two answers lie apart.
 
         Args:
-            wanted: the answer to compare with.
+            wanted: the answer to compare with, and what else `answer_of_source` gave for the same input.
             got: the answer in question.
-            source_output: the source graph's output for the same input.
-            exact: classes must be the same ones; otherwise another class counts by how much worse it scored.
+            feeds: the input of both.
+            settings: what inference.yml says.
+            exact: both graphs ran as they are written, and what they choose (a class, a row) must be the same;
+                otherwise the roundings of an optimised graph may tip a choice, which counts as how close it was.
 
         Returns:
             The largest absolute difference, infinite for other shapes or NaN.
         """
+
+    def probe(self, source: SourceGraph) -> bytes:
+        """The source as the proof runs it: as it came, and inner tensors that are compared shown as outputs."""
+        return source.content
+
+    def advice(self, source: SourceGraph) -> str | None:
+        """What to try with a source that this family refuses."""
+        del source
+        return None
 
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
         """`geometry` of network.json."""
@@ -117,10 +144,35 @@ class NetworkFamily(ABC):
         del settings
         return None
 
-    def config_values(self, settings: InferenceSettings) -> dict[str, str]:
-        """Values for the family's own places in its config.pbtxt template."""
+    def labels(self, settings: InferenceSettings) -> list[str] | None:
+        """`labels` of network.json."""
         del settings
+        return None
+
+    def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
+        """`postprocess` of network.json."""
+        return settings.postprocess
+
+    def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """Values for the family's own places in its config.pbtxt template.
+
+        Args:
+            settings: of the source.
+            output_dims: output -> dimensions of a row as they were seen, -1 where they differ. Where ONNX Runtime can
+                work one out, Triton wants the very same in the configuration.
+        """
+        del settings, output_dims
         return {}
+
+
+def normalized_planar(image: np.ndarray, settings: InferenceSettings) -> np.ndarray:
+    """PaddleX's NormalizeImage and ToCHWImage of uint8 [N,H,W,3] BGR: float32 [N,3,H,W]."""
+    pixels = image if settings.img_mode == "BGR" else image[..., ::-1]
+    alpha, beta = affine_constants(settings.normalization)
+    normalized = pixels.astype(np.float32)
+    normalized *= alpha
+    normalized += beta
+    return np.ascontiguousarray(normalized.transpose(0, 3, 1, 2))
 
 
 def max_difference(wanted: np.ndarray, got: np.ndarray) -> float:

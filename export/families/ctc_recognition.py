@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto
 
 from paddlex_triton.export.errors import GraphError, InferenceFileError
-from paddlex_triton.export.families.base import Case, NetworkFamily, Tensors, max_difference
+from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import (
@@ -64,19 +64,19 @@ class CTCRecognition(NetworkFamily):
                 the classes are not as many as the characters.
         """
         height = settings.image_shape[1]
-        require_dims("the input", source.input_shape, (None, 3, height, None), f"[N,3,{height},W]")
+        require_dims("the input", source.input.shape, (None, 3, height, None), f"[N,3,{height},W]")
         classes = len(self.characters(settings))
-        if len(source.output_shape) == 3 and source.output_shape[2] not in (None, classes):
+        if len(source.output.shape) == 3 and source.output.shape[2] not in (None, classes):
             raise GraphError(
-                f"the output has {source.output_shape[2]} classes, but the dictionary gives {classes}: blank, "
+                f"the output has {source.output.shape[2]} classes, but the dictionary gives {classes}: blank, "
                 f"{classes - 2} characters and the space"
             )
-        require_dims("the output", source.output_shape, (None, None, classes), "[N,T,classes]")
+        require_dims("the output", source.output.shape, (None, None, classes), "[N,T,classes]")
         builder = GraphBuilder(source)
         planar = normalize_centered(builder, feed_planar_float(builder, "x", settings.img_mode))
-        zero_beyond_widths(builder, planar, "widths", output=source.input)
+        zero_beyond_widths(builder, planar, "widths", output=source.input.inner)
         builder.after_source()
-        greedy_classes(builder, source.output, indices="indices", probs="probs")
+        greedy_classes(builder, source.output.inner, indices="indices", probs="probs")
         return builder.build(
             [
                 tensor_info("x", TensorProto.UINT8, ["N", height, "W", 3]),
@@ -108,7 +108,17 @@ class CTCRecognition(NetworkFamily):
             padded[:, :width] = fit(image, height, width)
             yield Case(f"image {index}", _feeds(padded[None], [width]))
 
-    def source_input(self, feeds: Tensors, settings: InferenceSettings) -> np.ndarray:
+    def answer_of_source(
+        self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
+    ) -> dict[str, np.ndarray]:
+        """The best class per step (the first of equals) and its score; `scores` are those of all classes."""
+        scores = run({source.input.name: self.padded(feeds, settings)})[source.output.name]
+        rows, classes = len(feeds["x"]), len(self.characters(settings))
+        if scores.ndim != 3 or scores.shape[0] != rows or scores.shape[2] != classes:
+            raise FormError(f"the output is {list(scores.shape)}; [{rows}, steps, {classes} classes] is expected")
+        return {"indices": scores.argmax(axis=2).astype(np.int32), "probs": scores.max(axis=2), "scores": scores}
+
+    def padded(self, feeds: Tensors, settings: InferenceSettings) -> np.ndarray:
         """PaddleX's normalising and padding, float32 [N,3,height,W]."""
         pixels = feeds["x"] if settings.img_mode == "BGR" else feeds["x"][..., ::-1]
         normalized = pixels.astype(np.float32).transpose(0, 3, 1, 2) / np.float32(255)
@@ -119,19 +129,11 @@ class CTCRecognition(NetworkFamily):
             padded[row, :, :, :width] = normalized[row, :, :, :width]
         return padded
 
-    def answer_of_source(self, output: np.ndarray) -> Tensors:
-        """The best class per step (the first of equals) and its score."""
-        return {"indices": output.argmax(axis=2).astype(np.int32), "probs": output.max(axis=2)}
-
-    def problem(self, feeds: Tensors, output: np.ndarray, settings: InferenceSettings) -> str | None:
-        """There must be a row per line, and a class per character."""
-        rows, classes = len(feeds["x"]), len(self.characters(settings))
-        if output.ndim == 3 and output.shape[0] == rows and output.shape[2] == classes:
-            return None
-        return f"the output is {list(output.shape)}; [{rows}, steps, {classes} classes] is expected"
-
-    def difference(self, wanted: Tensors, got: Tensors, source_output: np.ndarray, *, exact: bool) -> float:
+    def difference(
+        self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
+    ) -> float:
         """Largest difference of two scores; another class counts as how much less the source gave it."""
+        del feeds, settings
         apart = max_difference(wanted["probs"], got["probs"])
         if wanted["indices"].shape != got["indices"].shape or wanted["indices"].dtype != got["indices"].dtype:
             return float("inf")
@@ -140,7 +142,7 @@ class CTCRecognition(NetworkFamily):
             return apart
         if exact:
             return float("inf")
-        scores = source_output[rows, steps]
+        scores = wanted["scores"][rows, steps]
         chosen = np.arange(len(rows))
         lost = scores[chosen, wanted["indices"][rows, steps]] - scores[chosen, got["indices"][rows, steps]]
         return max(apart, float(np.abs(lost).max()))
@@ -153,8 +155,9 @@ class CTCRecognition(NetworkFamily):
         """One string per class: the blank, the dictionary, the space (PaddleX always appends it)."""
         return [_BLANK, *(settings.characters or ()), " "]
 
-    def config_values(self, settings: InferenceSettings) -> dict[str, str]:
+    def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """The height of a line."""
+        del output_dims
         return {"height": str(settings.image_shape[1])}
 
 

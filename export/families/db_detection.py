@@ -9,10 +9,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.export.families.base import Case, NetworkFamily, Tensors, max_difference
+from paddlex_triton.export.families.base import (
+    Case,
+    FormError,
+    NetworkFamily,
+    Run,
+    Tensors,
+    max_difference,
+    normalized_planar,
+)
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
-from paddlex_triton.export.graph.edits import affine_constants, feed_planar_float, normalize_affine
+from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.samples import fit, noise, text_page
 from paddlex_triton.network import Family
@@ -36,13 +44,13 @@ class DBDetection(NetworkFamily):
         Raises:
             GraphError: the input is not [N,3,H,W] or the output not [N,1,H,W], with N, H, W left free.
         """
-        require_dims("the input", source.input_shape, (None, 3, None, None), "[N,3,H,W]")
-        require_dims("the output", source.output_shape, (None, 1, None, None), "[N,1,H,W]")
+        require_dims("the input", source.input.shape, (None, 3, None, None), "[N,3,H,W]")
+        require_dims("the output", source.output.shape, (None, 1, None, None), "[N,1,H,W]")
         builder = GraphBuilder(source)
         planar = feed_planar_float(builder, "x", settings.img_mode)
-        normalize_affine(builder, planar, settings.normalization, output=source.input)
+        normalize_affine(builder, planar, settings.normalization, output=source.input.inner)
         builder.after_source()
-        builder.squeeze(source.output, 1, output="prob")
+        builder.squeeze(source.output.inner, 1, output="prob")
         return builder.build(
             [tensor_info("x", TensorProto.UINT8, ["N", "H", "W", 3])],
             [tensor_info("prob", TensorProto.FLOAT, ["N", "H", "W"])],
@@ -63,27 +71,19 @@ class DBDetection(NetworkFamily):
             size = [max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in (height, width)]
             yield Case(f"image {index}", {"x": fit(image, size[0], size[1])[None]})
 
-    def source_input(self, feeds: Tensors, settings: InferenceSettings) -> np.ndarray:
-        """PaddleX's NormalizeImage and ToCHWImage, float32 [N,3,H,W]."""
-        pixels = feeds["x"] if settings.img_mode == "BGR" else feeds["x"][..., ::-1]
-        alpha, beta = affine_constants(settings.normalization)
-        normalized = pixels.astype(np.float32)
-        normalized *= alpha
-        normalized += beta
-        return np.ascontiguousarray(normalized.transpose(0, 3, 1, 2))
-
-    def answer_of_source(self, output: np.ndarray) -> Tensors:
-        """The map without its channel axis."""
+    def answer_of_source(
+        self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
+    ) -> dict[str, np.ndarray]:
+        """The map without its channel axis; it must have the input's own size."""
+        output = run({source.input.name: normalized_planar(feeds["x"], settings)})[source.output.name]
+        rows, height, width = feeds["x"].shape[:3]
+        if output.shape != (rows, 1, height, width):
+            raise FormError(f"the map is {list(output.shape)}; {[rows, 1, height, width]} is expected")
         return {"prob": output[:, 0]}
 
-    def problem(self, feeds: Tensors, output: np.ndarray, settings: InferenceSettings) -> str | None:
-        """The map must have the input's own size."""
-        del settings
-        rows, height, width = feeds["x"].shape[:3]
-        wanted = (rows, 1, height, width)
-        return None if output.shape == wanted else f"the map is {list(output.shape)}; {list(wanted)} is expected"
-
-    def difference(self, wanted: Tensors, got: Tensors, source_output: np.ndarray, *, exact: bool) -> float:
+    def difference(
+        self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
+    ) -> float:
         """Largest difference of two maps."""
-        del source_output, exact
+        del feeds, settings, exact
         return max_difference(wanted["prob"], got["prob"])

@@ -21,24 +21,68 @@ SOURCE_PREFIX = "source/"
 
 
 @dataclass(frozen=True)
-class SourceGraph:
-    """A source graph with one input and one output, ready for edits.
+class SourceTensor:
+    """An input or output of a source graph.
 
     Attributes:
+        name: what the source calls it.
+        inner: what it is called in `SourceGraph.model`.
+        dtype: as in `TensorProto.DataType`.
+        shape: declared dimensions, None where symbolic.
+    """
+
+    name: str
+    inner: str
+    dtype: int
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class SourceGraph:
+    """A source graph ready for edits.
+
+    Attributes:
+        content: the model as it came: what the proof compares with.
         model: its names carry `SOURCE_PREFIX`; inputs and outputs are still the source's.
-        input: name of the float input.
-        output: name of the float output.
-        input_shape: declared dimensions, None where symbolic.
-        output_shape: the same for the output.
+        inputs: in the source's order.
+        outputs: in the source's order.
         opset: of the default domain.
     """
 
+    content: bytes
     model: onnx.ModelProto
-    input: str
-    output: str
-    input_shape: tuple[int | None, ...]
-    output_shape: tuple[int | None, ...]
+    inputs: tuple[SourceTensor, ...]
+    outputs: tuple[SourceTensor, ...]
     opset: int
+
+    @property
+    def input(self) -> SourceTensor:
+        """The only input.
+
+        Raises:
+            GraphError: there is not one input and one output, or one of them is not float32.
+        """
+        return self._only(self.inputs)
+
+    @property
+    def output(self) -> SourceTensor:
+        """The only output.
+
+        Raises:
+            GraphError: see `input`.
+        """
+        return self._only(self.outputs)
+
+    def _only(self, tensors: tuple[SourceTensor, ...]) -> SourceTensor:
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise GraphError(f"the graph has {self.outside()}; one of each is expected")
+        for role, (value,) in (("input", self.inputs), ("output", self.outputs)):
+            require_float(role, value)
+        return tensors[0]
+
+    def outside(self) -> str:
+        """Inputs and outputs, for messages."""
+        return f"inputs {_names(self.inputs)} and outputs {_names(self.outputs)}"
 
 
 def parse_model(content: bytes) -> onnx.ModelProto:
@@ -57,31 +101,21 @@ def parse_model(content: bytes) -> onnx.ModelProto:
 
 
 def open_source(content: bytes) -> SourceGraph:
-    """Read, check and prefix a source graph with one float input and one float output.
+    """Read, check and prefix a source graph.
 
     Args:
         content: the serialized model, weights inside.
 
     Raises:
-        GraphError: not ONNX, not one input and one output of float32, or an opset that cannot be used.
+        GraphError: not ONNX, or an opset that cannot be used.
     """
     model = _pin_versions(parse_model(content))
     _drop_initializer_inputs(model.graph)
-    graph = model.graph
-    if len(graph.input) != 1 or len(graph.output) != 1:
-        raise GraphError(
-            f"the graph has inputs {_names(graph.input)} and outputs {_names(graph.output)}; one of each is expected"
-        )
-    for role, value in (("input", graph.input[0]), ("output", graph.output[0])):
-        if value.type.tensor_type.elem_type != TensorProto.FLOAT:
-            kind = TensorProto.DataType.Name(value.type.tensor_type.elem_type)
-            raise GraphError(f"{role} {value.name!r} is {kind}; FLOAT is expected")
     # Shapes noted while the graph was traced may be those of one example: ONNX Runtime infers them anew.
-    del graph.value_info[:]
+    del model.graph.value_info[:]
     del model.metadata_props[:]
-    shapes = _shape(graph.input[0]), _shape(graph.output[0])
-    model = compose.add_prefix(model, SOURCE_PREFIX)
-    return SourceGraph(model, model.graph.input[0].name, model.graph.output[0].name, *shapes, opset_of(model))
+    inputs, outputs = _tensors(model.graph.input), _tensors(model.graph.output)
+    return SourceGraph(content, compose.add_prefix(model, SOURCE_PREFIX), inputs, outputs, opset_of(model))
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -121,6 +155,21 @@ def require_dims(what: str, shape: tuple[int | None, ...], allowed: tuple[int | 
         raise GraphError(f"{what} is {dims_text(shape)}; expected {layout}, where letters are dimensions left free")
 
 
+def require_float(role: str, tensor: SourceTensor) -> None:
+    """Refuse an input or output that is not float32.
+
+    Args:
+        role: `input` or `output`, for the message.
+        tensor: the tensor.
+
+    Raises:
+        GraphError: it is of another type.
+    """
+    if tensor.dtype != TensorProto.FLOAT:
+        kind = TensorProto.DataType.Name(tensor.dtype)
+        raise GraphError(f"{role} {tensor.name!r} is {kind}; FLOAT is expected")
+
+
 def _pin_versions(model: onnx.ModelProto) -> onnx.ModelProto:
     opset = opset_of(model)
     if opset > MAX_OPSET:
@@ -149,7 +198,14 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in dims)
 
 
-def _names(values: Iterable[onnx.ValueInfoProto]) -> str:
+def _tensors(values: Iterable[onnx.ValueInfoProto]) -> tuple[SourceTensor, ...]:
+    return tuple(
+        SourceTensor(value.name, SOURCE_PREFIX + value.name, value.type.tensor_type.elem_type, _shape(value))
+        for value in values
+    )
+
+
+def _names(values: Iterable[SourceTensor]) -> str:
     return "[" + ", ".join(repr(value.name) for value in values) + "]"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
-from paddlex_triton.params import OCRParams, parse_params
+from paddlex_triton.params import OCRParams, SealRecognitionParams, parse_params
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"{}", b'{"text_det_thresh": null}'])
@@ -89,3 +89,79 @@ def test_a_message_stays_short_whatever_was_sent(count):
 def test_a_number_with_too_many_digits():
     with pytest.raises(InvalidParameter, match="too many digits"):
         parse_params(b'{"text_det_limit_side_len": ' + b"9" * 5000 + b"}", OCRParams)
+
+
+@pytest.mark.parametrize("raw", [None, b"{}", b'{"layout_threshold": null}'])
+def test_seal_defaults_are_paddlex_s(raw):
+    params = parse_params(raw, SealRecognitionParams)
+    layout = (params.layout_threshold, params.layout_nms, params.layout_unclip_ratio, params.layout_merge_bboxes_mode)
+    assert layout == (0.5, True, 1.0, "large")
+    assert (params.seal_det_limit_side_len, params.seal_det_limit_type) == (736, "min")
+    assert (params.seal_det_thresh, params.seal_det_box_thresh, params.seal_det_unclip_ratio) == (0.2, 0.6, 0.5)
+    assert params.seal_rec_score_thresh == params.rec_score_thresh == 0
+    assert type(params.seal_rec_score_thresh) is int
+    assert params.use_layout_detection is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "value"),
+    [
+        ('{"layout_threshold": 0}', "layout_threshold", 0),
+        ('{"layout_threshold": {"16": 0.3, "2": 1}}', "layout_threshold", {16: 0.3, 2: 1}),
+        ('{"layout_threshold": {}}', "layout_threshold", {}),
+        ('{"layout_nms": false}', "layout_nms", False),
+        ('{"use_layout_detection": false}', "use_layout_detection", False),
+        ('{"layout_unclip_ratio": 2}', "layout_unclip_ratio", 2),
+        ('{"layout_unclip_ratio": [1.1, 2]}', "layout_unclip_ratio", (1.1, 2)),
+        ('{"layout_unclip_ratio": {"16": [1.1, 2], "0": 3}}', "layout_unclip_ratio", {16: (1.1, 2), 0: 3}),
+        ('{"layout_merge_bboxes_mode": {"16": "small"}}', "layout_merge_bboxes_mode", {16: "small"}),
+    ],
+)
+def test_forms_of_layout_parameters(raw, name, value):
+    assert getattr(parse_params(raw, SealRecognitionParams), name) == value
+
+
+@pytest.mark.parametrize("threshold", [{16: 0.3}, {"16": 0.3}])
+def test_class_ids_of_python_and_of_json(threshold):
+    assert SealRecognitionParams.model_validate({"layout_threshold": threshold}).layout_threshold == {16: 0.3}
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ('{"layout_threshold": 1.01}', "layout_threshold is 1.01; allowed: a number from 0 to 1, or an object"),
+        ('{"layout_threshold": true}', "layout_threshold is True; allowed: a number"),
+        ('{"layout_threshold": {"seal": 0.5}}', "layout_threshold is {'seal': 0.5}; allowed: a number"),
+        ('{"layout_threshold": {"-1": 0.5}}', "layout_threshold is {'-1': 0.5}"),
+        ('{"layout_threshold": {"16": 2}}', "layout_threshold is {'16': 2}"),
+        ('{"layout_unclip_ratio": 0}', "layout_unclip_ratio is 0; allowed: a factor above 0 and up to 10, a pair"),
+        ('{"layout_unclip_ratio": 10.1}', "layout_unclip_ratio is 10.1"),
+        ('{"layout_unclip_ratio": [1]}', "layout_unclip_ratio is [1]"),
+        ('{"layout_unclip_ratio": [1, 2, 3]}', "layout_unclip_ratio is [1, 2, 3]"),
+        (
+            '{"layout_merge_bboxes_mode": "big"}',
+            "layout_merge_bboxes_mode is 'big'; allowed: 'large', 'small'",
+        ),
+        ('{"layout_nms": 0}', "layout_nms is 0"),
+        ('{"text_det_thresh": 0.3}', "unknown parameter 'text_det_thresh'; allowed: "),
+    ],
+)
+def test_refusals_of_layout_parameters(raw, expected):
+    with pytest.raises(InvalidParameter) as refused:
+        parse_params(raw, SealRecognitionParams)
+    assert expected in str(refused.value)
+    assert "function-" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ('{"layout_nms": "no"}', "layout_nms is 'no'"),
+        ('{"text_det_thresh": 2}', "text_det_thresh is 2"),
+        ('{"layout_nms": "no", "seal_det_thresh": 2, "x": 1}', "layout_nms is 'no'"),
+    ],
+)
+def test_a_module_of_several_pipelines_tells_of_the_one_that_was_meant(raw, expected):
+    with pytest.raises(InvalidParameter) as refused:
+        parse_params(raw, OCRParams, SealRecognitionParams)
+    assert str(refused.value).startswith(expected)

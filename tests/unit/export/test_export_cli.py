@@ -42,6 +42,44 @@ def test_dry_run_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_cannot_be_fetched_is_said_before_anything_is_done(tmp_path):
+    repository = str(tmp_path / "repository")
+    command = ("export", "--pipeline", "seal_recognition", "--preset", "nopp-lightweight", "--into", repository)
+    planned = call(*command, "--dry-run")
+    assert planned.exit_code == 0
+    assert [line.split(" (")[0] for line in planned.stdout.splitlines()] == [
+        "cannot fetch PP-DocLayout-L",
+        "cannot fetch PP-OCRv4_mobile_seal_det",
+        "would export PP-OCRv4_mobile_rec",
+    ]
+    assert planned.stdout.count("paddlex-triton export --from-dir DIR --name PP-") == 2
+    done = call(*command)
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    assert "no source that it can fetch PP-DocLayout-L or PP-OCRv4_mobile_seal_det from" in done.stderr
+    assert "`paddlex-triton export --from-dir DIR --name NAME`" in done.stderr
+    assert call("export", "PP-DocLayout-S", "--into", repository).exit_code == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_brought_along_is_kept(kit, weights_folder, tmp_path):
+    """A pipeline's network that cannot be fetched, and is there, stands in nobody's way."""
+    repository = str(tmp_path / "repository")
+    names = {"PP-OCRv4_server_seal_det": (kit.detector(), kit.detector_yml())}
+    names["PP-OCRv4_server_rec"] = (kit.recognizer(), kit.recognizer_yml())
+    for name, (model, yml) in names.items():
+        folder = weights_folder(model, yml, name)
+        assert call("export", "--from-dir", str(folder), "--name", name, "--into", repository).exit_code == 0
+    done = call("export", "--pipeline", "seal_recognition", "--preset", "nopp-nolayout", "--into", repository)
+    assert done.exit_code == 0, done.output
+    assert [line.split(";")[0] for line in done.stdout.splitlines()] == [
+        f"{name}: there already, made from dir:{name}" for name in names
+    ]
+    listed = call("models", "--into", repository).stdout
+    assert "own weights, --from-dir" in listed
+    assert listed.count("yes, ") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -52,6 +90,7 @@ def test_dry_run_does_nothing(tmp_path):
         (["PP-OCRv4_mobile_det", "--name", "x"], "--family and --name belong to --from-dir"),
         (["--from-dir", "x", "--family", "x"], "no family 'x'; known: db_detection, ctc_recognition"),
         (["--pipeline", "x"], "unknown pipeline 'x'; known: OCR"),
+        (["--pipeline", "seal_recognition", "--preset", "default"], "steps that are not served yet"),
         (["--pipeline", "OCR", "--preset", "x"], "no preset 'x'; known: PP-OCRv4_mobile"),
         (["PP-OCRv4_mobil_det"], "did you mean PP-OCRv4_mobile_det"),
         (["--from-dir", "absent"], "absent is not a folder"),

@@ -6,11 +6,14 @@ import importlib
 from typing import Any
 
 import pytest
+from detector_graphs import detector_yml
 from google.protobuf import text_format
 
 from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
 from paddlex_triton.export.families import FAMILIES
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.families.detector import Detector
+from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.network import FAMILY_OUTPUTS
 
 # Generated code without types.
 pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
@@ -20,7 +23,10 @@ CASES = [(flavour, family) for flavour in FLAVOURS for family in FAMILIES]
 
 def render(flavour: str, family: str) -> tuple[str, Any]:
     kind = FAMILIES[family]  # type: ignore[index]
-    values = kind.config_values(InferenceSettings())
+    settings = InferenceSettings()
+    if isinstance(kind, Detector):
+        settings = parse_inference(detector_yml(), "test")
+    values = kind.config_values(settings, {"boxes": [2125, 4], "rows": [300, 6]})
     text = render_config(FLAVOURS[flavour], kind.name, "net", kind.max_batch_size, values)
     return text, text_format.Parse(text, pb.ModelConfig())
 
@@ -63,9 +69,32 @@ def test_tensors_of_a_recognizer():
     ]
 
 
+PAGE = ("x", pb.TYPE_UINT8, [64, 96, 3])
+
+
+@pytest.mark.parametrize(
+    ("family", "inputs", "outputs"),
+    [
+        ("dense_detection", [PAGE], [("boxes", pb.TYPE_FP32, [2125, 4]), ("scores", pb.TYPE_FP32, [3, 2125])]),
+        ("detr_detection", [PAGE, ("scale_factor", pb.TYPE_FP32, [2])], [("rows", pb.TYPE_FP32, [300, 6])]),
+        (
+            "nms_detection",
+            [("x", pb.TYPE_UINT8, [1, 64, 96, 3]), ("scale_factor", pb.TYPE_FP32, [1, 2])],
+            [("rows", pb.TYPE_FP32, [-1, 6]), ("count", pb.TYPE_INT32, [1])],
+        ),
+    ],
+)
+def test_tensors_of_layout_networks(family, inputs, outputs):
+    for flavour in FLAVOURS:
+        _, config = render(flavour, family)
+        assert [(x.name, x.data_type, list(x.dims)) for x in config.input] == inputs
+        assert [(y.name, y.data_type, list(y.dims)) for y in config.output] == outputs
+        assert tuple(y.name for y in config.output) == FAMILY_OUTPUTS[family]
+
+
 def test_calls_are_joined_on_a_gpu_only():
     joined = {case: render(*case)[1].HasField("dynamic_batching") for case in CASES}
-    assert joined == {case: case[0] == "gpu" for case in CASES}
+    assert joined == {(flavour, family): flavour == "gpu" and family != "nms_detection" for flavour, family in CASES}
 
 
 def test_flavours_differ_in_their_hardware():

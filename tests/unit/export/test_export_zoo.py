@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from paddlex_triton.export.commands import export_command_for
-from paddlex_triton.export.errors import UsageError
+from paddlex_triton.export.errors import SourceError, UsageError
 from paddlex_triton.export.inference_yml import parse_inference
-from paddlex_triton.export.zoo import find_network, load_zoo, networks_of, parse_zoo
+from paddlex_triton.export.zoo import find_network, load_zoo, networks_of, parse_zoo, require_sources
 from paddlex_triton.pipelines import PIPELINES
 
 ENTRY = """
@@ -17,10 +17,8 @@ networks:
     family: db_detection
     summary: a network
     sources: [{{kind: wheel, requirement: {requirement}, file: a/net.onnx, sha256: {sha256}}}]
-pipelines:
-  OCR: {{default: {default}, presets: {{small: [{network}]}}}}
 """
-GOOD = {"requirement": "pkg==1.0", "sha256": "ab" * 32, "default": "small", "network": "net"}
+GOOD = {"requirement": "pkg==1.0", "sha256": "ab" * 32}
 
 
 def test_every_entry_can_be_used():
@@ -30,9 +28,46 @@ def test_every_entry_can_be_used():
         assert settings.family == entry.family
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-def test_every_pipeline_can_be_exported(pipeline):
-    assert networks_of(pipeline)
+SERVED = [
+    (spec.name, preset)
+    for spec in PIPELINES.values()
+    for preset, networks in spec.presets.items()
+    if set(networks) <= set(spec.roles)
+]
+
+
+@pytest.mark.parametrize(("pipeline", "preset"), SERVED)
+def test_the_zoo_knows_what_presets_name(pipeline, preset):
+    names = networks_of(pipeline, preset)
+    assert names
+    assert [find_network(name).name for name in names] == list(names)
+
+
+def test_presets_of_seals():
+    server = ("PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
+    assert networks_of("seal_recognition") == ("PP-DocLayout-L", *server)
+    assert networks_of("seal_recognition", "seal_recognition-nopp-nolayout") == server
+    with pytest.raises(UsageError, match=r"'default' has steps that are not served yet: .* are: nopp, "):
+        networks_of("seal_recognition", "default")
+
+
+def test_layout_networks_are_described():
+    for name, family, size in (("PP-DocLayout-L", "detr_detection", 640), ("PP-DocLayout-S", "dense_detection", 480)):
+        entry = find_network(name)
+        detection = parse_inference(entry.inference, name).detection
+        assert detection is not None
+        assert (entry.family, detection.target_size) == (family, (size, size))
+        assert (len(detection.labels), detection.labels[16]) == (23, "seal")
+
+
+def test_networks_without_a_source():
+    fetched, brought = find_network("PP-OCRv4_mobile_det"), find_network("PP-DocLayout-S")
+    require_sources([])
+    require_sources([fetched])
+    with pytest.raises(SourceError, match=r"source that it can fetch PP-DocLayout-S from.*--from-dir DIR --name NAME"):
+        require_sources([fetched, brought])
+    with pytest.raises(SourceError, match="fetch PP-DocLayout-S or PP-DocLayout-L from"):
+        require_sources([brought, fetched, find_network("PP-DocLayout-L")])
 
 
 def test_default_preset_of_ocr():
@@ -50,8 +85,6 @@ def test_good_zoo_is_read():
         ({"requirement": "pkg>=1.0"}, "requirement"),
         ({"requirement": "--pre==1"}, "requirement"),
         ({"sha256": "abc"}, "sha256"),
-        ({"default": "large"}, "default preset 'large' is not there"),
-        ({"network": "other"}, "not in the zoo: other"),
     ],
 )
 def test_bad_zoos_are_refused(change, message):
@@ -72,5 +105,8 @@ def test_unknown_names():
 
 def test_command_lines():
     assert export_command_for("PP-OCRv4_mobile_det") == "paddlex-triton export PP-OCRv4_mobile_det"
+    assert export_command_for("PP-DocLayout-L") == "paddlex-triton export --from-dir DIR --name PP-DocLayout-L"
+    both = "paddlex-triton export PP-OCRv4_mobile_rec && paddlex-triton export --from-dir DIR --name PP-DocLayout-L"
+    assert export_command_for("PP-DocLayout-L", "PP-OCRv4_mobile_rec") == both
     assert export_command_for("mine") == "paddlex-triton export --from-dir DIR --name mine"
     assert export_command_for("a b") == "paddlex-triton export --from-dir DIR --name 'a b'"

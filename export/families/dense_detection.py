@@ -1,0 +1,265 @@
+"""Detectors that score every anchor (PicoDet, PP-YOLOE): pages in, all boxes and scores out, the NMS is the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from paddlex_triton.export.detection_yml import NMSSettings
+from paddlex_triton.export.errors import GraphError, InferenceFileError
+from paddlex_triton.export.families.base import FormError, Run, Tensors, max_difference
+from paddlex_triton.export.families.detector import (
+    Detector,
+    check_rows,
+    detection_of,
+    detector_inputs,
+    page_side,
+    require_rows_and_count,
+    rows_and_count,
+)
+from paddlex_triton.export.families.rows import matched_difference, relative_difference
+from paddlex_triton.export.graph.builder import GraphBuilder
+from paddlex_triton.export.graph.contract import (
+    SOURCE_PREFIX,
+    SourceGraph,
+    SourceTensor,
+    dims_text,
+    parse_model,
+    require_dims,
+    require_float,
+    tensor_info,
+)
+from paddlex_triton.export.graph.cut import (
+    NMS,
+    free_batch,
+    inferred_shapes,
+    keep_ancestors,
+    nodes_of,
+    reads,
+    with_outputs,
+)
+from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.network import Family
+from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """The tensors a source is cut at.
+
+    Attributes:
+        boxes: [N,A,4], the source's own name.
+        scores: [N,C,A], the source's own name.
+        has_nms: they go into an NMS; otherwise they are the source's outputs.
+    """
+
+    boxes: str
+    scores: str
+    has_nms: bool
+
+
+class DenseDetection(Detector):
+    """`x` UINT8 [N,H,W,3] BGR -> `boxes` FP32 [N,A,4] in pixels of the input, `scores` FP32 [N,C,A]."""
+
+    name: ClassVar[Family] = "dense_detection"
+    max_batch_size: ClassVar[int] = 4
+    # Measured (a PicoDet of 320 pixels): 0 for one page, 3.4e-7 between one page alone and among others.
+    edit_tolerance: ClassVar[float] = 1e-6
+    row_tolerance: ClassVar[float] = 1e-5
+
+    def complete(self, settings: InferenceSettings, metadata: Mapping[str, str], origin: str) -> InferenceSettings:
+        """Nothing is added.
+
+        Raises:
+            InferenceFileError: inference.yml does not tell the network's size and classes, or how boxes are chosen.
+        """
+        settings = super().complete(settings, metadata, origin)
+        if detection_of(settings).nms is None:
+            raise InferenceFileError(
+                f"{origin}: inference.yml has no section NMS (score_threshold, nms_threshold, nms_top_k, keep_top_k), "
+                f"which a {self.name} network needs; a graph that has its own NMS is exported with "
+                "`--family nms_detection`"
+            )
+        return settings
+
+    def edit(self, source: SourceGraph, settings: InferenceSettings) -> onnx.ModelProto:
+        """Normalise in the graph, cut it in front of its NMS if it has one, and free its batch.
+
+        The graph divides boxes by `scale_factor` before its NMS. It is fed ones, which leave every box as it is.
+
+        Raises:
+            GraphError: the inputs are not those of a detector, or the outputs neither rows and their count, made by
+                one NMS, nor boxes and scores.
+        """
+        detection = detection_of(settings)
+        inputs = detector_inputs(source, detection)
+        ends = _ends_of(source)
+        names = [SOURCE_PREFIX + ends.boxes, SOURCE_PREFIX + ends.scores]
+        classes = len(detection.labels)
+        _require_classes(source, names[1], classes)
+        model = free_batch(source.model, inputs.image.inner) if inputs.takes_one else source.model
+        cut = replace(source, model=keep_ancestors(model, names))
+        builder = GraphBuilder(cut)
+        self.feed(builder, inputs, settings)
+        for tensor, values in ((inputs.scale_factor, (1, 1)), (inputs.im_shape, detection.target_size)):
+            if tensor is not None and reads(cut.model, tensor.inner):
+                builder.add("Identity", builder.constant(np.array([values], np.float32)), output=tensor.inner)
+        builder.after_source()
+        for name, output in zip(names, ("boxes", "scores"), strict=True):
+            builder.add("Identity", name, output=output)
+        height, width = detection.target_size
+        return builder.build(
+            [tensor_info("x", TensorProto.UINT8, ["N", height, width, 3])],
+            [
+                tensor_info("boxes", TensorProto.FLOAT, ["N", "A", 4]),
+                tensor_info("scores", TensorProto.FLOAT, ["N", classes, "A"]),
+            ],
+            {"paddlex_triton.family": self.name},
+        )
+
+    def probe(self, source: SourceGraph) -> bytes:
+        """With an NMS: what goes into it is shown too."""
+        ends = _ends_of(source)
+        if not ends.has_nms:
+            return source.content
+        shown = with_outputs(parse_model(source.content), [ends.boxes, ends.scores], rank=3)
+        return shown.SerializeToString(deterministic=True)
+
+    def answer_of_source(
+        self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
+    ) -> dict[str, np.ndarray]:
+        """All boxes and scores; with an NMS also `page_boxes`, on the page, and `rows`, what the NMS chose of them.
+
+        `rows` [N,keep_top_k,6] are filled up with -1.
+        """
+        ends = _ends_of(source)
+        if ends.has_nms or detector_inputs(source, detection_of(settings)).takes_one:
+            alone = [{name: values[row : row + 1] for name, values in feeds.items()} for row in range(len(feeds["x"]))]
+            found = [self._raw_answer(run, one, settings, source) for one in alone]
+            answer = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+        else:
+            answer = self._raw_answer(run, feeds, settings, source)
+        boxes, scores = answer["boxes"], answer["scores"]
+        rows, classes = len(feeds["x"]), len(detection_of(settings).labels)
+        if boxes.ndim != 3 or boxes.shape[2] != 4 or scores.shape != (rows, classes, boxes.shape[1]):
+            raise FormError(
+                f"the boxes are {list(boxes.shape)} and the scores {list(scores.shape)}; [{rows}, anchors, 4] and "
+                f"[{rows}, {classes} classes, anchors] are expected{' in front of the NMS' if ends.has_nms else ''}"
+            )
+        return answer
+
+    def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """Besides, how many anchors there are."""
+        return {**super().config_values(settings, output_dims), "anchors": str(output_dims["boxes"][0])}
+
+    def difference(
+        self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
+    ) -> float:
+        """Largest difference of two boxes or scores, and of what the NMS chooses of them."""
+        detection = detection_of(settings)
+        apart = max(
+            relative_difference(wanted["boxes"], got["boxes"], max(detection.target_size)),
+            max_difference(wanted["scores"], got["scores"]),
+        )
+        # Several pages at once round differently from one alone, and may tip what the NMS chooses.
+        if not exact or "rows" not in wanted or len(got["boxes"]) > 1 or not np.isfinite(apart):
+            return apart
+        (scale_factor,) = feeds["scale_factor"]
+        page_boxes = boxes_to_page(got["boxes"][0], scale_factor)
+        # ONNX's NMS has no bound on candidates: nms_top_k bounds what it keeps of a class, and keep_top_k then takes
+        # fewer. Paddle looks at the best nms_top_k.
+        chosen = multiclass_nms(page_boxes, got["scores"][0], **{**_nms_of(settings).thresholds, "nms_top_k": -1})
+        of_source = wanted["rows"][0]
+        side = page_side(detection, scale_factor)
+        return max(
+            apart,
+            relative_difference(wanted["page_boxes"][0], page_boxes, side),
+            matched_difference(of_source[of_source[:, 0] >= 0], chosen, side),
+        )
+
+    def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
+        """The threshold PaddleX takes where none is asked for, and how boxes are chosen."""
+        return {**super().postprocess(settings), "nms": _nms_of(settings).thresholds}
+
+    def _raw_answer(
+        self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
+    ) -> dict[str, np.ndarray]:
+        """`answer_of_source` for as many pages as the source takes; one, if it has an NMS."""
+        ends = _ends_of(source)
+        ones = np.ones_like(feeds["scale_factor"])
+        plain = run(self.source_feeds(feeds["x"], ones, settings, source))
+        answer = {"boxes": plain[ends.boxes], "scores": plain[ends.scores]}
+        if not ends.has_nms:
+            return answer
+        outputs = run(self.source_feeds(feeds["x"], feeds["scale_factor"], settings, source))
+        chosen = outputs[require_rows_and_count(source)[0].name]
+        check_rows(chosen, detection_of(settings).labels)
+        most = _nms_of(settings).keep_top_k
+        if len(chosen) > most:
+            raise FormError(f"the source keeps {len(chosen)} boxes; NMS.keep_top_k of inference.yml is {most}")
+        rows = np.full((1, most, chosen.shape[1]), -1, np.float32)
+        rows[0, : len(chosen)] = chosen
+        return {**answer, "page_boxes": outputs[ends.boxes], "rows": rows}
+
+
+def _nms_of(settings: InferenceSettings) -> NMSSettings:
+    nms = detection_of(settings).nms
+    # `complete` made sure of it.
+    assert nms is not None
+    return nms
+
+
+def _ends_of(source: SourceGraph) -> _Ends:
+    """Where boxes and scores are.
+
+    Raises:
+        GraphError: there is nothing that can be told to be them.
+    """
+    if rows_and_count(source) is not None:
+        return _inputs_of_nms(source)
+    boxes, scores = _raw_outputs(source)
+    return _Ends(boxes.name, scores.name, has_nms=False)
+
+
+def _require_classes(source: SourceGraph, scores: str, classes: int) -> None:
+    """Refuse scores of another number of classes, where the graph tells it."""
+    shape = inferred_shapes(source.model).get(scores)
+    if shape is not None and (len(shape) != 3 or shape[1] not in (None, classes)):
+        raise GraphError(f"the scores are {dims_text(shape)}; label_list has {classes} classes: [N,{classes},A]")
+
+
+def _raw_outputs(source: SourceGraph) -> tuple[SourceTensor, SourceTensor]:
+    """The outputs of a graph without NMS: boxes [N,A,4] and scores [N,C,A], in whatever order.
+
+    Raises:
+        GraphError: its outputs are others.
+    """
+    boxes = [tensor for tensor in source.outputs if len(tensor.shape) == 3 and tensor.shape[2] == 4]
+    scores = [tensor for tensor in source.outputs if len(tensor.shape) == 3 and tensor not in boxes]
+    if len(source.outputs) != 2 or len(boxes) != 1 or len(scores) != 1:
+        raise GraphError(
+            f"the graph has {source.outside()}; rows FLOAT [M,6] and an integer count [N], or boxes [N,A,4] and scores "
+            "[N,C,A], are the outputs expected"
+        )
+    for tensor in (*boxes, *scores):
+        require_float("output", tensor)
+    anchors = boxes[0].shape[1]
+    require_dims("the scores", scores[0].shape, (1, scores[0].shape[1], anchors), "[N,C,A]")
+    return boxes[0], scores[0]
+
+
+def _inputs_of_nms(source: SourceGraph) -> _Ends:
+    nodes = nodes_of(source.model, NMS)
+    if len(nodes) != 1:
+        raise GraphError(f"the graph has {len(nodes)} {NMS} nodes; one is expected, where it is cut")
+    (node,) = nodes
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if attributes.get("center_point_box", 0):
+        raise GraphError(f"the graph's {NMS} takes boxes by their centres; corners are expected")
+    boxes, scores = (name.removeprefix(SOURCE_PREFIX) for name in node.input[:2])
+    return _Ends(boxes, scores, has_nms=True)

@@ -1,0 +1,65 @@
+"""How far two sets of detected boxes lie apart: coordinates as parts of the page's longer side, scores as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paddlex_triton.export.families.base import max_difference
+
+
+def relative_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> float:
+    """Largest difference of coordinates, as a part of a side; infinite for other shapes or dtypes, or NaN."""
+    return max_difference(wanted, got) / side
+
+
+def rows_difference(
+    wanted: np.ndarray, got: np.ndarray, *, side: float, draw_threshold: float, same_order: bool
+) -> float:
+    """How far two answers of rows lie apart.
+
+    Args:
+        wanted: float32 [M,6]: class, score, x1, y1, x2, y2.
+        got: the rows in question.
+        side: the page's longer side, pixels.
+        draw_threshold: scores that count.
+        same_order: rows must be the same ones, in the same order. Otherwise only those count that score above half of
+            `draw_threshold` on either side: an optimised graph rounds differently, and may then choose other ones
+            among boxes that nobody would draw.
+
+    Returns:
+        The largest difference of two rows that stand for the same box, infinite where one has no partner.
+    """
+    if wanted.ndim != 2 or wanted.shape[1:] != got.shape[1:] or wanted.dtype != got.dtype:
+        return float("inf")
+    first, second = _relative(wanted, side), _relative(got, side)
+    if same_order:
+        return max_difference(first, second)
+    if not np.isfinite(second).all():
+        return float("inf")
+    floor = draw_threshold / 2
+    return max(_one_sided(first, second, floor), _one_sided(second, first, floor))
+
+
+def matched_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> float:
+    """Difference of two answers that must be of the same rows, in any order; infinite if they are not as many."""
+    if wanted.shape != got.shape or not np.isfinite(got).all():
+        return float("inf")
+    return _one_sided(_relative(wanted, side), _relative(got, side), -np.inf)
+
+
+def _relative(rows: np.ndarray, side: float) -> np.ndarray:
+    return rows / np.array([1, 1, side, side, side, side], np.float64)
+
+
+def _one_sided(rows: np.ndarray, others: np.ndarray, floor: float) -> float:
+    """Each row above a score against its nearest among others; none is the partner of two."""
+    free = np.ones(len(others), bool)
+    furthest = 0.0
+    for row in rows[rows[:, 1] > floor]:
+        if not free.any():
+            return float("inf")
+        apart = np.where(free, np.abs(others - row).max(axis=1), np.inf)
+        nearest = int(apart.argmin())
+        free[nearest] = False
+        furthest = max(furthest, float(apart[nearest]))
+    return furthest

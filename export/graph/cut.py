@@ -1,0 +1,129 @@
+"""Cutting a source graph short: what comes after a tensor goes away, and a batch of one becomes a free one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, shape_inference
+
+NMS = "NonMaxSuppression"
+
+
+def nodes_of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
+    """The nodes of some operator, those in branches and loops left out."""
+    return [node for node in model.graph.node if node.op_type == op]
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str], rank: int) -> onnx.ModelProto:
+    """A copy with inner float tensors of some rank shown as outputs, after its own ones."""
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    present = {output.name for output in shown.graph.output}
+    shown.graph.output.extend(
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * rank)
+        for name in dict.fromkeys(names)
+        if name not in present
+    )
+    return shown
+
+
+def keep_ancestors(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """A copy with the nodes and weights alone that some tensors are made from. Inputs and outputs are left as they are.
+
+    Args:
+        model: its nodes are in the order they run in.
+        names: of the tensors.
+    """
+    cut = onnx.ModelProto()
+    cut.CopyFrom(model)
+    wanted, kept = set(names), []
+    for node in reversed(cut.graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(_read_by(node))
+            kept.append(node)
+    weights = [tensor for tensor in cut.graph.initializer if tensor.name in wanted]
+    nodes = list(reversed(kept))
+    del cut.graph.node[:]
+    cut.graph.node.extend(nodes)
+    del cut.graph.initializer[:]
+    cut.graph.initializer.extend(weights)
+    return cut
+
+
+def reads(model: onnx.ModelProto, name: str) -> bool:
+    """Whether any node reads a tensor."""
+    return any(name in _read_by(node) for node in model.graph.node)
+
+
+def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
+    """Shapes of inner tensors and outputs, as far as they follow from those declared, None where they do not."""
+    inferred = shape_inference.infer_shapes(model, data_prop=True)
+    found = {}
+    for value in (*inferred.graph.value_info, *inferred.graph.output):
+        if value.type.tensor_type.HasField("shape"):
+            dims = value.type.tensor_type.shape.dim
+            found[value.name] = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
+    return found
+
+
+def free_batch(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
+    """A copy of a graph made for a batch of 1 that takes any, as far as fixed shapes of Reshape stand in the way.
+
+    Whatever is made from the image and reshaped to [1, ...] gets the batch in place of the 1. Whether that was all
+    shows in the proof, which runs rows together and alone.
+
+    Args:
+        model: declares its inputs with a batch of 1.
+        image: the input whose first dimension is the batch.
+    """
+    freed = onnx.ModelProto()
+    freed.CopyFrom(model)
+    shapes = inferred_shapes(model)
+    constants = _constants(model)
+    made_from_image = {image}
+    for index, node in enumerate(freed.graph.node):
+        if made_from_image.isdisjoint(_read_by(node)):
+            continue
+        made_from_image.update(node.output)
+        shape = constants.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is None or not shape.size or shape[0] != 1:
+            continue
+        # Every other dimension as it is for a batch of one: then the first can be told from the number of elements.
+        told = shapes.get(node.output[0], tuple(shape))
+        free = [-1, *(int(given) if size is None else size for size, given in zip(told[1:], shape[1:], strict=True))]
+        if free.count(-1) > 1:
+            free[0] = 0
+        name = f"{node.output[0]}/free_shape_{index}"
+        freed.graph.initializer.append(numpy_helper.from_array(np.array(free, np.int64), name))
+        node.input[1] = name
+    return freed
+
+
+def _read_by(node: onnx.NodeProto) -> set[str]:
+    """Tensors that a node reads, in its branches too."""
+    found = set(node.input)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                found |= _read_by(inner)
+            found.update(output.name for output in graph.output)
+    return found
+
+
+def _constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """Integer constants by name: weights, Constant nodes, and those passed on by Identity or Cast."""
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in _integers(model.graph.initializer)}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            for tensor in _integers(attribute.t for attribute in node.attribute if attribute.name == "value"):
+                found[node.output[0]] = numpy_helper.to_array(tensor)
+        elif node.op_type in ("Identity", "Cast") and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
+def _integers(tensors: Iterator[onnx.TensorProto] | Sequence[onnx.TensorProto]) -> Iterator[onnx.TensorProto]:
+    kinds = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+    return (tensor for tensor in tensors if tensor.data_type in kinds and len(tensor.dims) == 1)

@@ -1,0 +1,61 @@
+"""Pipelines, the places networks take in them, and PaddleX's presets."""
+
+import pytest
+
+from paddlex_triton.pipelines import PIPELINES, find_pipeline, find_preset, preset_switches
+
+SEAL = PIPELINES["seal_recognition"]
+LIGHT = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
+
+
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
+def test_roles_belong_to_the_modules_and_switches_to_the_parameters(spec):
+    assert {role.module for role in spec.roles.values()} <= set(spec.modules)
+    assert set(spec.switches) <= set(spec.params.model_fields)
+    needed = {name for name, role in spec.roles.items() if role.switch is None}
+    assert all(needed <= set(roles) for roles in spec.presets.values())
+    assert find_preset(spec) == find_preset(spec, spec.default_preset)
+
+
+@pytest.mark.parametrize(
+    ("preset", "networks", "layout"),
+    [
+        ("nopp-lightweight", {"layout_detection": "PP-DocLayout-L", **LIGHT}, True),
+        ("seal_recognition-nopp-lightweight", {"layout_detection": "PP-DocLayout-L", **LIGHT}, True),
+        ("nopp-nolayout-lightweight", LIGHT, False),
+    ],
+)
+def test_presets_say_which_networks_and_which_switches(preset, networks, layout):
+    assert find_preset(SEAL, preset) == networks
+    assert preset_switches(SEAL, preset) == {"use_layout_detection": layout}
+
+
+def test_all_of_paddlex_s_configurations_are_there():
+    assert set(SEAL.presets) == {
+        "default",
+        "nopp",
+        "nopp-nolayout",
+        "nopp-lightweight",
+        "nopp-lightweightlayout",
+        "nopp-nolayout-lightweight",
+    }
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [("x", "no preset 'x'; known: nopp, nopp-nolayout"), ("default", "doc_orientation_classify, doc_unwarping")],
+)
+def test_presets_that_are_refused(preset, expected):
+    with pytest.raises(KeyError) as refused:
+        find_preset(SEAL, preset)
+    assert expected in refused.value.args[0]
+
+
+@pytest.mark.parametrize("name", ["seal_recognition", "SEAL_RECOGNITION", "ocr", "OCR"])
+def test_pipelines_are_found_whatever_the_case(name):
+    assert find_pipeline(name).name.lower() == name.lower()
+
+
+def test_unknown_pipelines_are_refused_with_the_known_ones():
+    with pytest.raises(KeyError, match="unknown pipeline 'ORC'; known: OCR, seal_recognition"):
+        find_pipeline("ORC")
