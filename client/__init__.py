@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from paddlex_triton.client import exceptions
     from paddlex_triton.client.async_pipeline import AsyncPipeline, create_async_pipeline
     from paddlex_triton.client.pipeline import Pipeline, create_pipeline
-    from paddlex_triton.client.results import BaseResult, OCRResult
+    from paddlex_triton.client.results import BaseResult, LayoutDetectionResult, OCRResult, SealRecognitionResult
     from paddlex_triton.client.retry import NO_RETRIES, RetryPolicy
 
 __all__ = [
     "NO_RETRIES",
     "AsyncPipeline",
     "BaseResult",
+    "LayoutDetectionResult",
     "OCRResult",
     "Pipeline",
     "RetryPolicy",
+    "SealRecognitionResult",
     "create_async_pipeline",
     "create_pipeline",
     "exceptions",
@@ -33,7 +35,9 @@ _MODULES = {
     "Pipeline": "pipeline",
     "create_pipeline": "pipeline",
     "BaseResult": "results",
+    "LayoutDetectionResult": "results",
     "OCRResult": "results",
+    "SealRecognitionResult": "results",
     "NO_RETRIES": "retry",
     "RetryPolicy": "retry",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,7 @@ from typing_extensions import Self
 from paddlex_triton.client.embedded import find_server
 from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
+from paddlex_triton.client.networks import choose_networks
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.pipeline import (
     DEFAULT_PAGES_IN_FLIGHT,
@@ -50,6 +51,7 @@ class AsyncPipeline:
         timeout: float | None = DEFAULT_TIMEOUT_S,
         max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
         retry: RetryPolicy | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         """Put a pipeline on a server.
 
@@ -60,6 +62,7 @@ class AsyncPipeline:
             timeout: seconds for a page, all tries together; None for no limit.
             max_in_flight: pages on their way at once.
             retry: how often to try again.
+            defaults: values of parameters that a call of `predict` does not give, instead of the server's.
 
         Raises:
             InvalidParameterError: see `check_options`.
@@ -70,6 +73,7 @@ class AsyncPipeline:
         self._timeout = timeout
         self._max_in_flight = max_in_flight
         self._retry = retry or RetryPolicy()
+        self._defaults = dict(defaults or {})
         self._connecting = asyncio.Lock()
         self._transport: AsyncTransport | None = None
         self._release: Callable[[], None] | None = None
@@ -89,7 +93,7 @@ class AsyncPipeline:
         """
         self._check_open()
         reader = PageReader(choose_input(input, x))
-        return self._predict(reader, plan_work(self._spec, name_positional(self._spec, positional, params)))
+        return self._predict(reader, self._plan(name_positional(self._spec, positional, params)))
 
     __call__ = predict
 
@@ -112,6 +116,9 @@ class AsyncPipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _plan(self, params: Mapping[str, Any]) -> Work:
+        return plan_work(self._spec, params, self._defaults)
 
     async def _predict(self, reader: PageReader, work: Work) -> AsyncIterator[BaseResult]:
         transport = await self._connect()
@@ -197,12 +204,14 @@ def create_async_pipeline(
     timeout: float | None = DEFAULT_TIMEOUT_S,
     max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
     retry: RetryPolicy | None = None,
+    preset: str | None = None,
+    models: Mapping[str, str] | None = None,
 ) -> AsyncPipeline:
     """The asyncio twin of `create_pipeline`, with the same arguments; not a coroutine itself.
 
     Raises:
-        UnsupportedError: the pipeline is not known, or `config` was given.
-        InvalidParameterError: `timeout` or `max_in_flight` is wrong.
+        UnsupportedError: the pipeline or the preset is not known, or `config` was given.
+        InvalidParameterError: `timeout`, `max_in_flight` or `models` is wrong.
     """
     warn_about_ignored(
         device=device,
@@ -215,9 +224,17 @@ def create_async_pipeline(
         hpi_params=hpi_params,
     )
     spec = find_spec(pipeline, config)
+    networks = choose_networks(spec, preset, models, url)
 
     def open_server() -> tuple[Callable[[], AsyncTransport], Callable[[], None]]:
-        found = find_server(spec, url, protocol)
+        found = find_server(spec, url, protocol, networks)
         return lambda: open_async_transport(found.endpoint), found.release
 
-    return AsyncPipeline(spec, open_server, timeout=timeout, max_in_flight=max_in_flight, retry=retry)
+    return AsyncPipeline(
+        spec,
+        open_server,
+        timeout=timeout,
+        max_in_flight=max_in_flight,
+        retry=retry,
+        defaults=networks.default_params(spec),
+    )

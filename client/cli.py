@@ -78,7 +78,7 @@ def _command(spec: PipelineSpec) -> Callable[..., None]:
             given = {name: parse_option(spec.params, name, text) for name, text in texts.items() if text is not None}
             _run(spec, given, **values)
 
-    options = {name: (annotation, default) for name, annotation, default in _common_options()}
+    options = {name: (annotation, default) for name, annotation, default in _common_options(spec)}
     for name, field in spec.params.model_fields.items():
         option = typer.Option(
             f"--{name}",
@@ -97,7 +97,7 @@ def _command(spec: PipelineSpec) -> Callable[..., None]:
     return predict
 
 
-def _common_options() -> list[tuple[str, Any, Any]]:
+def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
     def option(name: str, text: str, panel: str | None = None, metavar: str | None = None) -> Any:
         return typer.Option(f"--{name}", help=text, rich_help_panel=panel, metavar=metavar)
 
@@ -138,6 +138,34 @@ def _common_options() -> list[tuple[str, Any, Any]]:
             ],
             4,
         ),
+        (
+            "preset",
+            Annotated[
+                text,
+                option(
+                    "preset",
+                    f"One of PaddleX's presets: {', '.join(spec.served_presets)}. The embedded server runs on its "
+                    f"networks, without one on {spec.default_preset}'s; steps that it has no network for are off.",
+                    _SERVER,
+                    "NAME",
+                ),
+            ],
+            None,
+        ),
+        (
+            "model",
+            Annotated[
+                list[str] | None,
+                option(
+                    "model",
+                    f"Network of the embedded server in place of the preset's; ROLE= leaves an optional step off. May "
+                    f"be repeated. Roles: {', '.join(spec.roles)}.",
+                    _SERVER,
+                    "ROLE=NETWORK",
+                ),
+            ],
+            None,
+        ),
         ("device", Annotated[text, option("device", "Ignored, with a warning.", _IGNORED)], None),
         ("engine", Annotated[text, option("engine", "Ignored, with a warning.", _IGNORED)], None),
         ("use_hpip", Annotated[bool, option("use_hpip", "Ignored, with a warning.", _IGNORED)], False),
@@ -156,6 +184,7 @@ def _run(
     engine: str | None,
     use_hpip: bool,
     hpi_config: str | None,
+    model: list[str] | None,
     **connection: Any,
 ) -> None:
     from paddlex_triton.client.pipeline import create_pipeline
@@ -169,11 +198,22 @@ def _run(
         params.setdefault("return_preprocessed_img", True)
     ignored = {"device": device, "engine": engine, "use_hpip": use_hpip or None, "hpi_config": hpi_config}
     failed = False
-    with create_pipeline(spec.name, **ignored, **connection) as pipeline:
+    with create_pipeline(spec.name, models=_models(model), **ignored, **connection) as pipeline:
         for outcome in pipeline._predict_all(inputs, params):
             failed = not _show(outcome, save_path) or failed
     if failed:
         raise typer.Exit(1)
+
+
+def _models(given: list[str] | None) -> dict[str, str] | None:
+    """`ROLE=NETWORK` as `models` of `create_pipeline`."""
+    from paddlex_triton.server.errors import AssemblyError
+    from paddlex_triton.server.selection import models_of
+
+    try:
+        return models_of(given) if given else None
+    except AssemblyError as error:
+        raise typer.BadParameter(str(error), param_hint="--model") from None
 
 
 def _show(outcome: Outcome, save_path: Path | None) -> bool:

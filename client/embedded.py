@@ -1,4 +1,4 @@
-"""A server without being told where: one on the default port, else the embedded one, one for the whole process."""
+"""A server without being told where: one on the default port, else the embedded one, which the process shares."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from paddlex_triton.client.exceptions import EmbeddedServerError
+from paddlex_triton.client.networks import Networks
 from paddlex_triton.client.transports import Endpoint, open_transport
 from paddlex_triton.pipelines import PipelineSpec
 
@@ -46,17 +47,23 @@ class _Running:
     users: int = 0
 
 
+# A pipeline, and the networks it runs on.
+_Key: TypeAlias = tuple[str, Networks]
+
 _lock = threading.Lock()
-_running: dict[str, _Running] = {}
+_running: dict[_Key, _Running] = {}
+_NO_CHOICE = Networks()
 
 
-def find_server(spec: PipelineSpec, url: str | None, protocol: str | None) -> Found:
+def find_server(spec: PipelineSpec, url: str | None, protocol: str | None, networks: Networks = _NO_CHOICE) -> Found:
     """The server at `url`; without one, a server on Triton's default port, else the embedded server.
 
     Args:
         spec: the pipeline that is wanted.
         url: see `Endpoint.parse`.
         protocol: "grpc", "http" or None.
+        networks: what an embedded server runs on. Single networks can only be had from an embedded one: no other is
+            looked for then.
 
     Raises:
         InvalidParameterError: `url` or `protocol` cannot be read.
@@ -65,9 +72,9 @@ def find_server(spec: PipelineSpec, url: str | None, protocol: str | None) -> Fo
     if url is not None:
         return Found(Endpoint.parse(url, protocol), _nothing)
     default = Endpoint.default(protocol)
-    if serves(default, spec):
+    if not networks.models and serves(default, spec):
         return Found(default, _nothing)
-    return _lease(spec, default)
+    return _lease(spec, default, networks)
 
 
 def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
@@ -83,18 +90,24 @@ def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
         transport.close()
 
 
-def _lease(spec: PipelineSpec, default: Endpoint) -> Found:
+def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
+    # The default preset is the same whether it was named or not.
+    key = (spec.name, replace(networks, preset=networks.preset or spec.default_preset))
     with _lock:
-        running = _running.get(spec.name)
+        running = _running.get(key)
         if running is None or running.server.pid is None:
-            logger.warning("No server with %s at %s: starting the embedded one.", spec.name, default)
-            running = _running[spec.name] = _start(spec)
+            if networks.models:
+                chosen = ", ".join(f"{role}={name}" for role, name in networks.models)
+                logger.warning("Starting the embedded server of %s with %s.", spec.name, chosen)
+            else:
+                logger.warning("No server with %s at %s: starting the embedded one.", spec.name, default)
+            running = _running[key] = _start(spec, networks)
         running.users += 1
     url = running.server.http_url if default.protocol == "http" else running.server.grpc_url
-    return Found(Endpoint.parse(url, default.protocol), _once(lambda: _release(spec.name, running)))
+    return Found(Endpoint.parse(url, default.protocol), _once(lambda: _release(key, running)))
 
 
-def _start(spec: PipelineSpec) -> _Running:
+def _start(spec: PipelineSpec, networks: Networks) -> _Running:
     try:
         from paddlex_triton.server.errors import ServerError
         from paddlex_triton.server.launcher import EmbeddedServer
@@ -104,7 +117,12 @@ def _start(spec: PipelineSpec) -> _Running:
             f"{_INSTALL}, or name a server with url="
         ) from None
     folder = Path(tempfile.mkdtemp(prefix="paddlex-triton-log-"))
-    server = EmbeddedServer(pipelines=[spec.name], log_file=folder / "triton.log")
+    server = EmbeddedServer(
+        pipelines=[spec.name],
+        presets={spec.name: networks.preset} if networks.preset else {},
+        models=dict(networks.models),
+        log_file=folder / "triton.log",
+    )
     try:
         server.start()
     except ServerError as error:
@@ -116,13 +134,13 @@ def _start(spec: PipelineSpec) -> _Running:
     return _Running(server, folder)
 
 
-def _release(name: str, running: _Running) -> None:
+def _release(key: _Key, running: _Running) -> None:
     with _lock:
         running.users -= 1
         if running.users > 0:
             return
-        if _running.get(name) is running:
-            del _running[name]
+        if _running.get(key) is running:
+            del _running[key]
         _stop(running)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from paddlex_triton.params import ALLOWED
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 _NUMBERS_AS_BOOL = {"1": True, "0": False}
@@ -20,7 +23,8 @@ def parse_option(schema: type[BaseModel], name: str, text: str) -> Any:
     Args:
         schema: the pipeline's parameters.
         name: one of them.
-        text: `True`, `false`, `736`, `0.3`, `min`, `{"2": 0.5}`, `None`.
+        text: `True`, `false`, `736`, `0.3`, `min`, `None`; `{"2": 0.5}` and `[1.1, 1.2]` as JSON or as Python writes
+            them, `{2: 0.5}` and `(1.1, 1.2)`.
 
     Returns:
         The value; the text itself if it is no literal, for the schema to refuse.
@@ -33,17 +37,27 @@ def parse_option(schema: type[BaseModel], name: str, text: str) -> Any:
         return _WORDS[word]
     if kinds == {str}:
         return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    return _literal(text)
+
+
+def _literal(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return text
 
 
 def option_help(field: FieldInfo) -> str:
     """What a parameter does, what it may be and what it is by default."""
     choices = [repr(choice) for choice in _choices(field.annotation)]
     bounds = [text for text in map(_bound, field.metadata) if text]
-    allowed = f" One of {', '.join(choices)}." if choices else f" {' and '.join(bounds)}." if bounds else ""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and ALLOWED in extra:
+        allowed = f" Allowed: {extra[ALLOWED]}."
+    else:
+        allowed = f" One of {', '.join(choices)}." if choices else f" {' and '.join(bounds)}." if bounds else ""
     default = "" if field.default is None else f" Default: {field.default}."
     return f"{field.description}{allowed}{default}"
 
@@ -53,7 +67,8 @@ def option_metavar(field: FieldInfo) -> str:
     kinds = _kinds(field.annotation)
     if {int, float} <= kinds:
         kinds = kinds - {int}
-    return "|".join(_METAVARS.get(kind, "JSON") for kind in sorted(kinds, key=str))
+    words = [_METAVARS[kind] for kind in sorted(kinds & _METAVARS.keys(), key=str)]
+    return "|".join([*words, "JSON"] if kinds - _METAVARS.keys() else words)
 
 
 def _parts(annotation: Any) -> list[Any]:

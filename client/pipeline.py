@@ -17,6 +17,7 @@ from typing_extensions import Self
 from paddlex_triton.client.embedded import find_server
 from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
+from paddlex_triton.client.networks import choose_networks
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
@@ -56,6 +57,7 @@ class Pipeline:
         max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
         retry: RetryPolicy | None = None,
         release: Callable[[], None] | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         """Put a pipeline on a transport.
 
@@ -66,6 +68,7 @@ class Pipeline:
             max_in_flight: pages on their way at once.
             retry: how often to try again.
             release: called when the pipeline is closed.
+            defaults: values of parameters that a call of `predict` does not give, instead of the server's.
 
         Raises:
             InvalidParameterError: see `check_options`.
@@ -76,6 +79,7 @@ class Pipeline:
         self._timeout = timeout
         self._max_in_flight = max_in_flight
         self._retry = retry or RetryPolicy()
+        self._defaults = dict(defaults or {})
         self._release = release
         self._closing = threading.Lock()
         self._closed = False
@@ -112,7 +116,7 @@ class Pipeline:
         if self._closed:
             raise PipelineClosedError("the pipeline is closed")
         reader = PageReader(choose_input(input, x))
-        return self._predict(reader, plan_work(self._spec, name_positional(self._spec, positional, params)))
+        return self._predict(reader, self._plan(name_positional(self._spec, positional, params)))
 
     __call__ = predict
 
@@ -144,7 +148,10 @@ class Pipeline:
 
     def _predict_all(self, input: Input, params: Mapping[str, Any]) -> Iterator[Outcome]:
         """As `predict`, but an error takes its page's place and the pages behind it are read. For the command line."""
-        return self._outcomes(PageReader(input), plan_work(self._spec, params), go_on=True)
+        return self._outcomes(PageReader(input), self._plan(params), go_on=True)
+
+    def _plan(self, params: Mapping[str, Any]) -> Work:
+        return plan_work(self._spec, params, self._defaults)
 
     def _outcomes(self, reader: PageReader, work: Work, *, go_on: bool) -> Generator[Outcome, None, None]:
         pages = reader.outcomes()
@@ -208,11 +215,13 @@ def create_pipeline(
     timeout: float | None = DEFAULT_TIMEOUT_S,
     max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
     retry: RetryPolicy | None = None,
+    preset: str | None = None,
+    models: Mapping[str, str] | None = None,
 ) -> Pipeline:
     """A pipeline by PaddleX's name, on a Triton server.
 
     Args:
-        pipeline: "OCR".
+        pipeline: "OCR" or "seal_recognition".
         config: not supported.
         device, use_hpip, hpi_config, enable_hpi, engine, engine_config, pp_option, hpi_params: arguments of PaddleX
             that the server decides; they are ignored with a warning.
@@ -222,14 +231,20 @@ def create_pipeline(
         timeout: seconds for a page, all tries together, told to the server too; at most a day, None for no limit.
         max_in_flight: pages on their way at once, at most 256.
         retry: how often to try again when the server is busy or away.
+        preset: one of the pipeline's presets, such as "nopp-lightweight" of `seal_recognition`: the embedded server
+            runs on its networks, and the steps it has none for are off unless a call turns them on. Which networks
+            another server runs on was decided where it was started.
+        models: role -> network, instead of the preset's, such as `{"layout_detection": "PP-DocLayout-S"}`; an empty
+            name leaves an optional step off. With it an embedded server is started even if another one is there.
 
     Returns:
         The pipeline; close it, or use it in a `with` statement. It stays with the server it found: if an embedded one
         dies, every further page raises `ServerUnavailableError`, and a new pipeline starts a new server.
 
     Raises:
-        UnsupportedError: the pipeline is not known, or `config` was given.
-        InvalidParameterError: `url`, `protocol`, `timeout` or `max_in_flight` is wrong; see `check_options`.
+        UnsupportedError: the pipeline or the preset is not known, or `config` was given.
+        InvalidParameterError: `url`, `protocol`, `timeout`, `max_in_flight` or `models` is wrong; see `check_options`
+            and `choose_networks`.
         EmbeddedServerError: no server answers and none can be started.
     """
     warn_about_ignored(
@@ -244,7 +259,8 @@ def create_pipeline(
     )
     spec = find_spec(pipeline, config)
     check_options(timeout, max_in_flight)
-    found = find_server(spec, url, protocol)
+    networks = choose_networks(spec, preset, models, url)
+    found = find_server(spec, url, protocol, networks)
     return Pipeline(
         spec,
         open_transport(found.endpoint),
@@ -252,6 +268,7 @@ def create_pipeline(
         max_in_flight=max_in_flight,
         retry=retry,
         release=found.release,
+        defaults=networks.default_params(spec),
     )
 
 

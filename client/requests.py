@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,33 @@ POSITIONAL: dict[str, tuple[str, ...]] = {
         "text_rec_score_thresh",
         "return_word_box",
     ),
+    "seal_recognition": (
+        "use_doc_orientation_classify",
+        "use_doc_unwarping",
+        "use_layout_detection",
+        "layout_det_res",
+        "layout_threshold",
+        "layout_nms",
+        "layout_unclip_ratio",
+        "layout_merge_bboxes_mode",
+        "seal_det_limit_side_len",
+        "seal_det_limit_type",
+        "seal_det_thresh",
+        "seal_det_box_thresh",
+        "seal_det_unclip_ratio",
+        "seal_rec_score_thresh",
+    ),
 }
+# Parameters of PaddleX's that only None is accepted for, and why.
+_NOT_SUPPORTED: dict[str, dict[str, str]] = {
+    "seal_recognition": {
+        "layout_det_res": "layout_det_res is not supported: regions are looked for on the server. Leave it out, or cut "
+        "the seals out of the page and predict with use_layout_detection=False",
+    }
+}
+
+
+_NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -59,17 +86,21 @@ class Work:
         return {"image": np.array([page.payload], dtype=object), "params": np.array([self.params], dtype=object)}
 
 
-def plan_work(spec: PipelineSpec, params: Mapping[str, Any]) -> Work:
+def plan_work(spec: PipelineSpec, params: Mapping[str, Any], defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Work:
     """Check parameters as the server will, before anything is sent.
 
     Args:
         spec: the pipeline.
         params: PaddleX's names to values; None means the default.
+        defaults: values of parameters that are not given, instead of the server's.
 
     Raises:
         InvalidParameterError: an unknown name, a wrong type, a value out of range; it says what is allowed.
+        UnsupportedError: a parameter of PaddleX's that is not supported here.
     """
-    given = {name: to_plain(value) for name, value in params.items() if value is not None or not _known(spec, name)}
+    known = _check_supported(spec, params)
+    given = {name: to_plain(value) for name, value in known.items() if value is not None or not _known(spec, name)}
+    given = {**defaults, **given}
     try:
         encoded = json.dumps(given)
     except (TypeError, ValueError) as error:
@@ -140,6 +171,15 @@ def about(page: Page) -> Iterator[None]:
     except PaddleXTritonError as error:
         error.source = error.source or page.label
         raise
+
+
+def _check_supported(spec: PipelineSpec, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, less those that only None is accepted for."""
+    refused = _NOT_SUPPORTED.get(spec.name, {})
+    for name in refused.keys() & params.keys():
+        if params[name] is not None:
+            raise UnsupportedError(refused[name])
+    return {name: value for name, value in params.items() if name not in refused}
 
 
 def _known(spec: PipelineSpec, name: str) -> bool:

@@ -2,9 +2,18 @@
 
 from paddlex_triton.client.results.base import BaseResult
 from paddlex_triton.client.results.doc_preprocessor import DocPreprocessorResult
+from paddlex_triton.client.results.layout_detection import LayoutDetectionResult
 from paddlex_triton.client.results.ocr import OCRResult
+from paddlex_triton.client.results.seal_recognition import SealRecognitionResult
 
 # PaddleX's name of a pipeline to what it answers with.
-RESULTS: dict[str, type[BaseResult]] = {"OCR": OCRResult}
+RESULTS: dict[str, type[BaseResult]] = {"OCR": OCRResult, "seal_recognition": SealRecognitionResult}
 
-__all__ = ["RESULTS", "BaseResult", "DocPreprocessorResult", "OCRResult"]
+__all__ = [
+    "RESULTS",
+    "BaseResult",
+    "DocPreprocessorResult",
+    "LayoutDetectionResult",
+    "OCRResult",
+    "SealRecognitionResult",
+]

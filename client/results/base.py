@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -176,6 +178,11 @@ def file_name_of(input_path: str) -> str:
     return (file_name(input_path) if is_url(input_path) else Path(input_path).name) or "result"
 
 
+def without_name(page: Page) -> Page:
+    """The page as results inside another result know it: PaddleX gives them no path and no page number."""
+    return replace(page, input_path=None, page_index=None, item=page.label)
+
+
 def is_image_file(path: Path) -> bool:
     """Whether a name is that of an image that Pillow can write."""
     kind = _kind_of_file(path)
@@ -186,16 +193,29 @@ def is_image_file(path: Path) -> bool:
 
 
 def to_plain(value: Any) -> Any:
-    """NumPy arrays and numbers to lists and numbers, tuples to lists, all the way down."""
+    """NumPy arrays and numbers (also as keys) to lists and numbers, tuples to lists, all the way down."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {key: to_plain(item) for key, item in value.items()}
+        return {key.item() if isinstance(key, np.generic) else key: to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
     return value
+
+
+@contextmanager
+def expect_outputs_to_fit() -> Iterator[None]:
+    """Outputs that are missing, or do not fit each other, are a fault of the server.
+
+    Raises:
+        ServerError: reading them failed inside.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as error:
+        raise ServerError(f"the answer's outputs do not fit each other: {error!r}") from None
 
 
 def read_settings(tensor: np.ndarray, stage: str) -> dict[str, Any]:
@@ -222,13 +242,18 @@ def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]
     """Polygons out of their packed form.
 
     Args:
-        points: INT32 [P,2], x and y in page pixels.
+        points: INT32 [P,2], x and y in pixels.
         offsets: INT32 [K+1]; polygon k is points[offsets[k]:offsets[k+1]].
 
     Returns:
         K arrays [n,2].
+
+    Raises:
+        ValueError: the offsets are not those of all points, in order.
     """
-    bounds: Sequence[int] = offsets.reshape(-1).tolist()
+    bounds: list[int] = offsets.reshape(-1).tolist()
+    if bounds != sorted(bounds) or bounds[:1] != [0] or bounds[-1] != len(points):
+        raise ValueError(f"{len(points)} points do not fit the offsets of their polygons")
     return [points[start:end] for start, end in itertools.pairwise(bounds)]
 
 

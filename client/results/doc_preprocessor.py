@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from PIL import Image
 
 from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.results.base import BaseResult, read_settings
+from paddlex_triton.client.results.base import BaseResult, read_settings, without_name
+from paddlex_triton.ops.orientation import turn_page
 
 _STAGE = "doc_preprocessor"
 
@@ -63,4 +64,38 @@ class DocPreprocessorResult(BaseResult):
         return {name: self[name] for name in ("input_path", "page_index", "model_settings", "angle")}
 
     def _pictures(self) -> dict[str, Image.Image]:
-        return {}
+        from paddlex_triton.client.results.drawing_preparation import draw_side_by_side
+
+        if not self.used:
+            return {}
+        turned, flattened = self["model_settings"].values()
+        prepared, original = self["output_img"], self.page.image()
+        # Pages that were not turned have the angle -1.
+        upright = turn_page(original, max(self["angle"], 0)) if flattened else prepared
+        captions = ["Original Image", f"Rotated Image ({turned}, {self['angle']})", f"Unwarping Image ({flattened})"]
+        return {"preprocessed_img": draw_side_by_side([original, upright, prepared], captions)}
+
+
+class RegionPreparation(DocPreprocessorResult):
+    """What PaddleX calls `doc_preprocessor_res` where it reads a part of a page: nothing was done to it.
+
+    `["output_img"]` is the part of the prepared page, UINT8 [H,W,3] BGR, cut out when it is first asked for.
+    """
+
+    def __init__(self, whole: DocPreprocessorResult, region: Sequence[int]) -> None:
+        """Take a part of a page.
+
+        Args:
+            whole: the preparation of the whole page, which is decoded once for all its regions.
+            region: x1, y1, x2, y2 in page pixels, exclusive end.
+        """
+        super().__init__({}, without_name(whole.page))
+        self._whole = whole
+        self._region = tuple(region)
+
+    def __missing__(self, key: str) -> np.ndarray:
+        if key != "output_img":
+            raise KeyError(key)
+        x1, y1, x2, y2 = self._region
+        self[key] = self._whole[key][y1:y2, x1:x2]
+        return self[key]

@@ -8,13 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from paddlex_triton.client.results.fonts import Font, FontFace, find_font, warn_without_glyphs
+from paddlex_triton.client.results.fonts import FontFace, drawable, find_font, fitted_font, warn_without_glyphs
 
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
-# Text fills this share of a box's height, unless it would be too long then.
-_FONT_SHARE = 0.8
 _VERTICAL_FONT_SHARE = 0.96
 _SMALLEST_VERTICAL_FONT = 10
 _VERTICAL_LINE_GAP = 2
@@ -23,6 +21,9 @@ _VERTICAL_HEIGHT, _VERTICAL_RATIO = 30, 2
 # Text of a bent line is shown on a straight strip of this height at most.
 _STRIP_HEIGHT = 20
 _BENT_OUTLINE_WIDTH = 8
+# Up to so many pixels, of all lines together, each line is drawn on a canvas as large as the page, as PaddleX does it:
+# pixels are rounded to in the same way then. Half a second.
+_WHOLE_CANVAS_PIXELS = 50_000_000
 
 
 def draw_text_lines(page: np.ndarray, polygons: Sequence[Any], texts: Sequence[str]) -> Image.Image:
@@ -45,6 +46,7 @@ def draw_text_lines(page: np.ndarray, polygons: Sequence[Any], texts: Sequence[s
     covered = original.copy()
     draw = ImageDraw.Draw(covered)
     right = np.full((height, width, 3), 255, np.uint8)
+    whole = len(polygons) * height * width <= _WHOLE_CANVAS_PIXELS
     for polygon, text in zip(polygons, texts, strict=True):
         points = np.array(polygon)
         colour = (colours.randint(0, 255), colours.randint(0, 255), colours.randint(0, 255))
@@ -54,23 +56,31 @@ def draw_text_lines(page: np.ndarray, polygons: Sequence[Any], texts: Sequence[s
             points = _strip(points)
         else:
             draw.polygon(corners, fill=colour)
-        _draw_text(right, points, text, colour, face)
+        _draw_text(right, points, text, colour, face, whole=whole)
     picture = Image.new("RGB", (width * 2, height), _WHITE)
     picture.paste(Image.blend(original, covered, 0.5), (0, 0))
     picture.paste(Image.fromarray(right), (width, 0))
     return picture
 
 
-def _draw_text(canvas: np.ndarray, box: np.ndarray, text: str, colour: tuple[int, int, int], face: FontFace) -> None:
-    """Stretch a text into a box of four points and outline the box; the canvas is changed."""
+def _draw_text(
+    canvas: np.ndarray, box: np.ndarray, text: str, colour: tuple[int, int, int], face: FontFace, *, whole: bool
+) -> None:
+    """Stretch a text into a box of four points and outline the box; the canvas is changed.
+
+    `whole` is for working on the whole canvas, not just around the box.
+    """
     corners = box.astype(np.float64)
     width = int(np.linalg.norm(corners[0] - corners[1]))
     height = int(np.linalg.norm(corners[0] - corners[3]))
     if width == 0 or height == 0:
         return
-    # Only the box's surroundings are worked on: everything else stays as it is.
-    low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, canvas.shape[1::-1])
+    size = np.array(canvas.shape[1::-1])
+    low, high = np.zeros(2, int), size
+    if not whole:
+        # Only the box's surroundings are worked on: everything else stays as it is.
+        low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
+        high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, size)
     if (high <= low).any():
         return
     text_corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
@@ -97,20 +107,15 @@ def _text_image(text: str, width: int, height: int, face: FontFace) -> Image.Ima
     if height > _VERTICAL_RATIO * width and height > _VERTICAL_HEIGHT:
         _draw_vertical(draw, text, width, height, face)
         return image
-    size = int(height * _FONT_SHARE)
-    font = face.at(size)
-    text = _drawable(text, font)
-    length = font.getlength(text)
-    if length > width:
-        font = face.at(int(size * width / length))
-    draw.text((0, 0), text, fill=_BLACK, font=font)
+    font = fitted_font(face, text, width, height)
+    draw.text((0, 0), drawable(text, font), fill=_BLACK, font=font)
     return image
 
 
 def _draw_vertical(draw: ImageDraw.ImageDraw, text: str, width: int, height: int, face: FontFace) -> None:
     size = max(int(height / len(text) * _VERTICAL_FONT_SHARE), _SMALLEST_VERTICAL_FONT)
     font = face.at(size)
-    text = _drawable(text, font)
+    text = drawable(text, font)
     widest = max(font.getlength(letter) for letter in text)
     if widest > width:
         font = face.at(max(int(size * width / widest), _SMALLEST_VERTICAL_FONT))
@@ -119,13 +124,6 @@ def _draw_vertical(draw: ImageDraw.ImageDraw, text: str, width: int, height: int
         draw.text((0, y), letter, fill=_BLACK, font=font)
         _, top, _, bottom = font.getbbox(letter)
         y += bottom - top + _VERTICAL_LINE_GAP
-
-
-def _drawable(text: str, font: Font) -> str:
-    """Pillow without FreeType has a bitmap font that raises on anything beyond Latin-1."""
-    if isinstance(font, ImageFont.FreeTypeFont):
-        return text
-    return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def _strip(points: np.ndarray) -> np.ndarray:

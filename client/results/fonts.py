@@ -43,6 +43,8 @@ _FILES: tuple[tuple[str, int], ...] = (
 )
 # Python packages that carry one, looked for without importing them.
 _PACKAGED: tuple[tuple[str, str], ...] = (("mplfonts", "fonts/NotoSansCJKsc-Regular.otf"),)
+# Text fills this share of a box's height.
+_FONT_SHARE = 0.8
 # Latin letters with all their accents end here; the built-in font has no glyphs beyond.
 _LAST_LATIN = 0x024F
 
@@ -79,6 +81,21 @@ def warn_without_glyphs(face: FontFace, texts: list[str]) -> None:
             "no font with Chinese glyphs was found: the picture shows boxes instead. Install one "
             f"(Debian: fonts-noto-cjk or fonts-wqy-microhei) or name a font file in {_VARIABLE}"
         )
+
+
+def fitted_font(face: FontFace, text: str, width: int, height: int) -> Font:
+    """The font that a text fills most of a height with, or all of a width if it would be too long then, pixels."""
+    size = int(height * _FONT_SHARE)
+    font = face.at(size)
+    length = font.getlength(drawable(text, font))
+    return face.at(int(size * width / length)) if length > width else font
+
+
+def drawable(text: str, font: Font) -> str:
+    """What a font can draw of a text: Pillow without FreeType has one that raises on anything beyond Latin-1."""
+    if isinstance(font, ImageFont.FreeTypeFont):
+        return text
+    return text.encode("latin-1", "replace").decode("latin-1")
 
 
 @cache

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from paddlex_triton.client.exceptions import ServerError
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.results.base import BaseResult, read_settings, texts_of, unpack_polygons
+from paddlex_triton.client.results.base import BaseResult, expect_outputs_to_fit, read_settings, to_plain
 from paddlex_triton.client.results.doc_preprocessor import DocPreprocessorResult
+from paddlex_triton.client.results.text_lines import TextLines
 
 _DETECTION_PARAMS = ("limit_side_len", "limit_type", "thresh", "max_side_limit", "box_thresh", "unclip_ratio")
+# What PaddleX's arrays of points hold, by the kind of text.
+_POLYGON_DTYPES = {"general": np.int16, "seal": np.int64}
 _JSON_KEYS = (
     "input_path",
     "page_index",
@@ -36,20 +38,27 @@ _JSON_KEYS = (
 
 
 class OCRResult(BaseResult):
-    """Text lines of one page.
+    """Text lines of one page, or of one seal on it.
 
     Keys: `input_path`, `page_index`, `doc_preprocessor_res`, `dt_polys` (INT16 [4,2] each, x,y page pixels, order TL,
-    TR,BR,BL; of all detected lines), `model_settings`, `text_det_params`, `text_type`, `text_rec_score_thresh`,
+    TR,BR,BL; INT64 [n,2] of a seal, x,y pixels of the seal's region; of all detected lines), `model_settings`,
+    `text_det_params`, `text_type` ("general" or "seal"), `text_rec_score_thresh`,
     `return_word_box`, `rec_texts`, `rec_scores`, `rec_polys` (of the lines that reached the score threshold),
     `textline_orientation_angles` (one per detected line: 0, 1 for upside down, -1 if not looked at; absent if
-    nothing was detected), `rec_boxes` (INT16 [K,4], xmin,ymin,xmax,ymax).
-    With word boxes also `text_word`, `text_word_region` and `text_word_boxes`, a list per line.
+    nothing was detected), `rec_boxes` (INT16 [K,4], xmin,ymin,xmax,ymax; empty for a seal).
+    With word boxes also `text_word`, `text_word_region` and `text_word_boxes`, a list per line. A seal's result has
+    its number on the page too: `seal_region_id`, from 1.
+
+    Attributes:
+        detection_scores: of the lines in `rec_polys`, mean probability of text inside the polygon. PaddleX has no key
+            for them.
     """
 
     OUTPUTS = (
         *DocPreprocessorResult.OUTPUTS,
         "points",
         "offsets",
+        "poly_scores",
         "texts",
         "scores",
         "kept",
@@ -57,6 +66,17 @@ class OCRResult(BaseResult):
         "text_detection_settings",
         "text_recognition_settings",
     )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any],
+        page: Page,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        detection_scores: Sequence[float] = (),
+    ) -> None:
+        super().__init__(data, page, settings)
+        self.detection_scores = list(detection_scores)
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,14 +87,58 @@ class OCRResult(BaseResult):
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> OCRResult:
         """Build a result from the outputs of the `ocr` ensemble, see `BaseResult.from_tensors`."""
-        detection = read_settings(tensors["text_detection_settings"], "text_detection")
-        recognition = read_settings(tensors["text_recognition_settings"], "text_recognition")
-        preparation = DocPreprocessorResult.from_tensors(tensors, page)
-        try:
-            data = _fields(tensors, page, preparation, detection, recognition)
-        except (KeyError, ValueError) as error:
-            raise ServerError(f"the answer's outputs do not fit each other: {error!r}") from None
-        return cls(data, page, {**preparation.settings, "text_detection": detection, "text_recognition": recognition})
+        with expect_outputs_to_fit():
+            settings = {
+                "text_detection": read_settings(tensors["text_detection_settings"], "text_detection"),
+                "text_recognition": read_settings(tensors["text_recognition_settings"], "text_recognition"),
+            }
+            preparation = DocPreprocessorResult.from_tensors(tensors, page)
+            return cls.from_lines(TextLines.from_tensors(tensors), page, preparation, settings)
+
+    @classmethod
+    def from_lines(
+        cls,
+        lines: TextLines,
+        page: Page,
+        preparation: DocPreprocessorResult,
+        settings: Mapping[str, Mapping[str, Any]],
+        detection_stage: str = "text_detection",
+    ) -> OCRResult:
+        """Build a result from the lines of a page, or of a region of it.
+
+        Args:
+            lines: all of them, kept or not.
+            page: what the result is called after.
+            preparation: what was done to the page; its `["output_img"]` is what the lines lie on.
+            settings: stage -> what it said, of the stage that found lines and of `text_recognition`.
+            detection_stage: the stage that found lines.
+
+        Raises:
+            KeyError: a setting is missing.
+            ValueError: the words of a line are no JSON.
+        """
+        detection, recognition = settings[detection_stage], settings["text_recognition"]
+        rows = [row for row, kept in enumerate(lines.kept) if kept]
+        data = _fields(lines, rows, page, preparation, detection, recognition)
+        scores = [lines.detection_scores[row] for row in rows]
+        return cls(data, page, {**preparation.settings, **settings}, detection_scores=scores)
+
+    def to_legacy(self) -> dict[str, Any]:
+        """The result in the form of PaddleX 3.0 beta, of plain Python values.
+
+        Returns:
+            `input_path`, `dt_polys`, `dt_scores`, `rec_text` and `rec_score`. The beta knew no score threshold: its
+            four lists were about all lines that were found, line by line. Here they are about those that reached
+            `text_rec_score_thresh`, which is all of them at PaddleX's default of 0: entry k of each is still the same
+            line, and the caller's threshold is not undone.
+        """
+        return {
+            "input_path": self["input_path"],
+            "dt_polys": to_plain(self["rec_polys"]),
+            "dt_scores": list(self.detection_scores),
+            "rec_text": list(self["rec_texts"]),
+            "rec_score": list(self["rec_scores"]),
+        }
 
     def _json_data(self) -> dict[str, Any]:
         preparation = self["doc_preprocessor_res"]
@@ -106,24 +170,18 @@ class OCRResult(BaseResult):
 
 
 def _fields(
-    tensors: Mapping[str, np.ndarray],
+    lines: TextLines,
+    rows: list[int],
     page: Page,
     preparation: DocPreprocessorResult,
     detection: Mapping[str, Any],
     recognition: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """All keys of the result, in PaddleX's order."""
+    """All keys of the result, in PaddleX's order; `rows` are the lines that reached the threshold."""
     text_type = detection["text_type"]
-    polygons = _polygons(tensors, text_type)
-    kept = tensors["kept"].reshape(-1).astype(bool)
-    texts, scores = texts_of(tensors["texts"]), tensors["scores"].reshape(-1).tolist()
-    angles = tensors["angles"].reshape(-1).tolist()
-    lengths = {len(polygons), len(texts), len(scores), len(kept), len(angles)}
-    if len(lengths) != 1:
-        raise ValueError(f"lines are counted differently: {sorted(lengths)}")
-    rows = [index for index, keep in enumerate(kept) if keep]
+    polygons = [polygon.astype(_POLYGON_DTYPES.get(text_type, np.int64)) for polygon in lines.polygons]
     rec_polys = [polygons[row] for row in rows]
-    words = _words(tensors, rows) if recognition["return_word_box"] else {}
+    words = _words([lines.words[row] for row in rows]) if recognition["return_word_box"] else {}
     data: dict[str, Any] = {
         "input_path": page.input_path,
         "page_index": page.page_index,
@@ -137,32 +195,23 @@ def _fields(
         "text_type": text_type,
         "text_rec_score_thresh": recognition["score_thresh"],
         "return_word_box": recognition["return_word_box"],
-        "rec_texts": [texts[row] for row in rows],
-        "rec_scores": [scores[row] for row in rows],
+        "rec_texts": [lines.texts[row] for row in rows],
+        "rec_scores": [lines.scores[row] for row in rows],
         "rec_polys": rec_polys,
         **words,
     }
     if polygons:
-        data["textline_orientation_angles"] = angles
+        data["textline_orientation_angles"] = lines.angles
     data["rec_boxes"] = boxes_around(rec_polys) if text_type == "general" else np.array([])
     if words:
         data["text_word_boxes"] = [boxes_around(line) for line in words["text_word_region"]]
     return data
 
 
-def _polygons(tensors: Mapping[str, np.ndarray], text_type: str) -> list[Any]:
-    """General: INT16 [4,2] arrays. Seal: lists of points, whose number differs."""
-    polygons = unpack_polygons(tensors["points"], tensors["offsets"])
-    return [polygon.astype(np.int16) if text_type == "general" else polygon.tolist() for polygon in polygons]
-
-
-def _words(tensors: Mapping[str, np.ndarray], rows: list[int]) -> dict[str, list[Any]]:
-    """Words of the given lines: `words` BYTES [K], JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
-    lines = [json.loads(tensors["words"].reshape(-1)[row] or b'{"words": [], "regions": []}') for row in rows]
-    return {
-        "text_word": [line["words"] for line in lines],
-        "text_word_region": [line["regions"] for line in lines],
-    }
+def _words(lines: list[bytes]) -> dict[str, list[Any]]:
+    """Words of lines: JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
+    read = [json.loads(line or b'{"words": [], "regions": []}') for line in lines]
+    return {"text_word": [line["words"] for line in read], "text_word_region": [line["regions"] for line in read]}
 
 
 def _has_area(region: Any) -> bool:

@@ -8,8 +8,28 @@ import numpy as np
 import pytest
 
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.results import OCRResult
+from paddlex_triton.client.results import OCRResult, SealRecognitionResult
 
+SEALS = [
+    "e2e_real/seal_four_seals",
+    "e2e_real/seal_four_seals_nolayout",
+    "e2e_real/seal_rapiddoc_han_yinzhang_p0",
+    "e2e_real/seal_rapiddoc_han_yinzhang_p1",
+    "e2e_real/seal_rapiddoc_han_yinzhang_p2",
+    "e2e_real/seal_rapiddoc_han_yinzhang_p3",
+    "e2e_real/seal_seal_text_det_clean_640",
+    "e2e_real/seal_seal_text_det_clean_640_nolayout",
+    "e2e_standin/e2e_seal_default",
+    "e2e_standin/e2e_seal_nopp_nolayout",
+    "e2e_standin/e2e_seal_path",
+]
+# Width and height of the pages that regions were found on; where layout detection is off, any will do.
+PAGE_SIZES = {
+    "e2e_real/seal_four_seals": (1482, 362),
+    "e2e_real/seal_seal_text_det_clean_640": (640, 640),
+    "e2e_standin/e2e_seal_default": (520, 720),
+    "e2e_standin/e2e_seal_path": (720, 520),
+}
 NAMES = [
     "ocr_blank_white_200x300",
     "ocr_general_ocr_001_12",
@@ -26,25 +46,70 @@ def settings(**values: Any) -> np.ndarray:
 
 
 def tensors_of(res: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What the ensemble answers when PaddleX's result is `res`."""
-    polygons = [np.array(polygon, np.int32) for polygon in res["dt_polys"]]
+    """What the `ocr` ensemble answers when PaddleX's result is `res`."""
+    return {
+        **preparation_of(res),
+        **lines_of([res]),
+        "text_detection_settings": settings(text_type=res["text_type"], **res["text_det_params"]),
+        "text_recognition_settings": recognition_of(res),
+    }
+
+
+def seal_tensors_of(res: dict[str, Any], page_size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """What the `seal_recognition` ensemble answers when PaddleX's result is `res`."""
+    seals = res["seal_res_list"]
+    layout = res.get("layout_det_res")
+    boxes = layout["boxes"] if layout else []
+    labels = [box["label"] for box in boxes]
+    regions = [box["coordinate"] for box in boxes if box["label"] == "seal"] if layout else [[0, 0, *page_size]]
+    line = {**seals[0]["text_det_params"], "text_type": "seal"} if seals else {}
+    return {
+        **preparation_of(res),
+        **lines_of(seals),
+        "layout_boxes": np.array([box["coordinate"] for box in boxes], np.float32).reshape(-1, 4),
+        "layout_class_ids": np.array([box["cls_id"] for box in boxes], np.int32),
+        "layout_labels": np.array([label.encode() for label in labels], dtype=object),
+        "layout_scores": np.array([box["score"] for box in boxes], np.float32),
+        "regions": np.array(regions, np.float32).astype(np.int32).reshape(-1, 4),
+        "region_ids": np.repeat(np.arange(len(seals)), [len(seal["dt_polys"]) for seal in seals]).astype(np.int32),
+        "layout_detection_settings": settings(use_layout_detection=layout is not None, page_size=list(page_size)),
+        "seal_text_detection_settings": settings(**line),
+        "text_recognition_settings": recognition_of(seals[0]) if seals else settings(),
+    }
+
+
+def preparation_of(res: dict[str, Any]) -> dict[str, np.ndarray]:
     preparation = res.get("doc_preprocessor_res", {})
     switches = preparation.get("model_settings", {"use_doc_orientation_classify": False, "use_doc_unwarping": False})
     return {
         "angle": np.array([preparation.get("angle", -1)], np.int32),
+        "doc_preprocessor_settings": settings(**switches),
+    }
+
+
+def recognition_of(res: dict[str, Any]) -> np.ndarray:
+    return settings(
+        score_thresh=res["text_rec_score_thresh"],
+        return_word_box=res["return_word_box"],
+        use_textline_orientation=res["model_settings"]["use_textline_orientation"],
+    )
+
+
+def lines_of(results: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Lines of several results behind each other."""
+
+    def joined(name: str) -> list[Any]:
+        return [value for res in results for value in res.get(name, [])]
+
+    polygons = [np.array(polygon, np.int32) for polygon in joined("dt_polys")]
+    return {
         "points": np.concatenate(polygons) if polygons else np.zeros((0, 2), np.int32),
         "offsets": np.cumsum([0, *map(len, polygons)]).astype(np.int32),
-        "texts": np.array([text.encode() for text in res["rec_texts"]], dtype=object),
-        "scores": np.array(res["rec_scores"], np.float32),
+        "poly_scores": np.full(len(polygons), 0.75, np.float32),
+        "texts": np.array([text.encode() for text in joined("rec_texts")], dtype=object),
+        "scores": np.array(joined("rec_scores"), np.float32),
         "kept": np.ones(len(polygons), np.bool_),
-        "angles": np.array(res.get("textline_orientation_angles", []), np.int32),
-        "doc_preprocessor_settings": settings(**switches),
-        "text_detection_settings": settings(text_type=res["text_type"], **res["text_det_params"]),
-        "text_recognition_settings": settings(
-            score_thresh=res["text_rec_score_thresh"],
-            return_word_box=res["return_word_box"],
-            use_textline_orientation=res["model_settings"]["use_textline_orientation"],
-        ),
+        "angles": np.array(joined("textline_orientation_angles"), np.int32),
     }
 
 
@@ -63,6 +128,21 @@ def test_real_pages(shared: Path, name: str):
 @pytest.mark.parametrize("name", ["e2e_ocr_default", "e2e_ocr_blank"])
 def test_every_switch_on(shared: Path, name: str):
     check(json.loads((shared / "reference" / "e2e_standin" / f"{name}.json").read_text(encoding="utf-8"))["res"])
+
+
+@pytest.mark.parametrize("name", SEALS)
+def test_seals(shared: Path, name: str):
+    stored = json.loads((shared / "reference" / f"{name}.json").read_text(encoding="utf-8"))
+    expected = stored.get("res", stored)
+    page = Page(b"", expected["input_path"], expected["page_index"])
+    tensors = seal_tensors_of(expected, PAGE_SIZES.get(name, (9999, 9999)))
+    result = SealRecognitionResult.from_tensors(tensors, page)
+    assert json.dumps(result.json["res"]) == json.dumps(expected)
+    legacy = result.to_legacy()
+    assert json.loads(json.dumps(legacy)) == legacy
+    assert [seal["rec_text"] for seal in legacy["ocr_result"]] == [
+        seal["rec_texts"] for seal in result["seal_res_list"]
+    ]
 
 
 def test_keys_with_word_boxes(shared: Path):

@@ -1,4 +1,4 @@
-"""Answers of an `ocr` ensemble without a server, and pipelines that get them."""
+"""Answers of the ensembles without a server, and pipelines that get them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -40,6 +40,28 @@ PREPARATION = {
     "use_doc_unwarping": False,
     "networks": {},
 }
+LAYOUT = {
+    "stage": "layout_detection",
+    "version": "0.1.0",
+    "use_layout_detection": True,
+    "page_size": [200, 120],
+    "threshold": 0.5,
+    "layout_nms": True,
+    "layout_unclip_ratio": 1.0,
+    "layout_merge_bboxes_mode": "large",
+    "networks": {"layout_detection": {"name": "layout", "sha256": "a" * 64}},
+}
+SEAL_DETECTION = {
+    **DETECTION,
+    "stage": "seal_text_detection",
+    "text_type": "seal",
+    "limit_side_len": 736,
+    "thresh": 0.2,
+    "unclip_ratio": 0.5,
+    "networks": {"seal_text_detection": {"name": "seal_det", "sha256": "c" * 64}},
+}
+# A bent line in a region.
+BENT = [[2, 20], [10, 5], [30, 2], [40, 12], [30, 14], [12, 22]]
 
 
 def _bytes(*values: bytes) -> np.ndarray:
@@ -76,6 +98,46 @@ def make_tensors(
         "text_detection_settings": _bytes(json.dumps({**DETECTION, **(detection or {})}).encode()),
         "text_recognition_settings": _bytes(json.dumps({**RECOGNITION, **(recognition or {})}).encode()),
     }
+
+
+def make_seal_tensors(
+    texts: list[list[str]],
+    *,
+    boxes: list[tuple[int, str, list[float]]] | None = None,
+    layout: dict[str, Any] | None = None,
+    detection: dict[str, Any] | None = None,
+    recognition: dict[str, Any] | None = None,
+    **others: Any,
+) -> dict[str, np.ndarray]:
+    """What the ensemble answers for seals 50 pixels wide and high, 60 apart: the texts of each, all in one place.
+
+    `boxes` are what layout detection found, class, label and coordinates; the seals by default.
+    """
+    count = sum(map(len, texts))
+    corners = [[60 * k + 5, 10, 60 * k + 55, 60] for k in range(len(texts))]
+    found = boxes if boxes is not None else [(16, "seal", box) for box in corners]
+    tensors = make_tensors([text for seal in texts for text in seal], recognition=recognition, **others)
+    del tensors["text_detection_settings"]
+    return {
+        **tensors,
+        "points": np.array(BENT * count, np.int32).reshape(-1, 2),
+        "offsets": np.arange(count + 1, dtype=np.int32) * len(BENT),
+        "poly_scores": np.linspace(0.5, 1, count, dtype=np.float32),
+        "layout_boxes": np.array([box for _, _, box in found], np.float32).reshape(-1, 4),
+        "layout_class_ids": np.array([class_id for class_id, _, _ in found], np.int32),
+        "layout_labels": _bytes(*(label.encode() for _, label, _ in found)),
+        "layout_scores": np.full(len(found), 0.75, np.float32),
+        "regions": np.array(corners, np.int32).reshape(-1, 4),
+        "region_ids": np.repeat(np.arange(len(texts), dtype=np.int32), [len(seal) for seal in texts]),
+        "layout_detection_settings": _bytes(json.dumps({**LAYOUT, **(layout or {})}).encode()),
+        "seal_text_detection_settings": _bytes(json.dumps({**SEAL_DETECTION, **(detection or {})}).encode()),
+    }
+
+
+@pytest.fixture
+def seal_tensors() -> Callable[..., dict[str, np.ndarray]]:
+    """`make_seal_tensors`."""
+    return make_seal_tensors
 
 
 @pytest.fixture
@@ -117,9 +179,11 @@ def pipeline() -> Iterator[Callable[..., tuple[Pipeline, MockTransport]]]:
     """Makes pipelines on mock transports; closes them in the end."""
     made = []
 
-    def make(answer: Callable[[Sent], dict[str, np.ndarray]] = echo, **options: Any) -> tuple[Pipeline, MockTransport]:
+    def make(
+        answer: Callable[[Sent], dict[str, np.ndarray]] = echo, name: str = "OCR", **options: Any
+    ) -> tuple[Pipeline, MockTransport]:
         transport = MockTransport(answer)
-        made.append(Pipeline(find_pipeline("OCR"), transport, **{"retry": NO_RETRIES, **options}))
+        made.append(Pipeline(find_pipeline(name), transport, **{"retry": NO_RETRIES, **options}))
         return made[-1], transport
 
     yield make

@@ -1,6 +1,7 @@
 """`paddlex-triton predict`."""
 
 import json
+import re
 import warnings
 
 import cv2
@@ -20,7 +21,7 @@ from paddlex_triton.client.exceptions import (
     UnsupportedError,
 )
 from paddlex_triton.client.transports.mock import MockTransport
-from paddlex_triton.params import OCRParams
+from paddlex_triton.params import OCRParams, SealRecognitionParams
 from paddlex_triton.pipelines import find_pipeline
 from paddlex_triton.version import __version__
 
@@ -33,8 +34,12 @@ def image(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, tensors):
+def run(monkeypatch, tensors, seal_tensors):
     """Runs a command line on a mock transport."""
+
+    def read(request):
+        return tensors(["文字"]) if request.model == "ocr" else seal_tensors([["文字"]])
+
     made = {}
 
     def create(name, **arguments):
@@ -49,7 +54,7 @@ def run(monkeypatch, tensors):
 
     monkeypatch.setattr(pipeline_module, "create_pipeline", create)
 
-    def invoke(*arguments, answer=lambda request: tensors(["文字"])):
+    def invoke(*arguments, answer=read):
         made["transport"] = MockTransport(answer)
         result = CliRunner().invoke(cli.app, paddlex_spelling([str(argument) for argument in arguments]))
         sent = [json.loads(request.inputs["params"][0]) for request in made["transport"].sent]
@@ -121,12 +126,59 @@ def test_parameters_in_paddlex_forms(run, image):
     ]
 
 
-def test_every_parameter_is_in_the_help(run):
-    result, _, _ = run("predict", "OCR", "--help")
+@pytest.mark.parametrize(("pipeline", "schema"), [("OCR", OCRParams), ("seal_recognition", SealRecognitionParams)])
+def test_every_parameter_is_in_the_help(run, pipeline, schema):
+    result, _, _ = run("predict", pipeline, "--help")
     plain = " ".join(result.output.replace("│", " ").split())
-    for name, field in OCRParams.model_fields.items():
+    for name, field in schema.model_fields.items():
         assert f"--{name}"[:24] in plain
         assert str(field.description).split()[0] in plain
+
+
+@pytest.mark.parametrize("prefix", [["predict", "seal_recognition"], ["--pipeline", "seal_recognition"]])
+def test_seals(run, image, tmp_path, prefix):
+    result, sent, arguments = run(*prefix, "--input", image, "--save_path", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"{{'res': {{'input_path': '{image}', 'model_settings': ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "page_layout_det_res.png",
+        "page_res.json",
+        "page_seal_res_region1.png",
+    ]
+    assert sent == [{}]
+    assert (arguments["preset"], arguments["models"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("layout_threshold", "0.4", 0.4),
+        ("layout_threshold", '{"16": 0.5}', {"16": 0.5}),
+        ("layout_threshold", "{16: 0.5}", {"16": 0.5}),
+        ("layout_unclip_ratio", "1.2", 1.2),
+        ("layout_unclip_ratio", "[1.1, 1.2]", [1.1, 1.2]),
+        ("layout_unclip_ratio", "(1.1, 1.2)", [1.1, 1.2]),
+        ("layout_unclip_ratio", '{"16": [1.1, 1.2], "2": 1.5}', {"16": [1.1, 1.2], "2": 1.5}),
+        ("layout_nms", "False", False),
+        ("layout_nms", "1", True),
+        ("layout_merge_bboxes_mode", "small", "small"),
+        ("layout_merge_bboxes_mode", "'small'", "small"),
+        ("layout_merge_bboxes_mode", '{"16": "union"}', {"16": "union"}),
+    ],
+)
+def test_parameters_of_several_forms(run, image, name, text, value):
+    result, sent, _ = run("predict", "seal_recognition", "--input", image, f"--{name}", text)
+    assert result.exit_code == 0, result.output
+    assert sent == [{name: value}]
+
+
+def test_networks_of_the_embedded_server(run, image):
+    chosen = "--preset nopp-lightweight --model layout_detection=PP-DocLayout-S --model text_recognition=x=y"
+    result, _, arguments = run("predict", "seal_recognition", image, *chosen.split())
+    assert result.exit_code == 0, result.output
+    assert arguments["preset"] == "nopp-lightweight"
+    assert arguments["models"] == {"layout_detection": "PP-DocLayout-S", "text_recognition": "x=y"}
+    assert run("predict", "OCR", image, "--model", "text_recognition=")[2]["models"] == {"text_recognition": ""}
 
 
 def test_where_to_send_it(run, image):
@@ -223,7 +275,14 @@ def test_a_folder_that_cannot_be_written(run, image, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["predict", "OCR"], ["predict", "nothing"], ["predict", "OCR", "--nonsense", "1"]]
+    "arguments",
+    [
+        ["predict", "OCR"],
+        ["predict", "nothing"],
+        ["predict", "OCR", "--nonsense", "1"],
+        ["predict", "OCR", "page.png", "--model", "text_recognition"],
+        ["predict", "OCR", "page.png", "--model", "=x"],
+    ],
 )
 def test_wrong_usage(run, arguments):
     result, sent, _ = run(*arguments)
@@ -247,12 +306,35 @@ def test_the_prepared_page_is_fetched_for_the_picture(run, image, tmp_path):
         ("text_det_thresh", "none", None),
         ("text_det_limit_type", "736", "736"),
         ("text_det_limit_side_len", "7e2x", "7e2x"),
+        ("text_det_thresh", "__import__('os')", "__import__('os')"),
+        ("text_det_thresh", "(" * 10_000, "(" * 10_000),
     ],
 )
 def test_values(name, text, value):
     found = options.parse_option(OCRParams, name, text)
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "metavar", "says"),
+    [
+        ("layout_threshold", "FLOAT|JSON", "dropped.* Allowed: a number from 0 to 1, or an object .* Default: 0.5."),
+        ("layout_unclip_ratio", "FLOAT|JSON", "Allowed: a factor above 0 and up to 10, a pair .* Default: 1.0."),
+        (
+            "layout_merge_bboxes_mode",
+            "TEXT|JSON",
+            "Allowed: 'large', 'small', 'union', or an object .* Default: large.",
+        ),
+        ("layout_nms", "True|False", "Default: True."),
+        ("seal_det_limit_side_len", "INT", "At least 1 and at most 8000. Default: 736."),
+        ("seal_det_limit_type", "TEXT", "One of 'min', 'max', 'resize_long'. Default: min."),
+    ],
+)
+def test_help_of_parameters(name, metavar, says):
+    field = SealRecognitionParams.model_fields[name]
+    assert options.option_metavar(field) == metavar
+    assert re.search(f"{says}$", options.option_help(field))
 
 
 def test_main_ends_with_the_exit_code(capsys):

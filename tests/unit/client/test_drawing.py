@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from paddlex_triton.client.results import fonts
+from paddlex_triton.client.results import drawing, fonts
 from paddlex_triton.client.results.drawing import draw_text_lines
 from paddlex_triton.client.results.fonts import FontFace, find_font
 
@@ -75,8 +75,19 @@ def test_the_text_turns_with_the_box():
     ],
 )
 @pytest.mark.parametrize("text", ["", "a", "12345678901234567890", "vertical"])
-def test_odd_boxes_do_not_crash(box, text):
+@pytest.mark.parametrize("limit", [0, 120 * 200])
+def test_odd_boxes_do_not_crash(monkeypatch, box, text, limit):
+    monkeypatch.setattr(drawing, "_WHOLE_CANVAS_PIXELS", limit)
     assert draw_text_lines(PAGE, [np.array(box)], [text]).size == (400, 120)
+
+
+def test_many_lines_are_drawn_around_their_boxes_only(monkeypatch):
+    boxes = [BOX, BOX + np.array([10, 50], np.int16)]
+    exact = np.array(draw_text_lines(PAGE, boxes, ["Triton", "server"])).astype(int)
+    monkeypatch.setattr(drawing, "_WHOLE_CANVAS_PIXELS", 2 * 120 * 200 - 1)
+    around = np.array(draw_text_lines(PAGE, boxes, ["Triton", "server"])).astype(int)
+    # Where a pixel lies between two of the text's, either may be taken.
+    assert (exact != around).any(axis=2).sum() <= 20
 
 
 def test_a_missing_font_is_said_once_and_does_not_crash():

@@ -22,8 +22,9 @@ class FakeServer:
     made: list["FakeServer"] = []  # noqa: RUF012
     refusal: Exception | None = None
 
-    def __init__(self, pipelines, log_file):
-        self.pipelines, self.log_file, self.pid = list(pipelines), log_file, None
+    def __init__(self, pipelines, *, presets, models, log_file):
+        self.pipelines, self.presets, self.models = list(pipelines), presets, models
+        self.log_file, self.pid = log_file, None
         self.grpc_url, self.http_url = "127.0.0.1:18001", "http://127.0.0.1:18000"
         FakeServer.made.append(self)
 
@@ -69,7 +70,7 @@ def test_otherwise_one_is_started_and_said_to_be(caplog, protocol, expected):
     found = find_server(OCR, None, protocol)
     (server,) = FakeServer.made
     assert str(found.endpoint) == expected
-    assert (server.pipelines, server.pid) == (["OCR"], 1)
+    assert (server.pipelines, server.presets, server.models, server.pid) == (["OCR"], {}, {}, 1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "starting the embedded one" in caplog.text
     assert server.log_file.parent.is_dir()
@@ -86,6 +87,44 @@ def test_one_process_shares_one_server():
     assert server.pid == 1
     second.close()
     assert server.pid is None
+
+
+def test_a_server_for_each_choice_of_networks():
+    choices = [
+        {},
+        {"preset": "nopp"},
+        {"preset": "seal_recognition-nopp"},
+        {"preset": "nopp-nolayout"},
+        {"models": {"layout_detection": "PP-DocLayout-S"}},
+        {"models": {"layout_detection": "PP-DocLayout-S"}, "preset": "nopp"},
+        {"models": {"layout_detection": "PP-DocLayout-S"}, "preset": "nopp-lightweight"},
+        {"models": {}},
+    ]
+    pipelines = [create_pipeline("seal_recognition", **choice) for choice in choices]
+    assert [(server.presets, server.models) for server in FakeServer.made] == [
+        ({}, {}),
+        ({"seal_recognition": "nopp-nolayout"}, {}),
+        ({}, {"layout_detection": "PP-DocLayout-S"}),
+        ({"seal_recognition": "nopp-lightweight"}, {"layout_detection": "PP-DocLayout-S"}),
+    ]
+    assert {tuple(server.pipelines) for server in FakeServer.made} == {("seal_recognition",)}
+    for pipeline in pipelines:
+        pipeline.close()
+    assert {server.pid for server in FakeServer.made} == {None}
+
+
+def test_pipelines_have_servers_of_their_own():
+    with create_pipeline("OCR"), create_pipeline("seal_recognition"):
+        assert [server.pipelines for server in FakeServer.made] == [["OCR"], ["seal_recognition"]]
+
+
+def test_single_networks_are_had_from_an_embedded_server_only(monkeypatch, caplog):
+    monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: True)
+    create_pipeline("seal_recognition", preset="nopp").close()
+    assert FakeServer.made == []
+    create_pipeline("seal_recognition", models={"layout_detection": "PP-DocLayout-S"}).close()
+    assert len(FakeServer.made) == 1
+    assert "seal_recognition with layout_detection=PP-DocLayout-S" in caplog.text
 
 
 def test_a_server_that_died_is_started_again():

@@ -150,8 +150,31 @@ def test_page_preparation(tensors, page):
     with pytest.raises(UnsupportedError, match="return_preprocessed_img=True"):
         _ = result.img
     answer["preprocessed_img"] = np.zeros((200, 120, 3), np.uint8)
-    assert OCRResult.from_tensors(answer, page).img["ocr_res_img"].size == (240, 200)
+    pictures = OCRResult.from_tensors(answer, page).img
+    assert {name: picture.size for name, picture in pictures.items()} == {
+        "ocr_res_img": (240, 200),
+        "preprocessed_img": (440, 225),
+    }
     assert "preprocessed_img" in OCRResult.outputs_for({"return_preprocessed_img": True})
+
+
+@pytest.mark.parametrize(
+    ("turned", "flattened", "angle", "middle"),
+    [(True, False, 90, 90), (False, True, -1, 200), (True, True, 180, 255), (True, True, 0, 200)],
+)
+def test_picture_of_page_preparation(tensors, turned, flattened, angle, middle):
+    original = np.full((120, 200, 3), 200, np.uint8)
+    original[:40] = 255
+    page = Page(cv2.imencode(".png", original)[1].tobytes())
+    used = {"use_doc_orientation_classify": turned, "use_doc_unwarping": flattened}
+    answer = tensors(["a"], angle=angle, preparation=used)
+    answer["preprocessed_img"] = np.full((120, 200, 3), 90, np.uint8)
+    picture = np.asarray(OCRResult.from_tensors(answer, page).img["preprocessed_img"])
+    assert picture.shape == (145, 600, 3)
+    # The page as it was sent, turned (whose lower part is looked at) and prepared.
+    assert [int(picture[110, x].min()) for x in (100, 300, 500)] == [200, middle, 90]
+    captions = picture[120:]
+    assert (captions.min(axis=2) < 100).any()
 
 
 def test_settings_are_beside_the_json(tensors, page):

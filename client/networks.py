@@ -1,0 +1,73 @@
+"""Which networks a caller wants a pipeline to run on: one of PaddleX's presets, and single networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
+from paddlex_triton.pipelines import PipelineSpec, find_preset, preset_switches
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What the embedded server is to be started with; equal choices share a server.
+
+    Attributes:
+        preset: a preset's short name, None for the pipeline's default one.
+        models: pairs of a role and the network in its place, sorted by role; an empty name leaves the step off.
+    """
+
+    preset: str | None = None
+    models: tuple[tuple[str, str], ...] = ()
+
+    def default_params(self, spec: PipelineSpec) -> dict[str, bool]:
+        """Parameters that follow from the choice: steps that have a network are on, those that have none are off."""
+        switches = preset_switches(spec, self.preset) if self.preset else {}
+        for role, name in self.models:
+            if switch := spec.roles[role].switch:
+                switches[switch] = bool(name)
+        return switches
+
+
+def choose_networks(
+    spec: PipelineSpec, preset: str | None, models: Mapping[str, str] | None, url: str | None
+) -> Networks:
+    """Check what a caller chose.
+
+    Args:
+        spec: the pipeline.
+        preset: one of its presets, also in PaddleX's long form, `seal_recognition-nopp`.
+        models: role -> network.
+        url: the server, if the caller named one.
+
+    Raises:
+        UnsupportedError: there is no such preset, or it has a step that is not served yet.
+        InvalidParameterError: `preset` is no name, `models` names a role that the pipeline has not, or comes with a
+            `url`.
+    """
+    if preset is not None:
+        if not isinstance(preset, str) or not preset:
+            raise InvalidParameterError(f"preset is {preset!r}; known: {', '.join(spec.presets)}")
+        try:
+            find_preset(spec, preset)
+        except KeyError as error:
+            raise UnsupportedError(str(error.args[0])) from None
+        preset = preset.removeprefix(f"{spec.name}-")
+    return Networks(preset, _check_models(spec, models, url) if models is not None else ())
+
+
+def _check_models(spec: PipelineSpec, models: Mapping[str, str], url: str | None) -> tuple[tuple[str, str], ...]:
+    if not isinstance(models, Mapping) or not all(isinstance(name, str) for pair in models.items() for name in pair):
+        raise InvalidParameterError(f"models is {models!r}; it must map roles to names of networks")
+    if unknown := [role for role in models if role not in spec.roles]:
+        raise InvalidParameterError(
+            f"models names {', '.join(unknown)}; pipeline {spec.name} has the roles {', '.join(spec.roles)}"
+        )
+    if needed := [role for role, name in models.items() if not name and spec.roles[role].switch is None]:
+        raise InvalidParameterError(f"pipeline {spec.name} cannot do without a network for {', '.join(needed)}")
+    if models and url is not None:
+        raise InvalidParameterError(
+            f"models is for the embedded server; which networks answer at {url} was decided where it was started"
+        )
+    return tuple(sorted(models.items()))
