@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.network import FILE_NAME, NetworkInfo
-from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+from paddlex_triton.pipelines import PipelineSpec
 from paddlex_triton.server.errors import AssemblyError
-from paddlex_triton.server.model_config import networks_of, read_config, steps_of
+from paddlex_triton.server.model_config import read_config, set_networks, steps_of
+from paddlex_triton.server.selection import Selection, select
 from paddlex_triton.version import __version__
 
 Flavour = Literal["cpu", "gpu", "tensorrt", "openvino"]
@@ -41,14 +42,16 @@ class Assembly:
     modules: tuple[str, ...]
     networks: dict[str, str] = field(default_factory=dict)
     """name -> sha256"""
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """pipelines that nobody named and that cannot be served -> their missing networks"""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A model to be linked: its folder, the configuration to use, files to lay beside it."""
+    """A model to be linked: its folder, the text of its configuration, files to lay beside it."""
 
     folder: Path
-    config: Path
+    config: str
     extra: tuple[tuple[str, Path], ...] = ()
 
 
@@ -56,6 +59,8 @@ def assemble(
     directory: Path,
     *,
     pipelines: Sequence[str] = (),
+    presets: Mapping[str, str] | None = None,
+    models: Mapping[str, str] | None = None,
     flavour: Flavour = DEFAULT_FLAVOUR,
     networks: Sequence[Path] = (),
     copy: bool = False,
@@ -64,17 +69,26 @@ def assemble(
 
     Args:
         directory: created, or replaced if an earlier call made it.
-        pipelines: PaddleX's names; all known ones if empty.
+        pipelines: PaddleX's names; if empty, all those whose networks are there.
+        presets: pipeline -> one of PaddleX's presets, where it is not the default one.
+        models: role -> network, instead of the presets'; an empty name leaves an optional step off.
         flavour: which configuration every module and network gets.
         networks: folders to look for networks in, before the default one.
         copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
 
     Raises:
-        AssemblyError: an unknown pipeline or flavour, a network or flavour file that is missing (with the command
-            that makes it), or a directory that is in the way.
+        AssemblyError: an unknown pipeline, preset, role or flavour, a network or flavour file that is missing (with
+            the command that makes it), or a directory that is in the way.
     """
-    specs = _find_specs(pipelines)
-    sources, assembly = _collect(directory, specs, flavour, [*networks, paths.networks_repository()])
+    if flavour not in FLAVOURS:
+        raise AssemblyError(f"unknown flavour {flavour!r}; known: {', '.join(FLAVOURS)}")
+    repositories = [*networks, paths.networks_repository()]
+    selection = select(pipelines, presets, models)
+    left_out = {} if pipelines else _incomplete(selection, repositories)
+    if 0 < len(left_out) < len(selection.specs):
+        selection = selection.without(left_out)
+    sources, assembly = _collect(directory, selection, flavour, repositories)
+    assembly = replace(assembly, left_out=left_out)
     _refuse_foreign(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
@@ -91,64 +105,63 @@ def assemble(
     return assembly
 
 
-def _find_specs(pipelines: Sequence[str]) -> list[PipelineSpec]:
-    try:
-        return [find_pipeline(name) for name in dict.fromkeys(pipelines)] or list(PIPELINES.values())
-    except KeyError as error:
-        raise AssemblyError(error.args[0]) from None
-
-
 def _collect(
-    directory: Path, specs: Sequence[PipelineSpec], flavour: Flavour, repositories: Sequence[Path]
+    directory: Path, selection: Selection, flavour: Flavour, repositories: Sequence[Path]
 ) -> tuple[dict[str, _Source], Assembly]:
-    if flavour not in FLAVOURS:
-        raise AssemblyError(f"unknown flavour {flavour!r}; known: {', '.join(FLAVOURS)}")
-    ensembles = {spec.ensemble: _ensemble_source(spec) for spec in specs}
-    names = dict.fromkeys(step for source in ensembles.values() for step in steps_of(read_config(source.config)))
-    modules = {name: _module_folder(name) for name in names}
-    configs = {name: _flavour_file(folder, flavour) for name, folder in modules.items()}
-    called = {name: networks_of(read_config(config)) for name, config in configs.items()}
-    needed = dict.fromkeys(network for roles in called.values() for network in roles.values())
-    found = _find_networks(needed, repositories)
+    ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
+    modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
+    found = _find_networks(selection.names(), repositories)
     sources: dict[str, _Source] = dict(ensembles)
-    for name, folder in modules.items():
-        extra = tuple((f"{network}.{FILE_NAME}", found[network] / FILE_NAME) for network in called[name].values())
-        sources[name] = _Source(folder, configs[name], extra)
+    for name in modules:
+        sources[name] = _module_source(name, flavour, selection.of_module(name), found)
     for name, folder in found.items():
-        sources[name] = _Source(folder, _flavour_file(folder, flavour), ((FILE_NAME, folder / FILE_NAME),))
+        config = _flavour_file(folder, flavour).read_text(encoding="utf-8")
+        sources[name] = _Source(folder, config, ((FILE_NAME, folder / FILE_NAME),))
     sums = {name: _sha256(folder) for name, folder in found.items()}
-    assembly = Assembly(directory, flavour, tuple(s.name for s in specs), tuple(ensembles), tuple(modules), sums)
-    return sources, assembly
+    names = tuple(spec.name for spec in selection.specs)
+    return sources, Assembly(directory, flavour, names, tuple(ensembles), tuple(modules), sums)
 
 
 def _ensemble_source(spec: PipelineSpec) -> _Source:
     folder = paths.ensembles_repository() / spec.ensemble
-    return _Source(folder, folder / "config.pbtxt")
+    path = folder / "config.pbtxt"
+    if tuple(steps_of(read_config(path))) != spec.modules:
+        raise AssemblyError(f"{path}: its steps are not those of pipeline {spec.name}: {', '.join(spec.modules)}")
+    return _Source(folder, path.read_text(encoding="utf-8"))
 
 
-def _module_folder(name: str) -> Path:
+def _module_source(name: str, flavour: Flavour, networks: Mapping[str, str], found: Mapping[str, Path]) -> _Source:
+    """A module with its networks put into its configuration and their descriptions laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
-    return folder
+    config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
+    called = dict.fromkeys(network for network in networks.values() if network)
+    extra = tuple((f"{network}.{FILE_NAME}", found[network] / FILE_NAME) for network in called)
+    return _Source(folder, config, extra)
 
 
 def _find_networks(names: Iterable[str], repositories: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    missing: list[str] = []
-    for name in names:
-        folders = (repository / name for repository in repositories)
-        folder = next((folder for folder in folders if (folder / FILE_NAME).is_file()), None)
-        if folder is None:
-            missing.append(name)
-        else:
-            found[name] = folder
-    if missing:
+    found = {name: _find_network(name, repositories) for name in names}
+    if missing := [name for name, folder in found.items() if folder is None]:
         raise AssemblyError(
             f"not exported: {', '.join(missing)} (looked in {', '.join(str(path) for path in repositories)}). "
             f"Run: {export_command_for(*missing)}"
         )
-    return found
+    return {name: folder for name, folder in found.items() if folder is not None}
+
+
+def _find_network(name: str, repositories: Sequence[Path]) -> Path | None:
+    folders = (repository / name for repository in repositories)
+    return next((folder for folder in folders if (folder / FILE_NAME).is_file()), None)
+
+
+def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    missing = {
+        pipeline: tuple(name for name in roles.values() if _find_network(name, repositories) is None)
+        for pipeline, roles in selection.networks.items()
+    }
+    return {pipeline: names for pipeline, names in missing.items() if names}
 
 
 def _flavour_file(folder: Path, flavour: Flavour) -> Path:
@@ -177,7 +190,7 @@ def _refuse_foreign(directory: Path) -> None:
 
 def _place(target: Path, source: _Source, *, copy: bool) -> None:
     target.mkdir()
-    shutil.copyfile(source.config, target / "config.pbtxt")
+    (target / "config.pbtxt").write_text(source.config, encoding="utf-8")
     for name, path in source.extra:
         shutil.copyfile(path, target / name)
     for version in sorted(source.folder.iterdir()):

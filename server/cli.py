@@ -12,14 +12,25 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.assemble import DEFAULT_FLAVOUR, FLAVOURS, Assembly, Flavour, assemble
 from paddlex_triton.server.errors import ServerError
+from paddlex_triton.server.selection import models_of, presets_of
 
-_PIPELINE_HELP = f"Pipeline to load; may be repeated. Known: {', '.join(PIPELINES)}. All, if none is given."
+_PIPELINE_HELP = (
+    f"Pipeline to load; may be repeated. Known: {', '.join(PIPELINES)}. Without, all whose networks are exported."
+)
+_PRESET_HELP = "One of PaddleX's presets, such as nopp-lightweight, or PIPELINE=PRESET; may be repeated."
+_MODEL_HELP = (
+    "A network in a step's place, ROLE=NETWORK, such as layout_detection=PP-DocLayout-S; ROLE= leaves an optional "
+    "step off. May be repeated."
+)
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
+Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
+Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="ROLE=NETWORK")]
 Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
 FlavourOption = Annotated[str, typer.Option("--flavour", help=f"Configuration flavour: {', '.join(FLAVOURS)}.")]
 
@@ -33,6 +44,8 @@ def register(app: typer.Typer) -> None:
 def assemble_command(
     directory: Annotated[Path, typer.Argument(help="Directory to write; replaced if it was assembled before.")],
     pipeline: Pipelines = None,
+    preset: Presets = None,
+    model: Models = None,
     flavour: FlavourOption = DEFAULT_FLAVOUR,
     networks: Networks = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy code and weights instead of linking them.")] = False,
@@ -40,13 +53,23 @@ def assemble_command(
     """Put together the directory that Triton serves."""
     with _refusals():
         assembly = assemble(
-            directory, pipelines=pipeline or [], flavour=_flavour(flavour), networks=networks or [], copy=copy
+            directory,
+            pipelines=pipeline or [],
+            presets=presets_of(pipeline or [], preset or []),
+            models=models_of(model or []),
+            flavour=_flavour(flavour),
+            networks=networks or [],
+            copy=copy,
         )
-    Console().print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
+    console = Console()
+    console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
+    _say_left_out(console, assembly)
 
 
 def serve_command(
     pipeline: Pipelines = None,
+    preset: Presets = None,
+    model: Models = None,
     http_port: Annotated[int, typer.Option(help="Port for HTTP.")] = 8000,
     grpc_port: Annotated[int, typer.Option(help="Port for gRPC.")] = 8001,
     metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics.")] = 8002,
@@ -63,6 +86,8 @@ def serve_command(
     with _refusals():
         server = EmbeddedServer(
             pipeline or [],
+            presets=presets_of(pipeline or [], preset or []),
+            models=models_of(model or []),
             directory=directory,
             networks=networks or [],
             flavour=_flavour(flavour),
@@ -77,6 +102,8 @@ def serve_command(
             server.start()
             what = _summary(server.assembly) if server.assembly else str(directory)
             console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
+            if server.assembly:
+                _say_left_out(console, server.assembly)
             console.print(f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}")
             console.print("  Ctrl-C stops the server.")
             status = server.wait()
@@ -101,6 +128,12 @@ def _flavour(name: str) -> Flavour:
 def _summary(assembly: Assembly) -> str:
     networks = ", ".join(assembly.networks)
     return f"{', '.join(assembly.pipelines)} ({assembly.flavour}) as {', '.join(assembly.ensembles)}, with {networks}"
+
+
+def _say_left_out(console: Console, assembly: Assembly) -> None:
+    for pipeline, missing in assembly.left_out.items():
+        text = f"  {pipeline} is left out: not exported are {', '.join(missing)}. Run: {export_command_for(*missing)}"
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 # Assembles the directory to serve, then becomes tritonserver. Arguments are added to its command line.
 #
 #   PADDLEX_TRITON_PIPELINES   pipelines to load, separated by commas or spaces         OCR
+#   PADDLEX_TRITON_PRESETS     presets, PRESET or PIPELINE=PRESET, separated likewise   PaddleX's
+#   PADDLEX_TRITON_MODEL_NAMES single networks instead, ROLE=NETWORK, separated likewise
 #   PADDLEX_TRITON_FLAVOUR     configuration flavour: cpu, gpu, ...                     cpu
 #   PADDLEX_TRITON_NETWORKS    folder with the exported networks, may be read-only      /networks
 #   PADDLEX_TRITON_MODELS      directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
@@ -15,11 +17,18 @@ models=${PADDLEX_TRITON_MODELS:-/var/lib/paddlex-triton/models}
 shm_start=${PADDLEX_TRITON_SHM_START:-16777216}
 shm_growth=${PADDLEX_TRITON_SHM_GROWTH:-16777216}
 
-read -r -a pipelines <<<"$(tr ',\n' '  ' <<<"${PADDLEX_TRITON_PIPELINES:-OCR}")"
 options=()
-for pipeline in "${pipelines[@]}"; do
-  options+=(--pipeline "$pipeline")
-done
+# add OPTION LIST: the option once for every entry of a list.
+add() {
+  local entry entries
+  read -r -a entries <<<"$(tr ',\n' '  ' <<<"$2")"
+  for entry in "${entries[@]}"; do
+    options+=("$1" "$entry")
+  done
+}
+add --pipeline "${PADDLEX_TRITON_PIPELINES:-OCR}"
+add --preset "${PADDLEX_TRITON_PRESETS:-}"
+add --model "${PADDLEX_TRITON_MODEL_NAMES:-}"
 
 # Ends the container, with the export command to run, if a network is missing.
 paddlex-triton assemble "${options[@]}" --flavour "${PADDLEX_TRITON_FLAVOUR:-cpu}" --networks "$networks" "$models"

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,8 @@ class EmbeddedServer:
         self,
         pipelines: Sequence[str] = (),
         *,
+        presets: Mapping[str, str] | None = None,
+        models: Mapping[str, str] | None = None,
         directory: Path | None = None,
         networks: Sequence[Path] = (),
         flavour: Flavour = DEFAULT_FLAVOUR,
@@ -61,7 +63,9 @@ class EmbeddedServer:
         """Prepare a server; nothing runs before `start`.
 
         Args:
-            pipelines: PaddleX's names of the pipelines to load; all known ones if empty.
+            pipelines: PaddleX's names of the pipelines to load; if empty, all those whose networks are there.
+            presets: pipeline -> one of PaddleX's presets, where it is not the default one.
+            models: role -> network, instead of the presets'; an empty name leaves an optional step off.
             directory: an assembled directory to serve as it is; assembled in a temporary folder if None.
             networks: folders to look for networks in.
             flavour: configuration flavour of modules and networks.
@@ -72,6 +76,8 @@ class EmbeddedServer:
             start_timeout_s: how long to wait for readiness.
         """
         self._pipelines = tuple(pipelines)
+        self._presets = dict(presets or {})
+        self._models = dict(models or {})
         self._directory = directory
         self._networks = tuple(networks)
         self._flavour: Flavour = flavour
@@ -174,7 +180,12 @@ class EmbeddedServer:
     def _launch(self, runtime: Path) -> None:
         if self._directory is None:
             self.assembly = assemble(
-                runtime / "models", pipelines=self._pipelines, flavour=self._flavour, networks=self._networks
+                runtime / "models",
+                pipelines=self._pipelines,
+                presets=self._presets,
+                models=self._models,
+                flavour=self._flavour,
+                networks=self._networks,
             )
         backends = runtime / "backends"
         backends.mkdir()

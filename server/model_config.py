@@ -1,12 +1,17 @@
-"""Reading Triton model configurations (config.pbtxt) without a server."""
+"""Reading Triton model configurations (config.pbtxt) without a server, and putting networks into them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from paddlex_triton.network import networks_by_role
 from paddlex_triton.server.errors import AssemblyError
+
+# As the modules' own files write it: key and value in a row.
+_NETWORK_PARAMETER = re.compile(r'(?P<before>key:\s*"(?P<role>\w+)_network"\s*value:?\s*\{\s*string_value:\s*)"[^"]*"')
 
 
 def read_config(path: Path) -> Any:
@@ -38,3 +43,26 @@ def networks_of(config: Any) -> dict[str, str]:
 def steps_of(config: Any) -> list[str]:
     """The models an ensemble chains, in order."""
     return [step.model_name for step in config.ensemble_scheduling.step]
+
+
+def set_networks(text: str, networks: Mapping[str, str]) -> str:
+    """Put networks into a module's configuration; everything else stays as it is, comments too.
+
+    Args:
+        text: of the module's config.pbtxt.
+        networks: parameter without `_network` -> network name; every one that the configuration has and that is not
+            named here becomes empty.
+
+    Raises:
+        AssemblyError: the configuration does not have one of the parameters.
+    """
+    found: set[str] = set()
+
+    def replace(match: re.Match[str]) -> str:
+        found.add(match["role"])
+        return f'{match["before"]}"{networks.get(match["role"], "")}"'
+
+    text = _NETWORK_PARAMETER.sub(replace, text)
+    if missing := [role for role in networks if role not in found]:
+        raise AssemblyError(f"the module's configuration has no parameter {', '.join(missing)}_network")
+    return text

@@ -13,9 +13,10 @@ import os
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ from paddlex_triton.errors import (
     InternalError,
     InvalidParameter,
     ServiceError,
+    Unsupported,
     format_message,
 )
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE, MAX_MESSAGE_CHARACTERS
@@ -44,6 +46,8 @@ from paddlex_triton.version import __version__
 MAX_CALLS_IN_FLIGHT = 8
 # A deadline travels as INT64; a timeout that reaches further (292 years) is as good as none.
 _ENDLESS_NS = 2**63 - 1
+
+T = TypeVar("T")
 
 
 def request_id_of(request: pb_utils.InferenceRequest) -> str:
@@ -63,7 +67,7 @@ class Call:
         self.request_id = request_id_of(request)
         self._tensors = {tensor.name(): tensor for tensor in request.inputs()}
         self.deadline_ns = self._deadline()
-        self.params = parse_params(self.optional_bytes("params"), *module.schemas)
+        self.params = parse_params(self.optional_bytes("params"), *module.schemas_for(self))
 
     def array(self, name: str) -> np.ndarray:
         """A required input, without the batch axis that Triton's batcher may have put in front."""
@@ -130,10 +134,21 @@ class Call:
         """What is left of the caller's timeout, microseconds; 0 if endless, as Triton counts."""
         return max(1, (self.deadline_ns - time.monotonic_ns()) // 1000) if self.deadline_ns else 0
 
+    def network(self, role: str) -> NetworkCaller:
+        """The module's network for a role (`<role>_network` in the configuration).
+
+        Raises:
+            Unsupported: this server has none.
+        """
+        network = self.module.networks.get(role)
+        if network is None:
+            raise Unsupported(f"this server has no network for {role}")
+        return network
+
     async def infer(self, role: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run the module's network for a role (`<role>_network` in the configuration) on one batch."""
+        """Run the module's network for a role on one batch."""
         self.check()
-        return await self.module.networks[role].infer(inputs, self)
+        return await self.network(role).infer(inputs, self)
 
     async def infer_all(
         self, role: str, batches: Sequence[Callable[[], Mapping[str, np.ndarray]]]
@@ -144,23 +159,38 @@ class Call:
             role: which of the module's networks.
             batches: functions without arguments that give the inputs of one call.
         """
+
+        async def run(build: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+            return await self.infer(role, build())
+
+        return await self.run_all([partial(run, build) for build in batches])
+
+    async def run_all(self, jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+        """Run many jobs that call networks, `MAX_CALLS_IN_FLIGHT` at once; after a failure no other is begun.
+
+        Args:
+            jobs: coroutine functions without arguments.
+
+        Returns:
+            What they return, in their order.
+        """
         slots = asyncio.Semaphore(MAX_CALLS_IN_FLIGHT)
         failures: list[Exception] = []
 
-        async def run(build: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        async def run(job: Callable[[], Awaitable[T]]) -> list[T]:
             async with slots:
                 # A call on its way cannot be taken back; those not sent yet are not sent after a failure.
                 if not failures:
                     try:
-                        return await self.infer(role, build())
+                        return [await job()]
                     except Exception as error:
                         failures.append(error)
-                return {}
+                return []
 
-        results = await asyncio.gather(*(run(build) for build in batches))
+        results = await asyncio.gather(*(run(job) for job in jobs))
         if failures:
             raise failures[0]
-        return results
+        return [result for done in results for result in done]
 
     def optional_bytes(self, name: str) -> bytes | None:
         """An optional BYTES [1] input, None if the request does not carry it."""
@@ -209,6 +239,15 @@ class Module:
     def setup(self) -> None:
         """Hook for what a module prepares once."""
 
+    def schemas_for(self, call: Call) -> tuple[type[Params], ...]:
+        """The parameters a request may carry: those of the pipelines that it can belong to.
+
+        Raises:
+            InvalidParameter: another input of the request, which decides that, is wrong.
+        """
+        del call
+        return self.schemas
+
     async def answer(self, call: Call) -> Mapping[str, np.ndarray]:
         """Turn one request into its outputs; BYTES as object arrays of bytes.
 
@@ -217,10 +256,16 @@ class Module:
         """
         raise InternalError("the module has no answer")
 
-    def settings(self, call: Call, **values: Any) -> np.ndarray:
-        """The `settings` output: what this stage used, as JSON."""
+    def settings(self, used: Mapping[str, NetworkCaller] | None = None, **values: Any) -> np.ndarray:
+        """The `settings` output: what this stage used, as JSON.
+
+        Args:
+            used: the networks by role, where they are not all of the module's.
+            **values: parameters as they were used.
+        """
         networks = {
-            role: {"name": network.info.name, "sha256": network.info.sha256} for role, network in self.networks.items()
+            role: {"name": network.info.name, "sha256": network.info.sha256}
+            for role, network in (self.networks if used is None else used).items()
         }
         document = {"stage": self.stage, "version": __version__, **values, "networks": networks}
         return np.array([json.dumps(document, ensure_ascii=False).encode()], dtype=object)

@@ -10,7 +10,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import seal_world
 import tritonclient.grpc as grpcclient
+
+from paddlex_triton.export.api import export_directory
+from paddlex_triton.server.launcher import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -31,16 +35,62 @@ def triton(server):
 @pytest.fixture(scope="session")
 def ask(triton) -> Callable[..., Any]:
     """`ask(image, params)` -> the ensemble's outputs by name."""
+    return asking(triton, "ocr")
 
-    def infer(image: bytes, params: Any = None, *, model: str = "ocr", **options: Any) -> dict[str, np.ndarray]:
+
+@pytest.fixture(scope="session")
+def tiny_networks(networks, tmp_path_factory) -> Path:
+    """A repository with tiny layout networks and a tiny seal text detector, see `seal_world`."""
+    repository = tmp_path_factory.mktemp("tiny") / "networks"
+    for folder in seal_world.write_weights(tmp_path_factory.mktemp("weights")).values():
+        export_directory(folder, into=repository)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def seal_models() -> dict[str, str]:
+    """The networks of the seal pipeline by role: the tiny ones and a real recogniser."""
+    return {
+        "layout_detection": seal_world.LAYOUT,
+        "seal_text_detection": seal_world.DETECTOR,
+        "text_recognition": "PP-OCRv4_mobile_rec",
+    }
+
+
+@pytest.fixture(scope="session")
+def seal_server(tiny_networks, seal_models, tmp_path_factory):
+    """A live Triton with the seal pipeline alone, on tiny networks and a real recogniser."""
+    log = tmp_path_factory.mktemp("triton") / "triton.log"
+    with EmbeddedServer(["seal_recognition"], models=seal_models, networks=[tiny_networks], log_file=log) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def seal_triton(seal_server):
+    """A gRPC client of it."""
+    with grpcclient.InferenceServerClient(seal_server.grpc_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def ask_seal(seal_triton) -> Callable[..., Any]:
+    """`ask_seal(image, params)` -> the ensemble's outputs by name."""
+    return asking(seal_triton, "seal_recognition")
+
+
+def asking(client: grpcclient.InferenceServerClient, ensemble: str) -> Callable[..., Any]:
+    def infer(image: bytes, params: Any = None, *, model: str = ensemble, **options: Any) -> dict[str, np.ndarray]:
         inputs = [bytes_tensor("image", image)]
         if params is not None:
             raw = params if isinstance(params, bytes) else json.dumps(params).encode()
             inputs.append(bytes_tensor("params", raw))
-        result = triton.infer(model, inputs, client_timeout=120, **options)
-        return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
+        return outputs_of(client.infer(model, inputs, client_timeout=120, **options))
 
     return infer
+
+
+def outputs_of(result: Any) -> dict[str, np.ndarray]:
+    return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
 
 
 def bytes_tensor(name: str, value: bytes) -> grpcclient.InferInput:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import seal_world
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
@@ -19,18 +20,24 @@ from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.assemble import assemble
 from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.model_config import networks_of, read_config, set_networks
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 
+LARGE, SMALL = {"text_det_limit_side_len": 736}, {"text_det_limit_side_len": 64}
+
 
 @pytest.fixture(scope="module")
-def client(networks, tmp_path_factory) -> Iterator[grpcclient.InferenceServerClient]:
+def client(networks, tiny_networks, seal_models, tmp_path_factory) -> Iterator[grpcclient.InferenceServerClient]:
     folder = tmp_path_factory.mktemp("batching")
-    assemble(folder / "models", pipelines=["OCR"], networks=[networks])
-    for module in PIPELINES["OCR"].modules:
-        shutil.copy(
-            modules_repository() / module / "configs" / "gpu.pbtxt", folder / "models" / module / "config.pbtxt"
-        )
+    # A layout network of a family that can be batched; the other tests have one that cannot.
+    models = {**seal_models, "layout_detection": seal_world.DENSE_LAYOUT}
+    assembly = assemble(folder / "models", models=models, networks=[networks, tiny_networks])
+    assert assembly.pipelines == tuple(PIPELINES)
+    for module in assembly.modules:
+        config = folder / "models" / module / "config.pbtxt"
+        text = (modules_repository() / module / "configs" / "gpu.pbtxt").read_text()
+        config.write_text(set_networks(text, networks_of(read_config(config))))
     # The recogniser joins calls as it does on a GPU.
     recogniser = folder / "models" / "PP-OCRv4_mobile_rec" / "config.pbtxt"
     recogniser.write_text(recogniser.read_text() + "dynamic_batching { }\n")
@@ -42,15 +49,15 @@ def client(networks, tmp_path_factory) -> Iterator[grpcclient.InferenceServerCli
 
 
 def read(
-    client: grpcclient.InferenceServerClient, image: bytes, limit: int = 736
+    client: grpcclient.InferenceServerClient, image: bytes, params: dict[str, Any], ensemble: str = "ocr"
 ) -> tuple[list[str], list[list[int]]] | ErrorCode:
     """Texts and polygons of a page, or the code it was refused with."""
     tensors = []
-    for name, value in (("image", image), ("params", json.dumps({"text_det_limit_side_len": limit}).encode())):
+    for name, value in (("image", image), ("params", json.dumps(params).encode())):
         tensors.append(grpcclient.InferInput(name, [1], "BYTES"))
         tensors[-1].set_data_from_numpy(np.array([value], dtype=object))
     try:
-        result = client.infer("ocr", tensors, client_timeout=120)
+        result = client.infer(ensemble, tensors, client_timeout=120)
     except InferenceServerException as error:
         message = parse_message(str(error.message()))
         assert message is not None
@@ -65,13 +72,13 @@ def read(
 def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client):
     pages = (PAGE, np.full((200, 300, 3), 255, np.uint8), PAGE[180:420, :700])
     images = [cv2.imencode(".png", page)[1].tobytes() for page in pages] + [b"junk"]
-    alone = [read(client, image) for image in images]
+    alone = [read(client, image, LARGE) for image in images]
     assert [len(answer[0]) if isinstance(answer, tuple) else answer for answer in alone] == [
         11, 0, 5, ErrorCode.INVALID_IMAGE,
     ]  # fmt: skip
     before = client.get_inference_statistics("text_recognition").model_stats[0]
     with ThreadPoolExecutor(16) as pool:
-        together = list(pool.map(lambda index: read(client, images[index % 4]), range(32)))
+        together = list(pool.map(lambda index: read(client, images[index % 4], LARGE), range(32)))
     assert together == alone * 8
     after = client.get_inference_statistics("text_recognition").model_stats[0]
     assert after.inference_count - before.inference_count == 24
@@ -81,14 +88,37 @@ def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client):
 def test_lines_of_different_pages_share_the_recognisers_runs(client):
     # Four lines, so one call of four rows a page: a fuller run can only come from several pages.
     image = cv2.imencode(".png", PAGE[360:490])[1].tobytes()
-    alone = read(client, image, limit=64)
+    alone = read(client, image, SMALL)
     assert isinstance(alone, tuple)
     assert len(alone[0]) == 4
     before = client.get_inference_statistics("PP-OCRv4_mobile_rec").model_stats[0]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda _: read(client, image, limit=64), range(48)))
+        together = list(pool.map(lambda _: read(client, image, SMALL), range(48)))
     assert together == [alone] * 48
     after = client.get_inference_statistics("PP-OCRv4_mobile_rec").model_stats[0]
     rows, runs = after.inference_count - before.inference_count, after.execution_count - before.execution_count
     assert rows == 4 * 48
     assert rows / runs > 6
+
+
+def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client):
+    seals = [(250, 180, 150, "FIRST 12"), (750, 580, 150, "FOURTH 6")]
+    pages = [seal_world.draw_page(1000, 800, seals[:count]) for count in range(3)]
+    images = [cv2.imencode(".png", page)[1].tobytes() for page in pages] + [b"junk"]
+
+    def ask(index: int) -> tuple[list[str], list[list[int]]] | ErrorCode:
+        # Every other page as one region: modules that skip their network share an execution with those that do not.
+        return read(client, images[index % 4], {"use_layout_detection": index % 8 < 4}, "seal_recognition")
+
+    alone = [ask(index) for index in range(8)]
+    assert alone[0] == ([], [])
+    assert alone[3] == alone[7] == ErrorCode.INVALID_IMAGE
+    assert isinstance(alone[2], tuple)
+    assert {"FIRST 12", "FOURTH 6"} <= set(alone[2][0])
+    before = client.get_inference_statistics("seal_text_detection").model_stats[0]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(ask, range(32)))
+    assert together == alone * 4
+    after = client.get_inference_statistics("seal_text_detection").model_stats[0]
+    assert after.inference_count - before.inference_count == 24
+    assert after.execution_count - before.execution_count < 24

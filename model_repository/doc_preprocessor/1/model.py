@@ -31,5 +31,5 @@ class TritonPythonModel(Module):
             "angle": np.array([_ANGLE_OFF], np.int32),
             "preprocessed_img": page if params.return_preprocessed_img else np.empty((0, 0, 3), np.uint8),
             "deadline": np.array([call.deadline_ns], np.int64),
-            "settings": self.settings(call, use_doc_orientation_classify=False, use_doc_unwarping=False),
+            "settings": self.settings(use_doc_orientation_classify=False, use_doc_unwarping=False),
         }

@@ -48,7 +48,6 @@ class TritonPythonModel(Module):
             "poly_scores": np.array([scores[index] for index in order], np.float32),
             "text_type": np.array([b"general"], dtype=object),
             "settings": self.settings(
-                call,
                 text_type="general",
                 limit_side_len=params.text_det_limit_side_len,
                 limit_type=params.text_det_limit_type,

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from paddlex_triton import paths
-from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.pipelines import PIPELINES, find_preset
 from paddlex_triton.server.assemble import MARKER, assemble
 from paddlex_triton.server.errors import AssemblyError
 from paddlex_triton.server.model_config import networks_of, read_config, steps_of
 
 NETWORKS = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
+SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
 MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
+ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
 def write_network(repository: Path, name: str, *, flavours: tuple[str, ...] = ()) -> None:
@@ -47,6 +49,7 @@ def test_everything_the_pipeline_needs_and_nothing_else(repository, tmp_path, pi
     folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
     assert folders == {"ocr", *MODULES, *NETWORKS}
     assert assembly.networks == {name: name for name in NETWORKS}
+    assert assembly.left_out == ({} if pipelines else {"seal_recognition": SEAL_NETWORKS})
     for name in (*MODULES, *NETWORKS):
         version = tmp_path / "models" / name / "1"
         assert version.is_symlink() is not copy
@@ -68,9 +71,102 @@ def test_missing_networks_are_named_with_the_command(repository, tmp_path, missi
     for name in missing:
         (repository / name).rename(tmp_path / name)
     with pytest.raises(AssemblyError) as refused:
-        assemble(tmp_path / "models", networks=[repository])
+        assemble(tmp_path / "models", pipelines=["OCR"], networks=[repository])
     assert f"paddlex-triton export {' '.join(missing)}" in str(refused.value)
     assert not (tmp_path / "models").exists()
+
+
+def test_with_no_pipeline_named_and_none_complete_everything_missing_is_named(repository, tmp_path):
+    (repository / NETWORKS[0]).rename(tmp_path / "elsewhere")
+    with pytest.raises(AssemblyError, match=f"not exported: {', '.join((NETWORKS[0], *SEAL_NETWORKS))}"):
+        assemble(tmp_path / "models", networks=[repository])
+
+
+def networks_in(models: Path, module: str) -> dict[str, str]:
+    return networks_of(read_config(models / module / "config.pbtxt"))
+
+
+@pytest.fixture
+def seals(repository):
+    for name in (*SEAL_NETWORKS, "PP-DocLayout-S", "PP-OCRv4_mobile_seal_det", "mine"):
+        write_network(repository, name)
+    return repository
+
+
+def test_networks_of_the_default_preset(seals, tmp_path):
+    assembly = assemble(tmp_path / "models", pipelines=["seal_recognition"], networks=[seals])
+    assert tuple(assembly.networks) == SEAL_NETWORKS
+    assert networks_in(tmp_path / "models", "layout_detection") == {"layout_detection": "PP-DocLayout-L"}
+    assert networks_in(tmp_path / "models", "text_recognition") == {"seal_text_recognition": "PP-OCRv4_server_rec"}
+    text = (tmp_path / "models" / "text_recognition" / "config.pbtxt").read_text()
+    assert text.startswith("# Polygons on a page to texts.")
+
+
+def test_both_pipelines_share_the_recogniser_s_module(seals, tmp_path):
+    assembly = assemble(tmp_path / "models", networks=[seals])
+    assert assembly.pipelines == ("OCR", "seal_recognition")
+    assert assembly.left_out == {}
+    assert networks_in(tmp_path / "models", "text_recognition") == {
+        "text_recognition": "PP-OCRv4_mobile_rec",
+        "seal_text_recognition": "PP-OCRv4_server_rec",
+    }
+    for name in ("PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"):
+        assert (tmp_path / "models" / "text_recognition" / f"{name}.network.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("presets", "models", "wanted"),
+    [
+        (
+            {"seal_recognition": "nopp-nolayout-lightweight"},
+            {},
+            {"PP-OCRv4_mobile_seal_det", "PP-OCRv4_mobile_rec"},
+        ),
+        ({"seal_recognition": "nopp-lightweightlayout"}, {}, {"PP-DocLayout-S", *SEAL_NETWORKS[1:]}),
+        ({}, {"layout_detection": "mine"}, {"mine", *SEAL_NETWORKS[1:]}),
+        ({}, {"layout_detection": ""}, set(SEAL_NETWORKS[1:])),
+        (
+            {"seal_recognition": "nopp-nolayout"},
+            {"layout_detection": "mine", "text_recognition": "PP-OCRv4_mobile_rec"},
+            {"mine", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec"},
+        ),
+    ],
+)
+def test_presets_and_single_networks(seals, tmp_path, presets, models, wanted):
+    assembly = assemble(
+        tmp_path / "models", pipelines=["seal_recognition"], presets=presets, models=models, networks=[seals]
+    )
+    assert set(assembly.networks) == wanted
+    folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
+    assert folders == {"seal_recognition", *PIPELINES["seal_recognition"].modules, *wanted}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"presets": {"seal_recognition": "x"}}, "no preset 'x'; known: nopp, nopp-nolayout"),
+        ({"presets": {"seal_recognition": "default"}}, "not served yet: doc_orientation_classify"),
+        ({"presets": {"OCR": "PP-OCRv4_mobile"}}, "a preset is given for OCR, which is not among the pipelines"),
+        ({"presets": {"ORC": "nopp"}}, "unknown pipeline 'ORC'"),
+        ({"models": {"layout": "mine"}}, "no step 'layout' takes a network; known: layout_detection, seal_text_det"),
+        ({"models": {"text_recognition": ""}}, "seal_recognition cannot do without a network for text_recognition"),
+        ({"models": {"layout_detection": "nowhere"}}, "not exported: nowhere"),
+    ],
+)
+def test_selections_that_are_refused(seals, tmp_path, options, expected):
+    with pytest.raises(AssemblyError) as refused:
+        assemble(tmp_path / "models", pipelines=["seal_recognition"], networks=[seals], **options)
+    assert expected in str(refused.value)
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
+def test_modules_come_with_the_networks_of_the_default_preset(spec, file):
+    for name, network in find_preset(spec).items():
+        role = spec.roles[name]
+        config = read_config(paths.modules_repository() / role.module / file)
+        assert networks_of(config)[role.parameter] == network
 
 
 def test_missing_flavour_is_named(repository, tmp_path):
@@ -127,7 +223,7 @@ def test_ensembles_chain_the_modules_of_the_pipeline(spec):
     assert tuple(steps_of(config)) == spec.modules
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", ALL_MODULES)
 def test_flavours_of_a_module_agree_on_tensors_and_networks(module):
     folder = paths.modules_repository() / module
     configs = [read_config(folder / "config.pbtxt"), read_config(folder / "configs" / "gpu.pbtxt")]

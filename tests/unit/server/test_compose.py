@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,18 +70,47 @@ def test_gpu_is_reserved_by_the_gpu_service_alone():
     assert "deploy" not in services["triton"]
 
 
-@pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
-def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
-    megabytes = {"doc_preprocessor": 9 * 12, "text_detection": 13 * 12, "text_recognition": 6 * 12 + 120}
+# Megabytes of a request of 12 megapixels, by the formula in the file.
+REQUEST_MB = {
+    "doc_preprocessor": 9 * 12,
+    "text_detection": 13 * 12,
+    "layout_detection": 6 * 12,
+    "seal_text_detection": 13 * 12,
+    "text_recognition": 6 * 12 + 120,
+}
+
+
+def shm_megabytes(pipelines: list[str], flavour: str) -> int:
     needed = 0
-    for module in PIPELINES["OCR"].modules:
+    for module in dict.fromkeys(module for pipeline in pipelines for module in PIPELINES[pipeline].modules):
         folder = paths.modules_repository() / module
         config = read_config(folder / "config.pbtxt" if flavour == "cpu" else folder / "configs" / f"{flavour}.pbtxt")
         instances = sum(group.count for group in config.instance_group)
-        needed += instances * (50 + max(1, config.max_batch_size) * megabytes[module])
+        needed += instances * (50 + max(1, config.max_batch_size) * REQUEST_MB[module])
+    return needed
+
+
+@pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
+def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
     default = compose()["services"][name]["shm_size"].partition(":-")[2].rstrip("}")
     assert default.endswith("gb")
-    assert int(default[:-2]) * 1024 >= needed
+    assert int(default[:-2]) * 1024 >= shm_megabytes(["OCR"], flavour)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "stated"), [("cpu", "1.7 GB, {} takes 1.9 GB and both 2.4 GB"), ("gpu", "7.9, 9.3 and 12 GB")]
+)
+def test_the_sizes_stated_are_those_of_the_formula(flavour, stated):
+    choices = (["OCR"], ["seal_recognition"], ["OCR", "seal_recognition"])
+    gigabytes = [shm_megabytes(pipelines, flavour) / 1000 for pipelines in choices]
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", stated)]
+    assert numbers == pytest.approx(gigabytes, rel=0.03)
+    assert " ".join(stated.replace("{} takes", "seal_recognition").split()) in prose()
+
+
+def prose() -> str:
+    lines = [line.lstrip("# ") for line in COMPOSE.read_text().splitlines() if line.startswith("#")]
+    return " ".join(lines)
 
 
 def test_every_setting_is_described():
@@ -187,9 +217,10 @@ def container(tmp_path):
 @pytest.fixture
 def networks(tmp_path):
     """Folders that look like the exported networks of all modules."""
-    for module in PIPELINES["OCR"].modules:
+    for module in dict.fromkeys(module for spec in PIPELINES.values() for module in spec.modules):
         for name in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
             write_network(tmp_path / "networks" / name)
+    write_network(tmp_path / "networks" / "mine")
 
 
 def write_network(folder: Path) -> None:
@@ -220,6 +251,23 @@ def test_entrypoint_assembles_and_becomes_tritonserver(container, networks, tmp_
         "--backend-config=python,shm-default-byte-size=16777216",
         "--backend-config=python,shm-growth-byte-size=16777216",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({"PADDLEX_TRITON_PRESETS": "nopp-nolayout"}, {"PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec"}),
+        (
+            {"PADDLEX_TRITON_MODEL_NAMES": "layout_detection=mine,text_recognition=PP-OCRv4_mobile_rec"},
+            {"mine", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec"},
+        ),
+    ],
+)
+def test_entrypoint_takes_presets_and_single_networks(container, networks, tmp_path, variables, wanted):
+    result, _ = container(PADDLEX_TRITON_PIPELINES="seal_recognition", **variables)
+    assert result.returncode == 0, result.stderr
+    served = {path.name for path in (tmp_path / "state" / "models").iterdir() if path.is_dir()}
+    assert served == {"seal_recognition", *PIPELINES["seal_recognition"].modules, *wanted}
 
 
 def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):

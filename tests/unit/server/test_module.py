@@ -244,7 +244,7 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
 
 def test_settings_name_the_network(pb_utils, make_module):
     async def answer(self, call):
-        return {"settings": self.settings(call, thresh=0.3)}
+        return {"settings": self.settings(thresh=0.3)}
 
     (response,) = run(make_module(answer), request(pb_utils))
     settings = json.loads(response.array("settings")[0])

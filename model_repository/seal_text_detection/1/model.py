@@ -1,0 +1,93 @@
+"""Module `seal_text_detection`: regions of a page to the outlines of the text lines in them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.ops.db import db_postprocess
+from paddlex_triton.ops.polygons import pack_polygons
+from paddlex_triton.ops.regions import region_views, regions_of_boxes
+from paddlex_triton.ops.seal_crop import readable_polygons
+from paddlex_triton.ops.sorting import sort_polygons
+from paddlex_triton.ops.text_detection import check_regions, resize_for_detection
+from paddlex_triton.params import SealRecognitionParams
+from paddlex_triton.server.module import Call, Module
+
+_ROLE = "seal_text_detection"
+# PaddleX has no parameter for it; its pipeline leaves it at its default.
+_MAX_SIDE_LIMIT = 4000
+# A polygon in pixels of its region, and its score.
+_Line = tuple[np.ndarray, float]
+
+
+class TritonPythonModel(Module):
+    """DB text detection on every seal of a page."""
+
+    stage = "seal_text_detection"
+    schemas = (SealRecognitionParams,)
+
+    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+        """`page` UINT8 [H,W,3] BGR and `boxes` to `regions` and the polygons in them (CSR, px of their region)."""
+        params = call.params
+        assert isinstance(params, SealRecognitionParams)
+        page = call.page("page")
+        limits = {
+            "limit_side_len": params.seal_det_limit_side_len,
+            "limit_type": params.seal_det_limit_type,
+            "max_side_limit": _MAX_SIDE_LIMIT,
+        }
+        try:
+            regions = self._regions(call, page)
+            views = region_views(page, regions)
+        except ValueError as error:
+            raise InvalidParameter(str(error)) from None
+        check_regions([(view.shape[0], view.shape[1]) for view in views], **limits)
+        found = await call.run_all([partial(self._find, call, params, view, limits) for view in views])
+        lines = [(region, *line) for region, of_region in enumerate(found) for line in of_region]
+        kept = readable_polygons([views[region] for region, _, _ in lines], [polygon for _, polygon, _ in lines])
+        lines = [lines[index] for index in kept]
+        points, offsets = pack_polygons([polygon for _, polygon, _ in lines])
+        self.metrics.page(regions=len(views), polygons=len(lines))
+        return {
+            "regions": regions,
+            "points": points,
+            "offsets": offsets,
+            "region_ids": np.array([region for region, _, _ in lines], np.int32),
+            "poly_scores": np.array([score for _, _, score in lines], np.float32),
+            "text_type": np.array([b"seal"], dtype=object),
+            "settings": self.settings(
+                text_type="seal",
+                **limits,
+                thresh=params.seal_det_thresh,
+                box_thresh=params.seal_det_box_thresh,
+                unclip_ratio=params.seal_det_unclip_ratio,
+            ),
+        }
+
+    def _regions(self, call: Call, page: np.ndarray) -> np.ndarray:
+        """The boxes of seals; the whole page where no layout was looked for."""
+        height, width = page.shape[:2]
+        boxes, used = call.optional_array("boxes"), call.optional_array("layout_used")
+        if boxes is None or (used is not None and not used.all()):
+            return np.array([[0, 0, width, height]], np.int32)
+        labels = [bytes(label).decode("utf-8", "replace") for label in call.array("labels")]
+        return regions_of_boxes(boxes, labels, (width, height))
+
+    async def _find(self, call: Call, params: SealRecognitionParams, view: np.ndarray, limits: dict) -> list[_Line]:
+        """The lines of one seal, from top to bottom."""
+        height, width = view.shape[:2]
+        resized = resize_for_detection(view, **limits)
+        prob = (await call.infer(_ROLE, {"x": resized.image[None]}))["prob"][0]
+        polygons, scores = db_postprocess(
+            prob,
+            src_h=height,
+            src_w=width,
+            thresh=params.seal_det_thresh,
+            box_thresh=params.seal_det_box_thresh,
+            unclip_ratio=params.seal_det_unclip_ratio,
+            box_type="poly",
+        )
+        return [(polygons[index], scores[index]) for index in sort_polygons(polygons)]

@@ -1,0 +1,35 @@
+"""Kinds of text that `text_recognition` reads, and what differs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from paddlex_triton.ops.crop import QuadCrops
+from paddlex_triton.ops.seal_crop import PolygonCrops
+from paddlex_triton.params import OCRParams, SealRecognitionParams
+
+
+@dataclass(frozen=True)
+class TextType:
+    """One kind of text.
+
+    Attributes:
+        role: of the module's networks, the one that reads it.
+        schema: the parameters of its pipeline.
+        crops: pages and polygons, one each for a line, to the lines as images.
+        batch_size: lines per call in PaddleX's pipeline files; it decides how far a line is padded, and so its score.
+    """
+
+    role: str
+    schema: type[OCRParams | SealRecognitionParams]
+    crops: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], QuadCrops | PolygonCrops]
+    batch_size: int
+
+
+TEXT_TYPES = {
+    "general": TextType("text_recognition", OCRParams, QuadCrops, 6),
+    "seal": TextType("seal_text_recognition", SealRecognitionParams, PolygonCrops, 1),
+}

@@ -1,0 +1,121 @@
+"""The whole seal pipeline, through a live server and the client, against PaddleX's own results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from paddlex_triton import create_pipeline
+from paddlex_triton.export.api import export_directory
+from paddlex_triton.server.launcher import EmbeddedServer
+
+STANDINS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
+# Weights that are at hand, under the names PaddleX ran them by.
+REAL = {"prototype_seal_layout": "PicoDet-S_layout_3cls", "prototype_seal_det": "PP-OCRv4_mobile_seal_det"}
+REAL_MODELS = {
+    "layout_detection": "PicoDet-S_layout_3cls",
+    "seal_text_detection": "PP-OCRv4_mobile_seal_det",
+    "text_recognition": "PP-OCRv4_mobile_rec",
+}
+OFF = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
+
+
+def assert_same(got: Any, expected: Any, place: str = "res") -> None:
+    """Same keys in the same order, same types, same integers and texts; floats within the tolerances."""
+    assert type(got) is type(expected), place
+    if isinstance(expected, dict):
+        assert list(got) == list(expected), place
+        for key in expected:
+            assert_same(got[key], expected[key], f"{place}.{key}")
+    elif isinstance(expected, list):
+        assert len(got) == len(expected), place
+        for index, (one, other) in enumerate(zip(got, expected, strict=True)):
+            assert_same(one, other, f"{place}[{index}]")
+    elif isinstance(expected, float):
+        tolerance = 1e-3 if "coordinate" in place else 1e-4
+        assert abs(got - expected) <= tolerance, (place, got, expected)
+    else:
+        assert got == expected, place
+
+
+@pytest.fixture(scope="module")
+def standin_server(shared, tmp_path_factory) -> Iterator[EmbeddedServer]:
+    repository = tmp_path_factory.mktemp("standins")
+    for name in STANDINS:
+        export_directory(shared / "reference" / "e2e_standin" / "networks" / name, into=repository, name=name)
+    log = repository.parent / "standins.log"
+    with EmbeddedServer(["seal_recognition"], networks=[repository], log_file=log) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def real_server(shared, networks, tmp_path_factory) -> Iterator[EmbeddedServer]:
+    repository = tmp_path_factory.mktemp("real")
+    for folder, name in REAL.items():
+        export_directory(shared / "models" / folder, into=repository, name=name)
+    log = repository.parent / "real.log"
+    with EmbeddedServer(["seal_recognition"], models=REAL_MODELS, networks=[repository], log_file=log) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["grpc", "http"])
+def standin(request, standin_server) -> Iterator[Any]:
+    url = standin_server.grpc_url if request.param == "grpc" else standin_server.http_url
+    with create_pipeline("seal_recognition", url=url, protocol=request.param) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture(scope="module", params=["grpc", "http"])
+def real(request, real_server) -> Iterator[Any]:
+    url = real_server.grpc_url if request.param == "grpc" else real_server.http_url
+    with create_pipeline("seal_recognition", url=url, protocol=request.param) as pipeline:
+        yield pipeline
+
+
+def load(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_standin_networks_on_a_file(shared, standin):
+    folder = shared / "reference" / "e2e_standin"
+    (result,) = standin.predict(str(folder / "page.png"), **OFF)
+    got = result.json["res"]
+    assert got["input_path"] == str(folder / "page.png")
+    assert_same({**got, "input_path": "page.png"}, load(folder / "e2e_seal_path.json")["res"])
+
+
+def test_standin_networks_without_layout(shared, standin):
+    folder = shared / "reference" / "e2e_standin"
+    page = cv2.imread(str(folder / "page.png"))[40:441, 60:461]
+    (result,) = standin.predict(page, **OFF, use_layout_detection=False)
+    assert_same(result.json["res"], load(folder / "e2e_seal_nopp_nolayout.json")["res"])
+
+
+@pytest.mark.parametrize("name", ["seal_text_det_clean_640", "four_seals"])
+@pytest.mark.parametrize("layout", [True, False])
+def test_real_networks_on_real_seals(shared, real, name, layout):
+    path = shared / "images" / "seal" / f"{name}.png"
+    (result,) = real.predict(str(path), use_layout_detection=layout)
+    stored = load(shared / "reference" / "e2e_real" / f"seal_{name}{'' if layout else '_nolayout'}.json")
+    assert_same({**result.json["res"], "input_path": path.name}, stored)
+
+
+def test_real_networks_on_a_pdf(shared, real):
+    path = shared / "images" / "pdf" / "rapiddoc_han_yinzhang.pdf"
+    results = list(real.predict(str(path)))
+    assert [result["page_index"] for result in results] == [0, 1, 2, 3]
+    for index, result in enumerate(results):
+        stored = load(shared / "reference" / "e2e_real" / f"seal_rapiddoc_han_yinzhang_p{index}.json")
+        assert_same({**result.json["res"], "input_path": stored["input_path"]}, stored)
+
+
+def test_networks_that_answered_are_named(shared, real):
+    (result,) = real.predict(np.full((300, 300, 3), 255, np.uint8))
+    named = {role: network["name"] for stage in result.settings.values() for role, network in stage["networks"].items()}
+    assert named == REAL_MODELS
