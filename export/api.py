@@ -27,7 +27,7 @@ from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.base import Source, Weights, sha256_of
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.wheel import WheelSource
-from paddlex_triton.export.verify import verify
+from paddlex_triton.export.verify import declare_row_sizes, verify
 from paddlex_triton.export.zoo import ZooEntry, find_network, require_sources
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
 from paddlex_triton.version import __version__
@@ -171,6 +171,8 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     try:
         options.progress(f"editing {name}")
         edited = family.edit(source, settings)
+        if family.fixed_rows:
+            declare_row_sizes(family, edited, settings)
         content = edited.SerializeToString(deterministic=True)
         options.progress(f"verifying {name}")
         verification = verify(family, source, content, settings, options.images)

@@ -114,6 +114,28 @@ def verify(
     )
 
 
+def declare_row_sizes(family: NetworkFamily, model: onnx.ModelProto, settings: InferenceSettings) -> None:
+    """Write into a graph how large a row of each output is, for families in which that is the same for every page.
+
+    Triton wants its configuration to say of an output exactly what ONNX Runtime makes out about it; how much that is
+    differs between graphs and versions, unless the graph says it.
+
+    Args:
+        family: knows an input to try.
+        model: the edited graph, changed in place.
+        settings: how the source wants its input.
+
+    Raises:
+        VerificationError: the graph does not run.
+    """
+    case = next(iter(family.cases(settings, ())))
+    answer = _run("edited", case, _session("edited", model.SerializeToString(), optimised=False), case.feeds)
+    for output in model.graph.output:
+        dims = output.type.tensor_type.shape.dim
+        for dim, size in zip(list(dims)[1:], answer[output.name].shape[1:], strict=True):
+            dim.dim_value = size
+
+
 def _run_case(
     family: NetworkFamily,
     case: Case,

@@ -58,6 +58,7 @@ class NetworkFamily(ABC):
 
     name: ClassVar[Family]
     max_batch_size: ClassVar[int]
+    fixed_rows: ClassVar[bool] = False
     edit_tolerance: ClassVar[float]
     runtime_tolerance: ClassVar[float] = 1e-3
     row_tolerance: ClassVar[float]
@@ -158,8 +159,7 @@ class NetworkFamily(ABC):
 
         Args:
             settings: of the source.
-            output_dims: output -> dimensions of a row as they were seen, -1 where they differ. Where ONNX Runtime can
-                work one out, Triton wants the very same in the configuration.
+            output_dims: output -> dimensions of a row as they were seen, -1 where they differ.
         """
         del settings, output_dims
         return {}

@@ -68,6 +68,7 @@ class DenseDetection(Detector):
 
     name: ClassVar[Family] = "dense_detection"
     max_batch_size: ClassVar[int] = 4
+    fixed_rows: ClassVar[bool] = True
     # Measured (a PicoDet of 320 pixels): 0 for one page, 3.4e-7 between one page alone and among others.
     edit_tolerance: ClassVar[float] = 1e-6
     row_tolerance: ClassVar[float] = 1e-5

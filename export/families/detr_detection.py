@@ -32,6 +32,7 @@ class DETRDetection(Detector):
 
     name: ClassVar[Family] = "detr_detection"
     max_batch_size: ClassVar[int] = 4
+    fixed_rows: ClassVar[bool] = True
     edit_tolerance: ClassVar[float] = 1e-6
     row_tolerance: ClassVar[float] = 1e-5
 

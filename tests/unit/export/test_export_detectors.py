@@ -23,6 +23,7 @@ from paddlex_triton.export.verify import verify
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
+from paddlex_triton.server.model_config import read_config
 
 STAND_IN = {"arch": None, "nms": False}
 RAW = {"nms": False, "batch": "N", "baked": 0}
@@ -80,6 +81,19 @@ def test_family_is_told(weights_folder, tmp_path, model, yml, given, family):
     thresholds = {key: value for key, value in NMS.items() if key != "name"}
     wanted = {"nms": thresholds} if family == "dense_detection" else {}
     assert info.postprocess == {"draw_threshold": 0.4, **wanted}
+    assert_outputs_as_configured(path)
+
+
+def assert_outputs_as_configured(network: Path) -> None:
+    """Triton loads a network only if its configuration says of outputs just what ONNX Runtime makes out."""
+    config = read_config(network / "config.pbtxt")
+    batch = [-1] if config.max_batch_size else []
+    configured = {output.name: [*batch, *output.dims] for output in config.output}
+    session = onnxruntime.InferenceSession(network / "1" / "model.onnx", providers=["CPUExecutionProvider"])
+    assert configured == {
+        output.name: [size if isinstance(size, int) else -1 for size in output.shape]
+        for output in session.get_outputs()
+    }
 
 
 @pytest.mark.parametrize(
