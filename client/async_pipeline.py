@@ -13,7 +13,7 @@ from typing_extensions import Self
 from paddlex_triton.client.embedded import find_server
 from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
-from paddlex_triton.client.networks import choose_networks
+from paddlex_triton.client.networks import PresetWatch, choose_networks
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.pipeline import (
     DEFAULT_PAGES_IN_FLIGHT,
@@ -52,6 +52,7 @@ class AsyncPipeline:
         max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
         retry: RetryPolicy | None = None,
         defaults: Mapping[str, Any] | None = None,
+        watch: PresetWatch | None = None,
     ) -> None:
         """Put a pipeline on a server.
 
@@ -63,6 +64,7 @@ class AsyncPipeline:
             max_in_flight: pages on their way at once.
             retry: how often to try again.
             defaults: values of parameters that a call of `predict` does not give, instead of the server's.
+            watch: looks at what every result says about its networks.
 
         Raises:
             InvalidParameterError: see `check_options`.
@@ -74,6 +76,7 @@ class AsyncPipeline:
         self._max_in_flight = max_in_flight
         self._retry = retry or RetryPolicy()
         self._defaults = dict(defaults or {})
+        self._watch = watch
         self._connecting = asyncio.Lock()
         self._transport: AsyncTransport | None = None
         self._release: Callable[[], None] | None = None
@@ -184,7 +187,10 @@ class AsyncPipeline:
             return work.result_type.from_tensors(tensors, page)
 
         with about(page):
-            return await call_with_retries_async(call, self._retry, Deadline(self._timeout))
+            result = await call_with_retries_async(call, self._retry, Deadline(self._timeout))
+        if self._watch is not None:
+            self._watch.look_at(result.settings)
+        return result
 
 
 def create_async_pipeline(
@@ -237,4 +243,5 @@ def create_async_pipeline(
         max_in_flight=max_in_flight,
         retry=retry,
         defaults=networks.default_params(spec),
+        watch=PresetWatch(spec, networks),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
 from paddlex_triton.pipelines import PipelineSpec, find_preset, preset_switches
@@ -28,6 +30,34 @@ class Networks:
             if switch := spec.roles[role].switch:
                 switches[switch] = bool(name)
         return switches
+
+
+class PresetWatch:
+    """Warns, once, when other networks answer than those of the preset that the caller named."""
+
+    def __init__(self, spec: PipelineSpec, networks: Networks) -> None:
+        self._wanted = find_preset(spec, networks.preset) | dict(networks.models) if networks.preset else {}
+
+    def look_at(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Compare with what a result says about its stages. Steps that were off are no contradiction."""
+        answered = {
+            role: str(network["name"])
+            for stage in settings.values()
+            for role, network in stage.get("networks", {}).items()
+        }
+        others = [
+            f"{role} is {name} instead of {self._wanted[role]}"
+            for role, name in answered.items()
+            if self._wanted.get(role, name) != name
+        ]
+        if others:
+            self._wanted = {}
+            warnings.warn(
+                f"the server does not run on the networks of the preset: {', '.join(others)}. They were chosen where "
+                "it was started",
+                UserWarning,
+                stacklevel=2,
+            )
 
 
 def choose_networks(

@@ -17,7 +17,7 @@ from typing_extensions import Self
 from paddlex_triton.client.embedded import find_server
 from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
-from paddlex_triton.client.networks import choose_networks
+from paddlex_triton.client.networks import PresetWatch, choose_networks
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
@@ -58,6 +58,7 @@ class Pipeline:
         retry: RetryPolicy | None = None,
         release: Callable[[], None] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        watch: PresetWatch | None = None,
     ) -> None:
         """Put a pipeline on a transport.
 
@@ -69,6 +70,7 @@ class Pipeline:
             retry: how often to try again.
             release: called when the pipeline is closed.
             defaults: values of parameters that a call of `predict` does not give, instead of the server's.
+            watch: looks at what every result says about its networks.
 
         Raises:
             InvalidParameterError: see `check_options`.
@@ -80,6 +82,7 @@ class Pipeline:
         self._max_in_flight = max_in_flight
         self._retry = retry or RetryPolicy()
         self._defaults = dict(defaults or {})
+        self._watch = watch
         self._release = release
         self._closing = threading.Lock()
         self._closed = False
@@ -195,7 +198,10 @@ class Pipeline:
             return work.result_type.from_tensors(tensors, page)
 
         with about(page):
-            return call_with_retries(call, self._retry, Deadline(self._timeout))
+            result = call_with_retries(call, self._retry, Deadline(self._timeout))
+        if self._watch is not None:
+            self._watch.look_at(result.settings)
+        return result
 
 
 def create_pipeline(
@@ -233,7 +239,7 @@ def create_pipeline(
         retry: how often to try again when the server is busy or away.
         preset: one of the pipeline's presets, such as "nopp-lightweight" of `seal_recognition`: the embedded server
             runs on its networks, and the steps it has none for are off unless a call turns them on. Which networks
-            another server runs on was decided where it was started.
+            another server runs on was decided where it was started; a warning tells if they are others.
         models: role -> network, instead of the preset's, such as `{"layout_detection": "PP-DocLayout-S"}`; an empty
             name leaves an optional step off. With it an embedded server is started even if another one is there.
 
@@ -269,6 +275,7 @@ def create_pipeline(
         retry=retry,
         release=found.release,
         defaults=networks.default_params(spec),
+        watch=PresetWatch(spec, networks),
     )
 
 

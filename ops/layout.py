@@ -117,7 +117,8 @@ def postprocess_layout(
             or more than MAX_REGIONS rows above the threshold.
         RuntimeError: of the rows above the threshold one is of no class, or not finite: the network is at fault.
     """
-    _check_arguments(rows, page_size, labels, (threshold, unclip_ratio, merge_mode))
+    _check_arguments(rows, page_size)
+    check_class_ids(labels, threshold=threshold, unclip_ratio=unclip_ratio, merge_mode=merge_mode)
     rows = _above_threshold(rows, threshold, len(labels))
     _check_rows(rows, labels)
     if len(rows) > MAX_REGIONS:
@@ -137,17 +138,27 @@ def postprocess_layout(
     return LayoutBoxes(boxes[inside], class_ids, names, rows[inside, 1])
 
 
-def _check_arguments(
-    rows: np.ndarray, page_size: tuple[int, int], labels: Sequence[str], by_class: Sequence[object]
-) -> None:
+def check_class_ids(labels: Sequence[str], **by_class: object) -> None:
+    """Refuse objects that name a class which the network does not have.
+
+    Args:
+        labels: the network's classes.
+        **by_class: parameters by name; those that are no object are fine.
+
+    Raises:
+        ValueError: naming the parameter and the class.
+    """
+    for name, argument in by_class.items():
+        for class_id in argument if isinstance(argument, Mapping) else ():
+            if not 0 <= class_id < len(labels):
+                raise ValueError(f"{name} names class {class_id}; the layout network has {len(labels)} classes, from 0")
+
+
+def _check_arguments(rows: np.ndarray, page_size: tuple[int, int]) -> None:
     if rows.ndim != 2 or rows.shape[1] != 6 or rows.dtype != np.float32:
         raise ValueError(f"rows is {rows.dtype} {list(rows.shape)}; float32 [M, 6] is expected")
     if min(page_size) < 1:
         raise ValueError(f"a page of {page_size[0]}x{page_size[1]} pixels; a side must be 1 or more")
-    for argument in by_class:
-        for class_id in argument if isinstance(argument, Mapping) else ():
-            if not 0 <= class_id < len(labels):
-                raise ValueError(f"class {class_id} is named, but the layout network has {len(labels)} classes, from 0")
 
 
 def _check_rows(rows: np.ndarray, labels: Sequence[str]) -> None:

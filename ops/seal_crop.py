@@ -99,7 +99,8 @@ def readable_polygons(pages: Sequence[np.ndarray], polygons: Sequence[np.ndarray
 
     Left out are those whose crop has no pixels, as in PaddleX (see `has_pixels`), and specks beyond a bound: for a
     strip less than a pixel wide PaddleX pastes the whole page into the crop, so that a speck of a few pixels on a large
-    page takes more memory than everything else on it. The first are kept, with MAX_PASTED_PIXELS in their crops.
+    page takes more memory than everything else on it. The first are kept, with MAX_PASTED_PIXELS in their crops. A line
+    whose crop would be too large for `plan_rectification` is left out too.
 
     Args:
         pages: for each polygon the page it is on, uint8 [H, W, 3]; its size counts, its pixels do not.

@@ -7,7 +7,7 @@ schema of its pipeline. Defaults are those of PaddleX's pipeline files (PaddleX 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -26,9 +26,23 @@ MergeMode = Literal["large", "small", "union"]
 ALLOWED = "allowed"
 
 
+def _read_class_ids(value: Any) -> Any:
+    """JSON's keys are strings: "16" is class 16.
+
+    Raises:
+        ValueError: a class is there twice, as a string and as a number.
+    """
+    if not isinstance(value, dict):
+        return value
+    read = {_read_class_id(key): item for key, item in value.items()}
+    if len(read) != len(value):
+        raise ValueError("a class is named twice")
+    return read
+
+
 def _read_class_id(key: Any) -> Any:
-    """JSON's keys are strings: "16" is class 16."""
-    return int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10 else key
+    canonical = isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10 and str(int(key)) == key
+    return int(key) if canonical else key
 
 
 def _read_pair(value: Any) -> Any:
@@ -37,7 +51,9 @@ def _read_pair(value: Any) -> Any:
 
 
 # A class of the layout network, its place in the network's list of labels.
-ClassId = Annotated[int, BeforeValidator(_read_class_id), Field(ge=0)]
+ClassId = Annotated[int, Field(ge=0)]
+V = TypeVar("V")
+ByClass = Annotated[dict[ClassId, V], BeforeValidator(_read_class_ids)]
 # Of width and of height.
 UnclipPair = Annotated[tuple[UnclipRatio, UnclipRatio], BeforeValidator(_read_pair)]
 
@@ -91,13 +107,13 @@ class SealRecognitionParams(DocPreprocessorParams):
     use_layout_detection: bool | None = Field(
         None, description="Find the seals on the page first; without, the whole page is one seal."
     )
-    layout_threshold: Score | dict[ClassId, Score] = Field(
+    layout_threshold: Score | ByClass[Score] = Field(
         0.5,
-        description="A region below this score is dropped; in an object, classes that it does not name keep 0.5.",
+        description="A region at or below this score is dropped; in an object, classes that it does not name keep 0.5.",
         json_schema_extra={ALLOWED: "a number from 0 to 1, or an object of class ids to such numbers"},
     )
     layout_nms: bool = Field(True, description="Of regions that overlap keep the best.")
-    layout_unclip_ratio: UnclipRatio | UnclipPair | dict[ClassId, UnclipRatio | UnclipPair] = Field(
+    layout_unclip_ratio: UnclipRatio | UnclipPair | ByClass[UnclipRatio | UnclipPair] = Field(
         1.0,
         description="How far regions are grown around their centre.",
         json_schema_extra={
@@ -105,7 +121,7 @@ class SealRecognitionParams(DocPreprocessorParams):
             "to either"
         },
     )
-    layout_merge_bboxes_mode: MergeMode | dict[ClassId, MergeMode] = Field(
+    layout_merge_bboxes_mode: MergeMode | ByClass[MergeMode] = Field(
         "large",
         description="Of regions inside each other keep the outer ('large'), the inner ('small') or all ('union').",
         json_schema_extra={ALLOWED: "'large', 'small', 'union', or an object of class ids to these"},
@@ -151,9 +167,12 @@ def parse_params(raw: bytes | str | None, *schemas: type[P]) -> P:
             return schema.model_validate(values)
         except ValidationError as error:
             errors.append(error)
-    # The pipeline that knows most of the names is the one that was meant.
-    best = min(range(len(errors)), key=lambda index: (_unknown_names(errors[index]), errors[index].error_count()))
-    raise InvalidParameter(_explain(errors[best], schemas[best], values))
+    # The pipeline that knows most of the names is the one that was meant; names of all that might be are told.
+    unknown = [_unknown_names(error) for error in errors]
+    meant = [index for index, count in enumerate(unknown) if count == min(unknown)]
+    best = min(meant, key=lambda index: errors[index].error_count())
+    names = dict.fromkeys(name for index in meant for name in schemas[index].model_fields)
+    raise InvalidParameter(_explain(errors[best], schemas[best], values, list(names)))
 
 
 def _unknown_names(error: ValidationError) -> int:
@@ -166,7 +185,7 @@ def _load_object(raw: bytes | str | None) -> dict[str, Any]:
     if len(raw) > MAX_PARAMS_BYTES:
         raise InvalidParameter(f"params has {len(raw)} bytes; at most {MAX_PARAMS_BYTES} are allowed")
     try:
-        values = json.loads(raw)
+        values = json.loads(raw.decode("utf-8") if isinstance(raw, bytes) else raw)
     except json.JSONDecodeError as error:
         raise InvalidParameter(f"params is not JSON: {error}") from None
     except UnicodeDecodeError:
@@ -180,8 +199,8 @@ def _load_object(raw: bytes | str | None) -> dict[str, Any]:
     return values
 
 
-def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[str, Any]) -> str:
-    """The faults of one object in a line, each once, in the order of the object."""
+def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The faults of one object in a line, each once, in the order of the object; `names` are those allowed."""
     unknown: list[str] = []
     faults: dict[str, str] = {}
     for fault in error.errors(include_url=False):
@@ -200,7 +219,7 @@ def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[st
     told = list(faults.values())
     if unknown:
         word = "unknown parameter" if len(unknown) == 1 else "unknown parameters"
-        told.append(f"{word} {_first(unknown, ', ')}; allowed: {', '.join(schema.model_fields)}")
+        told.append(f"{word} {_first(unknown, ', ')}; allowed: {', '.join(names)}")
     return _first(told, "; ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from paddlex_triton.network import Family
 from paddlex_triton.params import OCRParams, Params, SealRecognitionParams
 
 
@@ -15,12 +16,14 @@ class Role:
     Attributes:
         module: the module that calls the network.
         parameter: which of the module's networks it is; `<parameter>_network` in the module's configuration.
+        families: the kinds of network that fit.
         switch: the parameter of the pipeline that turns the step on, None if it is always on. A step whose network is
             not there is off by default, and cannot be turned on.
     """
 
     module: str
     parameter: str
+    families: tuple[Family, ...]
     switch: str | None = None
 
 
@@ -58,6 +61,10 @@ class PipelineSpec:
         return {role.switch: name for name, role in self.roles.items() if role.switch}
 
 
+_DETECTS_TEXT: tuple[Family, ...] = ("db_detection",)
+_READS_TEXT: tuple[Family, ...] = ("ctc_recognition",)
+_DETECTS_OBJECTS: tuple[Family, ...] = ("dense_detection", "detr_detection", "nms_detection")
+
 _PAGE_PREPARATION = {"doc_orientation_classify": "PP-LCNet_x1_0_doc_ori", "doc_unwarping": "UVDoc"}
 _SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recognition": "PP-OCRv4_server_rec"}
 _SEAL_MOBILE = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
@@ -71,8 +78,8 @@ _SPECS = (
         modules=("doc_preprocessor", "text_detection", "text_recognition"),
         params=OCRParams,
         roles={
-            "text_detection": Role("text_detection", "text_detection"),
-            "text_recognition": Role("text_recognition", "text_recognition"),
+            "text_detection": Role("text_detection", "text_detection", _DETECTS_TEXT),
+            "text_recognition": Role("text_recognition", "text_recognition", _READS_TEXT),
         },
         presets={
             "PP-OCRv4_mobile": {"text_detection": "PP-OCRv4_mobile_det", "text_recognition": "PP-OCRv4_mobile_rec"}
@@ -85,9 +92,11 @@ _SPECS = (
         modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
         params=SealRecognitionParams,
         roles={
-            "layout_detection": Role("layout_detection", "layout_detection", switch="use_layout_detection"),
-            "seal_text_detection": Role("seal_text_detection", "seal_text_detection"),
-            "text_recognition": Role("text_recognition", "seal_text_recognition"),
+            "layout_detection": Role(
+                "layout_detection", "layout_detection", _DETECTS_OBJECTS, switch="use_layout_detection"
+            ),
+            "seal_text_detection": Role("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
+            "text_recognition": Role("text_recognition", "seal_text_recognition", _READS_TEXT),
         },
         # The configurations that PaddleX publishes benchmarks of, under its names.
         presets={

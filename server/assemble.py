@@ -117,7 +117,9 @@ def _collect(
     for name, folder in found.items():
         config = _flavour_file(folder, flavour).read_text(encoding="utf-8")
         sources[name] = _Source(folder, config, ((FILE_NAME, folder / FILE_NAME),))
-    sums = {name: _sha256(folder) for name, folder in found.items()}
+    described = {name: _describe_network(folder) for name, folder in found.items()}
+    _refuse_misplaced(selection, described)
+    sums = {name: info.sha256 for name, info in described.items()}
     names = tuple(spec.name for spec in selection.specs)
     return sources, Assembly(directory, flavour, names, tuple(ensembles), tuple(modules), sums)
 
@@ -172,11 +174,20 @@ def _flavour_file(folder: Path, flavour: Flavour) -> Path:
     return path
 
 
-def _sha256(folder: Path) -> str:
+def _describe_network(folder: Path) -> NetworkInfo:
     try:
-        return NetworkInfo.load(folder / FILE_NAME).sha256
+        return NetworkInfo.load(folder / FILE_NAME)
     except (OSError, ValueError) as error:
         raise AssemblyError(f"{folder / FILE_NAME}: {error}") from None
+
+
+def _refuse_misplaced(selection: Selection, described: Mapping[str, NetworkInfo]) -> None:
+    """A network of another kind than its step takes would load, and fail every request."""
+    for spec in selection.specs:
+        for role, name in selection.networks[spec.name].items():
+            families, family = spec.roles[role].families, described[name].family
+            if family not in families:
+                raise AssemblyError(f"{role} takes a network of family {' or '.join(families)}; {name} is {family}")
 
 
 def _refuse_foreign(directory: Path) -> None:

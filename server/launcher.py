@@ -20,7 +20,7 @@ from types import TracebackType
 import httpx
 
 from paddlex_triton.server.assemble import DEFAULT_FLAVOUR, Assembly, Flavour, assemble
-from paddlex_triton.server.errors import ServerStartError
+from paddlex_triton.server.errors import AssemblyError, ServerStartError
 from paddlex_triton.server.preflight import check_environment, check_ports, free_ports
 from paddlex_triton.server.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.selfcheck import check_python_backend
@@ -74,7 +74,14 @@ class EmbeddedServer:
             log_file: where Triton's log goes; inherited stdout and stderr if None.
             extra_arguments: appended to tritonserver's command line.
             start_timeout_s: how long to wait for readiness.
+
+        Raises:
+            AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
         """
+        if directory is not None and (pipelines or presets or models or networks):
+            raise AssemblyError(
+                f"{directory} is served as it was assembled: pipelines, presets, models and networks were chosen then"
+            )
         self._pipelines = tuple(pipelines)
         self._presets = dict(presets or {})
         self._models = dict(models or {})

@@ -122,7 +122,7 @@ class Call:
         """Stop here if nobody waits for the answer any more.
 
         Raises:
-            Cancelled: the caller went away.
+            Cancelled: the caller went away. Triton tells a step of an ensemble only before it begins.
             DeadlineExceeded: the caller's timeout passed.
         """
         if self.request.is_cancelled():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
 from paddlex_triton.server.errors import AssemblyError
@@ -78,17 +79,19 @@ def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]
         given: what was written. One without a pipeline's name is for every chosen pipeline that has it.
 
     Raises:
-        AssemblyError: no chosen pipeline has the preset.
+        AssemblyError: no chosen pipeline has the preset, or one is given two.
     """
     specs = select(pipelines).specs
     presets: dict[str, str] = {}
     for text in given:
         pipeline, named, preset = text.rpartition("=")
         having = [pipeline] if named else [spec.name for spec in specs if _has(spec, preset)]
-        if not having:
-            known = "; ".join(f"{spec.name}: {', '.join(spec.presets)}" for spec in specs)
+        if not having or not preset:
+            known = "; ".join(f"{spec.name}: {', '.join(spec.served_presets)}" for spec in specs)
             raise AssemblyError(f"no preset {text!r}; known: {known}")
-        presets.update(dict.fromkeys(having, preset))
+        for name in having:
+            if presets.setdefault(name, preset) != preset:
+                raise AssemblyError(f"two presets for {name}: {presets[name]} and {preset}")
     return presets
 
 
@@ -110,6 +113,8 @@ def _has(spec: PipelineSpec, preset: str) -> bool:
 
 def _put(specs: Sequence[PipelineSpec], networks: dict[str, dict[str, str]], role: str, name: str) -> None:
     """Put a network in its place in every pipeline that has the place."""
+    if name and Path(name).name != name:
+        raise AssemblyError(f"{name!r} is no name of a network")
     having = [spec for spec in specs if role in spec.roles]
     if not having:
         known = dict.fromkeys(name for spec in specs for name in spec.roles)

@@ -57,8 +57,10 @@ class NMSDetection(Detector):
         height, width = detection.target_size
         return builder.build(
             [
-                tensor_info("x", TensorProto.UINT8, [1, height, width, 3]),
-                tensor_info("scale_factor", TensorProto.FLOAT, [1, 2]),
+                # Left free, though one page at a time is fed: ONNX Runtime lays a graph of a fixed batch out in another
+                # way than the source, and rounds otherwise.
+                tensor_info("x", TensorProto.UINT8, ["N", height, width, 3]),
+                tensor_info("scale_factor", TensorProto.FLOAT, ["N", 2]),
             ],
             [
                 tensor_info("rows", TensorProto.FLOAT, ["M", ROW_LENGTH]),

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
+from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_MESSAGE_CHARACTERS, MAX_PARAMS_BYTES
 from paddlex_triton.params import OCRParams, SealRecognitionParams, parse_params
 
 
@@ -133,6 +134,7 @@ def test_class_ids_of_python_and_of_json(threshold):
         ('{"layout_threshold": true}', "layout_threshold is True; allowed: a number"),
         ('{"layout_threshold": {"seal": 0.5}}', "layout_threshold is {'seal': 0.5}; allowed: a number"),
         ('{"layout_threshold": {"-1": 0.5}}', "layout_threshold is {'-1': 0.5}"),
+        ('{"layout_threshold": {"016": 0.5}}', "layout_threshold is {'016': 0.5}"),
         ('{"layout_threshold": {"16": 2}}', "layout_threshold is {'16': 2}"),
         ('{"layout_unclip_ratio": 0}', "layout_unclip_ratio is 0; allowed: a factor above 0 and up to 10, a pair"),
         ('{"layout_unclip_ratio": 10.1}', "layout_unclip_ratio is 10.1"),
@@ -151,6 +153,25 @@ def test_refusals_of_layout_parameters(raw, expected):
         parse_params(raw, SealRecognitionParams)
     assert expected in str(refused.value)
     assert "function-" not in str(refused.value)
+
+
+def test_a_class_that_is_named_twice_is_refused():
+    with pytest.raises(ValidationError, match="a class is named twice"):
+        SealRecognitionParams.model_validate({"layout_threshold": {16: 0.3, "16": 0.4}})
+
+
+def test_other_encodings_than_utf_8_are_refused():
+    with pytest.raises(InvalidParameter, match="it is not UTF-8"):
+        parse_params('{"layout_nms": true}'.encode("utf-16"), SealRecognitionParams)
+
+
+def test_an_unknown_name_is_answered_with_those_of_every_pipeline_that_may_be_meant():
+    with pytest.raises(InvalidParameter) as refused:
+        parse_params('{"no_such": 1}', OCRParams, SealRecognitionParams)
+    allowed = str(refused.value).partition("allowed: ")[2].split(", ")
+    assert set(allowed) == {*OCRParams.model_fields, *SealRecognitionParams.model_fields}
+    assert len(allowed) == len(set(allowed))
+    assert len(str(refused.value)) < MAX_MESSAGE_CHARACTERS - 100
 
 
 @pytest.mark.parametrize(

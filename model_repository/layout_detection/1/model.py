@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from paddlex_triton.errors import InvalidParameter, Unsupported
-from paddlex_triton.ops.layout import LayoutBoxes, postprocess_layout
+from paddlex_triton.ops.layout import LayoutBoxes, check_class_ids, postprocess_layout
 from paddlex_triton.params import SealRecognitionParams
 from paddlex_triton.server.module import Call, Module
 from paddlex_triton.server.object_detection import detect_objects
 
 _ROLE = "layout_detection"
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidParameter(str(error)) from None
 
 
 class TritonPythonModel(Module):
@@ -50,16 +61,22 @@ class TritonPythonModel(Module):
         }
 
     async def _detect(self, call: Call, params: SealRecognitionParams, page: np.ndarray) -> LayoutBoxes:
+        labels = call.network(_ROLE).info.labels or []
+        by_class = {
+            "layout_threshold": params.layout_threshold,
+            "layout_unclip_ratio": params.layout_unclip_ratio,
+            "layout_merge_bboxes_mode": params.layout_merge_bboxes_mode,
+        }
+        with _refusing():
+            check_class_ids(labels, **by_class)
         rows = await detect_objects(call, _ROLE, page)
-        try:
+        with _refusing():
             return postprocess_layout(
                 rows,
                 (page.shape[1], page.shape[0]),
-                call.network(_ROLE).info.labels or [],
+                labels,
                 threshold=params.layout_threshold,
                 nms=params.layout_nms,
                 unclip_ratio=params.layout_unclip_ratio,
                 merge_mode=params.layout_merge_bboxes_mode,
             )
-        except ValueError as error:
-            raise InvalidParameter(str(error)) from None

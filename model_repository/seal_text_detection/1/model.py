@@ -47,10 +47,13 @@ class TritonPythonModel(Module):
         check_regions([(view.shape[0], view.shape[1]) for view in views], **limits)
         found = await call.run_all([partial(self._find, call, params, view, limits) for view in views])
         lines = [(region, *line) for region, of_region in enumerate(found) for line in of_region]
+        # Planning a thousand lines takes half a second.
+        call.check()
         kept = readable_polygons([views[region] for region, _, _ in lines], [polygon for _, polygon, _ in lines])
+        left_out = len(lines) - len(kept)
         lines = [lines[index] for index in kept]
         points, offsets = pack_polygons([polygon for _, polygon, _ in lines])
-        self.metrics.page(regions=len(views), polygons=len(lines))
+        self.metrics.page(regions=len(views), polygons=len(lines), left_out=left_out)
         return {
             "regions": regions,
             "points": points,

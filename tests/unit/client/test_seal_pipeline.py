@@ -1,6 +1,7 @@
 """`create_pipeline("seal_recognition")`: parameters of several forms, presets, networks of the caller's choice."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import paddlex_triton
 from paddlex_triton.client import AsyncPipeline, embedded
 from paddlex_triton.client import pipeline as pipeline_module
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
-from paddlex_triton.client.networks import Networks, choose_networks
+from paddlex_triton.client.networks import Networks, PresetWatch, choose_networks
 from paddlex_triton.client.requests import POSITIONAL
 from paddlex_triton.client.results import SealRecognitionResult
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
@@ -228,3 +229,30 @@ def test_presets_that_can_be_chosen():
     assert OCR.served_presets == ["PP-OCRv4_mobile"]
     for name in SEAL.served_presets:
         assert choose_networks(SEAL, f"seal_recognition-{name}", None, None) == Networks(name)
+
+
+def settings_naming(**networks: str) -> dict[str, dict]:
+    return {role: {"networks": {role: {"name": name}}} for role, name in networks.items()}
+
+
+def test_other_networks_than_the_preset_s_are_told_once():
+    watch = PresetWatch(SEAL, Networks("nopp-lightweight", (("layout_detection", "mine"),)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.look_at({"doc_preprocessor": {"networks": {}}})
+        watch.look_at(settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_mobile_rec"))
+    others = settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_server_rec")
+    with pytest.warns(UserWarning, match="text_recognition is PP-OCRv4_server_rec instead of PP-OCRv4_mobile_rec"):
+        watch.look_at(others)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.look_at(others)
+        PresetWatch(SEAL, Networks()).look_at(others)
+
+
+def test_a_pipeline_with_a_preset_looks_at_its_results(on_mocks, numbered):
+    with (
+        paddlex_triton.create_pipeline("seal_recognition", url="server:8001", preset="nopp") as pipeline,
+        pytest.warns(UserWarning, match="layout_detection is layout instead of PP-DocLayout-L"),
+    ):
+        list(pipeline.predict(numbered(0)))

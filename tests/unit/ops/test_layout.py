@@ -278,7 +278,7 @@ def test_a_class_that_the_network_does_not_have(argument, class_id):
     if class_id == SEAL:
         assert postprocess(rows_of(), **{name: {class_id: value}}).labels == ()
     else:
-        with pytest.raises(ValueError, match=f"class {class_id} is named, but the layout network has 4 classes"):
+        with pytest.raises(ValueError, match=f"names class {class_id}; the layout network has 4 classes"):
             postprocess(rows_of(), **{name: {class_id: value}})
 
 

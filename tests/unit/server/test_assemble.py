@@ -19,6 +19,10 @@ MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
 ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
+def family_of(name: str) -> str:
+    return {"det": "db_detection", "rec": "ctc_recognition"}.get(name.rpartition("_")[2], "dense_detection")
+
+
 def write_network(repository: Path, name: str, *, flavours: tuple[str, ...] = ()) -> None:
     folder = repository / name
     (folder / "1").mkdir(parents=True)
@@ -28,7 +32,7 @@ def write_network(repository: Path, name: str, *, flavours: tuple[str, ...] = ()
         (folder / "configs").mkdir(exist_ok=True)
         (folder / "configs" / f"{flavour}.pbtxt").write_text(f'name: "{name}" # {flavour}\n')
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
-    info = {"name": name, "family": "db_detection", "max_batch_size": 4, "sha256": name, "provenance": provenance}
+    info = {"name": name, "family": family_of(name), "max_batch_size": 4, "sha256": name, "provenance": provenance}
     (folder / "network.json").write_text(json.dumps(info))
 
 
@@ -151,6 +155,14 @@ def test_presets_and_single_networks(seals, tmp_path, presets, models, wanted):
         ({"models": {"layout": "mine"}}, "no step 'layout' takes a network; known: layout_detection, seal_text_det"),
         ({"models": {"text_recognition": ""}}, "seal_recognition cannot do without a network for text_recognition"),
         ({"models": {"layout_detection": "nowhere"}}, "not exported: nowhere"),
+        (
+            {"models": {"layout_detection": "PP-OCRv4_mobile_rec"}},
+            "layout_detection takes a network of family dense_detection or detr_detection or nms_detection; "
+            "PP-OCRv4_mobile_rec is ctc_recognition",
+        ),
+        ({"models": {"text_recognition": "mine"}}, "text_recognition takes a network of family ctc_recognition"),
+        ({"models": {"seal_text_detection": "mine"}}, "seal_text_detection takes a network of family db_detection"),
+        ({"models": {"layout_detection": "../mine"}}, "'../mine' is no name of a network"),
     ],
 )
 def test_selections_that_are_refused(seals, tmp_path, options, expected):

@@ -230,7 +230,9 @@ def write_network(folder: Path) -> None:
     (folder / "config.pbtxt").write_text(f'name: "{folder.name}"\n')
     (folder / "configs" / "gpu.pbtxt").write_text(f'name: "{folder.name}" # gpu\n')
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
-    info = {"name": folder.name, "family": "db_detection", "max_batch_size": 4, "sha256": "", "provenance": provenance}
+    kinds = {"det": "db_detection", "rec": "ctc_recognition"}
+    family = kinds.get(folder.name.rpartition("_")[2], "dense_detection")
+    info = {"name": folder.name, "family": family, "max_batch_size": 4, "sha256": "", "provenance": provenance}
     (folder / "network.json").write_text(json.dumps(info))
 
 

@@ -31,7 +31,14 @@ def test_presets(pipelines, given, expected):
     assert presets_of(pipelines, given) == expected
 
 
-@pytest.mark.parametrize(("pipelines", "given"), [(["OCR"], ["nopp"]), ([], ["nop"])])
+def test_two_presets_for_a_pipeline_are_refused():
+    with pytest.raises(AssemblyError, match="two presets for seal_recognition: nopp and nopp-nolayout"):
+        presets_of([], ["nopp", "seal_recognition=nopp-nolayout"])
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "given"), [(["OCR"], ["nopp"]), ([], ["nop"]), ([], [""]), ([], ["seal_recognition="])]
+)
 def test_unknown_presets_are_refused_with_the_known_ones(pipelines, given):
     with pytest.raises(AssemblyError, match=f"no preset '{given[0]}'; known: OCR: PP-OCRv4_mobile"):
         presets_of(pipelines, given)
