@@ -1,0 +1,85 @@
+"""State of a training on disk, whole or not at all. Needs torch."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paddlex_triton.export.errors import SourceError
+from paddlex_triton.export.training.onnx_files import write_whole
+
+FILE_NAME = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        network: what is trained.
+        seed: of its batches.
+        budget: seconds of the schedule it is on.
+        elapsed: seconds of it that are used up.
+        iteration: of all schedules together.
+        first_iteration: with which this schedule began.
+        images: seen so far.
+    """
+
+    network: str
+    seed: int
+    budget: float
+    elapsed: float = 0.0
+    iteration: int = 0
+    first_iteration: int = 0
+    images: int = 0
+
+
+@dataclass
+class Checkpoint:
+    """All that a training goes on from.
+
+    Attributes:
+        progress: how far it is.
+        model: the state of the network that is trained.
+        average: the state of the averaged network, which is the one to use.
+        optimizer: the optimizer's state.
+    """
+
+    progress: Progress
+    model: dict[str, Any] = field(repr=False)
+    average: dict[str, Any] = field(repr=False)
+    optimizer: dict[str, Any] = field(repr=False)
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a folder's checkpoint in place of the one before."""
+    buffer = io.BytesIO()
+    content = {"progress": asdict(checkpoint.progress)}
+    for part in ("model", "average", "optimizer"):
+        content[part] = getattr(checkpoint, part)
+    torch.save(content, buffer)
+    write_whole(folder / FILE_NAME, buffer.getvalue())
+
+
+def load_checkpoint(folder: Path, network: str) -> Checkpoint:
+    """Read a folder's checkpoint.
+
+    Raises:
+        SourceError: there is none, it cannot be read, or is another network's.
+    """
+    file = folder / FILE_NAME
+    if not file.is_file():
+        raise SourceError(f"there is no checkpoint in {folder}")
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        progress = Progress(**content.pop("progress"))
+        checkpoint = Checkpoint(progress, **content)
+    except Exception as error:  # a damaged file fails in many ways
+        raise SourceError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
+    if progress.network != network:
+        raise SourceError(f"{file} is of the network {progress.network}, {network} is expected")
+    return checkpoint

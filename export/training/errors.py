@@ -1,0 +1,13 @@
+"""What can go wrong in a training, beside what an export can."""
+
+from __future__ import annotations
+
+from paddlex_triton.export.errors import ExportError
+
+
+class FontsMissing(ExportError):
+    """The system has too few fonts with Chinese characters to draw seals with."""
+
+
+class ShardError(ExportError):
+    """A folder of generated scenes is not what was asked for, or cannot be read."""

@@ -1,0 +1,211 @@
+"""The training loop: as many iterations as fit a budget of time, on any machine. Needs torch."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from paddlex_triton.export.training.checkpoints import Checkpoint, Progress, save_checkpoint
+
+LOG_NAME = "training.jsonl"
+_BETAS = (0.9, 0.98)
+_WEIGHT_DECAY = 0.02
+_GRADIENT_CLIP = 5.0
+_WARM_UP = 100
+# The learning rate ends at this part of itself.
+_LAST_RATE = 0.01
+AVERAGE_DECAY = 0.998
+CHECKPOINT_EVERY = 150
+_LOG_EVERY = 25
+
+
+class Task(Protocol):
+    """What is trained, on what, for what."""
+
+    name: str
+    learning_rate: float
+
+    def refresh(self) -> None:
+        """Look for new data."""
+        ...
+
+    def batch(self, rng: np.random.Generator) -> Any:
+        """A batch of the task's own kind, with `images`: uint8 [N, H, W, 3]."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a batch and its parts."""
+        ...
+
+
+@dataclass
+class Report:
+    """What the loop tells while it runs: how far it is, and means since the last report."""
+
+    progress: Progress
+    loss: float
+    parts: dict[str, float]
+    rate: float
+
+
+def learning_rate_at(done: float, iteration: int) -> float:
+    """Part of the greatest learning rate: a cosine over the budget, after a warm-up of 100 iterations.
+
+    Args:
+        done: part of the budget that is used up, 0 to 1.
+        iteration: of this schedule, from 0.
+    """
+    cosine = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0))) / 2
+    return cosine * min(1.0, (iteration + 1) / _WARM_UP)
+
+
+class Training:
+    """A network, its average, and the optimizer."""
+
+    def __init__(self, model: nn.Module, task: Task, progress: Progress, folder: Path) -> None:
+        """Start anew; `restore` goes on instead.
+
+        Args:
+            model: to be trained, in place.
+            task: what it learns.
+            progress: schedule, seed; is kept up to date.
+            folder: gets the checkpoint and the log.
+        """
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.task, self.progress, self.folder = task, progress, folder
+        self.optimizer = torch.optim.AdamW(_groups(model), lr=task.learning_rate, betas=_BETAS)
+
+    def restore(self, checkpoint: Checkpoint, *, schedule: bool = True) -> None:
+        """Go on from a checkpoint.
+
+        Args:
+            checkpoint: of the same network.
+            schedule: on its schedule; else a schedule of the budget given begins, with its weights and optimizer.
+        """
+        self.model.load_state_dict(checkpoint.model)
+        self.average.load_state_dict(checkpoint.average)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        budget, there = self.progress.budget, checkpoint.progress
+        self.progress = copy.copy(there)
+        if not schedule:
+            self.progress.budget, self.progress.elapsed = budget, 0.0
+            self.progress.first_iteration = there.iteration
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state = Checkpoint(
+            self.progress, self.model.state_dict(), self.average.state_dict(), self.optimizer.state_dict()
+        )
+        save_checkpoint(self.folder, state)
+
+    def run(self, tell: Callable[[Report], object] | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train until the budget is used up or `stop` says so, and write the checkpoint.
+
+        Args:
+            tell: called every 25 iterations.
+            stop: asked before each iteration.
+
+        Returns:
+            Whether the budget is used up.
+
+        Raises:
+            FloatingPointError: the loss is no longer a number; the last checkpoint stays.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.train()
+        self.task.refresh()
+        before, start, sums = self.progress.elapsed, time.monotonic(), Sums()
+        while self.progress.elapsed < self.progress.budget and not stop():
+            self._step(sums)
+            self.progress.elapsed = before + time.monotonic() - start
+            if self.progress.iteration % _LOG_EVERY == 0:
+                self._report(sums, tell)
+                sums = Sums()
+            if self.progress.iteration % CHECKPOINT_EVERY == 0:
+                self.save()
+                self.task.refresh()
+        self.save()
+        return self.progress.elapsed >= self.progress.budget
+
+    def _step(self, sums: Sums) -> None:
+        progress = self.progress
+        batch = self.task.batch(np.random.default_rng((progress.seed, progress.iteration)))
+        rate = learning_rate_at(progress.elapsed / progress.budget, progress.iteration - progress.first_iteration)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.task.learning_rate * rate
+        loss, parts = self.task.loss(self.model, batch)
+        if not math.isfinite(float(loss.detach())):
+            raise FloatingPointError(f"the loss is {float(loss.detach())} at iteration {progress.iteration}")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), _GRADIENT_CLIP)
+        self.optimizer.step()
+        progress.iteration += 1
+        progress.images += len(batch.images)
+        average(self.average, self.model, progress.iteration)
+        sums.add(float(loss.detach()), parts)
+
+    def _report(self, sums: Sums, tell: Callable[[Report], object] | None) -> None:
+        loss, parts = sums.means()
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        progress = self.progress
+        line = {
+            "iteration": progress.iteration,
+            "images": progress.images,
+            "seconds": round(progress.elapsed, 1),
+            "learning_rate": rate,
+            "loss": round(loss, 5),
+            **{name: round(value, 5) for name, value in parts.items()},
+        }
+        with (self.folder / LOG_NAME).open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        if tell is not None:
+            tell(Report(progress, loss, parts, rate))
+
+
+class Sums:
+    """Losses since the last report."""
+
+    def __init__(self) -> None:
+        self._count, self._loss = 0, 0.0
+        self._parts: dict[str, float] = {}
+
+    def add(self, loss: float, parts: dict[str, float]) -> None:
+        """Count an iteration's."""
+        self._count += 1
+        self._loss += loss
+        for name, value in parts.items():
+            self._parts[name] = self._parts.get(name, 0.0) + value
+
+    def means(self) -> tuple[float, dict[str, float]]:
+        """Of the loss and its parts; at least one iteration was counted."""
+        return self._loss / self._count, {name: value / self._count for name, value in self._parts.items()}
+
+
+@torch.no_grad()
+def average(averaged: nn.Module, model: nn.Module, iteration: int) -> None:
+    """Move the averaged network's weights and statistics towards the network's; faster in the first iterations."""
+    step = 1 - min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
+    sources, targets = model.state_dict(), averaged.state_dict()
+    names = [name for name, value in targets.items() if value.is_floating_point()]
+    torch._foreach_lerp_([targets[name] for name in names], [sources[name] for name in names], step)
+
+
+def _groups(model: nn.Module) -> list[dict[str, Any]]:
+    """Weights of convolutions decay; those of normalisations, biases and scales do not."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": _WEIGHT_DECAY},
+        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,192 @@
+"""The generators of seals and pages: shapes, the same bytes for the same seed, outlines that hold their glyphs."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from paddlex_triton.export.training import curves, fonts, inks, stamps, textures, words
+from paddlex_triton.export.training.errors import FontsMissing
+from paddlex_triton.export.training.pages import draw_page_scene, draw_page_without_seals
+from paddlex_triton.export.training.scenes import SEAL, PageScene, SealScene
+from paddlex_triton.export.training.seals import draw_seal_scene
+
+_MANY = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fonts() -> None:
+    try:
+        fonts.chinese_faces()
+        fonts.latin_faces()
+    except FontsMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def seal_scenes() -> list[SealScene]:
+    return [draw_seal_scene(np.random.default_rng([31, seed]), 256) for seed in range(_MANY)]
+
+
+@pytest.fixture(scope="module")
+def page_scenes() -> list[PageScene]:
+    return [draw_page_scene(np.random.default_rng([32, seed]), 256) for seed in range(_MANY)]
+
+
+@pytest.fixture(scope="module")
+def pages_without_seals() -> list[PageScene]:
+    return [draw_page_without_seals(np.random.default_rng([33, seed]), 256) for seed in range(_MANY)]
+
+
+def test_seal_scenes_have_their_shapes_and_types(seal_scenes: list[SealScene]) -> None:
+    for scene in seal_scenes:
+        assert scene.image.shape == (256, 256, 3)
+        assert scene.image.dtype == np.uint8
+        assert len(scene.polygons) == len(scene.glyph_heights) == len(scene.texts)
+        assert all(polygon.dtype == np.float32 and polygon.shape[1] == 2 for polygon in scene.polygons)
+        assert all(4 <= len(polygon) <= 48 and len(polygon) % 2 == 0 for polygon in scene.polygons)
+        assert all(scene.texts)
+
+
+def test_outlines_are_clockwise_and_near_the_picture(seal_scenes: list[SealScene]) -> None:
+    for scene in seal_scenes:
+        for polygon, height in zip(scene.polygons, scene.glyph_heights, strict=True):
+            assert cv2.contourArea(polygon, oriented=True) > 0
+            assert np.isfinite(polygon).all()
+            assert polygon.min() > -256
+            assert polygon.max() < 512
+            assert 0 < height < 256
+
+
+def test_a_band_is_as_wide_as_promised(seal_scenes: list[SealScene]) -> None:
+    for scene in seal_scenes:
+        for polygon, height in zip(scene.polygons, scene.glyph_heights, strict=True):
+            half = len(polygon) // 2
+            across = np.linalg.norm(polygon[:half] - polygon[half:][::-1], axis=1)
+            np.testing.assert_allclose(across, 2 * curves.HALF_BAND * height, rtol=0.12)
+
+
+def test_scenes_have_none_one_and_many_lines(seal_scenes: list[SealScene]) -> None:
+    counts = [len(scene.polygons) for scene in seal_scenes]
+    assert min(counts) == 0
+    assert 1 in counts
+    assert max(counts) >= 4
+
+
+def test_what_the_prototype_failed_on_is_drawn_often_enough() -> None:
+    rng = np.random.default_rng(5)
+    turns = np.array([stamps.draw_turn(rng) for _ in range(2000)])
+    assert 0.2 < np.mean((turns > np.radians(40)) & (turns < np.radians(320))) < 0.3
+    drawn = [inks.draw_ink(rng) for _ in range(2000)]
+    pale = [ink.strength < 0.56 or np.ptp(ink.colour) < 40 for ink in drawn]
+    assert 0.16 < np.mean(pale) < 0.3
+    assert 0.4 < np.mean([ink.multiply for ink in drawn]) < 0.8
+
+
+def test_some_arcs_go_nearly_all_around(seal_scenes: list[SealScene]) -> None:
+    bends = [_bend(polygon) for scene in seal_scenes for polygon in scene.polygons if len(polygon) > 20]
+    assert np.mean(np.array(bends) > 290) > 0.05
+
+
+def _bend(polygon: np.ndarray) -> float:
+    steps = np.diff(polygon[: len(polygon) // 2], axis=0)
+    angles = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
+    return float(np.degrees(abs(angles[-1] - angles[0])))
+
+
+@pytest.mark.parametrize("draw", [draw_seal_scene, draw_page_scene, draw_page_without_seals])
+def test_the_same_seed_draws_the_same_bytes(draw) -> None:
+    first, again = (draw(np.random.default_rng([7, 1]), 192) for _ in range(2))
+    draw(np.random.default_rng([7, 2]), 192)
+    later = draw(np.random.default_rng([7, 1]), 192)
+    other = draw(np.random.default_rng([7, 3]), 192)
+    assert first.image.tobytes() == again.image.tobytes() == later.image.tobytes()
+    assert first.image.tobytes() != other.image.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_glyphs_lie_inside_of_their_outlines(seed: int) -> None:
+    """Each line is written again on an empty layer: its ink outside of its band is at most antialiasing."""
+    rng = np.random.default_rng([41, seed])
+    face = fonts.chinese_faces()[seed % len(fonts.chinese_faces())]
+    text = (words.firm, words.purpose, lambda rng: words.latin(rng, 2))[seed % 3](rng)
+    inward, aspect = bool(seed % 2), 1.0 if seed % 4 else 0.7
+    curve = curves.arc((0.8, 0.8 * aspect), rng.uniform(-3, 3), inward)
+    height = min(0.25, 0.8 * curve.length / curves.natural_length(text))
+    pose = np.array([[150.0, 10.0, 200.0], [-10.0, 150.0, 200.0]])
+    ink = np.zeros((400, 400), np.uint8)
+    polygon, tall = curves.write_along(ink, text, curve, curve.length / 2, curves.Lettering(face, height, 1.05), pose)
+    inside = np.zeros_like(ink)
+    cv2.fillPoly(inside, [np.round(polygon).astype(np.int32)], (1,))
+    inside = cv2.dilate(inside, np.ones((3, 3), np.uint8))
+    assert ink.astype(int).sum() > 0
+    assert ink[inside == 0].astype(int).sum() < 0.005 * ink.astype(int).sum()
+    assert tall == pytest.approx(height * np.hypot(150, 10), rel=1e-6)
+
+
+def test_a_line_walked_to_the_right_has_its_tops_above() -> None:
+    _, normal = curves.line((0.0, 0.0), (1.0, 0.0)).at(0.5)
+    np.testing.assert_allclose(normal, (0.0, -1.0), atol=1e-9)
+
+
+@pytest.mark.parametrize(("inward", "point", "normal"), [(False, (0, -1), (0, -1)), (True, (0, -1), (0, 1))])
+def test_an_arcs_middle_is_at_its_angle(inward: bool, point: tuple, normal: tuple) -> None:
+    curve = curves.arc((1.0, 1.0), 0.0, inward)
+    there, up = curve.at(curve.length / 2)
+    np.testing.assert_allclose(there, point, atol=1e-6)
+    np.testing.assert_allclose(up, normal, atol=1e-6)
+
+
+def test_pages_have_boxes_inside_and_all_classes(page_scenes: list[PageScene]) -> None:
+    for page in page_scenes:
+        assert page.image.shape == (256, 256, 3)
+        assert page.image.dtype == np.uint8
+        assert page.boxes.dtype == np.float32
+        assert page.classes.dtype == np.int64
+        assert page.boxes.shape == (len(page.classes), 4)
+        assert (page.boxes[:, :2] < page.boxes[:, 2:]).all()
+        assert page.boxes.size == 0 or (page.boxes.min() >= 0 and page.boxes.max() <= 256)
+    assert set(np.concatenate([page.classes for page in page_scenes])) == {0, 1, 2}
+
+
+def test_pages_have_none_one_and_many_seals_and_some_close_up(page_scenes: list[PageScene]) -> None:
+    counts = {int((page.classes == SEAL).sum()) for page in page_scenes}
+    assert {0, 1, 2, 3} <= counts
+    seals = np.concatenate([page.boxes[page.classes == SEAL] for page in page_scenes])
+    assert (seals[:, 2] - seals[:, 0]).max() > 0.5 * 256
+
+
+def test_hard_negatives_have_no_seal(pages_without_seals: list[PageScene]) -> None:
+    assert all(SEAL not in page.classes for page in pages_without_seals)
+    assert np.mean([len(page.classes) for page in pages_without_seals]) > 1
+    assert all(page.image.shape == (256, 256, 3) for page in pages_without_seals)
+
+
+def test_the_level_of_characters_is_complete() -> None:
+    characters = words.common_characters()
+    assert len(characters) == len(set(characters)) == 3755
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (30, 2000), (1400, 900)])
+def test_grain_fits_any_picture(height: int, width: int) -> None:
+    assert textures.grain(np.random.default_rng(0), height, width, 2).shape == (height, width)
+
+
+def test_a_stamp_beside_the_picture_prints_nothing() -> None:
+    image = np.full((20, 20, 3), 200, np.uint8)
+    ink = inks.Ink(np.zeros(3, np.float32), 1.0, True, 0.0)
+    inks.press(np.random.default_rng(0), image, np.full((10, 10), 255, np.uint8), (-10, 5), ink)
+    assert (image == 200).all()
+    inks.press(np.random.default_rng(0), image, np.full((10, 10), 255, np.uint8), (-5, 15), ink)
+    assert (image != 200).any()
+
+
+def test_too_few_fonts_are_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "_installed", dict)
+    fonts.chinese_faces.cache_clear()
+    try:
+        with pytest.raises(FontsMissing, match=r"0 Chinese faces found, at least 3 .*apt-get install fonts-noto-cjk"):
+            fonts.chinese_faces()
+    finally:
+        fonts.chinese_faces.cache_clear()

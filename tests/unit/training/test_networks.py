@@ -1,0 +1,323 @@
+"""Networks, losses, the training loop and the ONNX files, where torch is installed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: the extra [train]")
+
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+from torch import nn  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+from paddlex_triton.export.errors import SourceError  # noqa: E402
+from paddlex_triton.export.training import loop, onnx_files, tasks  # noqa: E402
+from paddlex_triton.export.training.blocks import count_parameters  # noqa: E402
+from paddlex_triton.export.training.checkpoints import FILE_NAME, Progress, load_checkpoint  # noqa: E402
+from paddlex_triton.export.training.layout_batches import LayoutAugmentation  # noqa: E402
+from paddlex_triton.export.training.layout_graph import CandidateNetwork  # noqa: E402
+from paddlex_triton.export.training.layout_loss import overlaps, varifocal_loss  # noqa: E402
+from paddlex_triton.export.training.layout_network import LayoutNetwork, boxes_of, places  # noqa: E402
+from paddlex_triton.export.training.scenes import PageScene, SealScene  # noqa: E402
+from paddlex_triton.export.training.seal_batches import CropSize, SealAugmentation  # noqa: E402
+from paddlex_triton.export.training.seal_loss import dice_loss, seal_loss  # noqa: E402
+from paddlex_triton.export.training.seal_network import SealTextNetwork, ServedSealTextNetwork  # noqa: E402
+from paddlex_triton.export.training.train import app  # noqa: E402
+
+
+def lively(network: nn.Module) -> nn.Module:
+    """A network that was not trained, but answers with more than its first biases."""
+    torch.manual_seed(3)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.1)
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    if isinstance(network, LayoutNetwork):
+        nn.init.normal_(network.classes.weight, std=0.01)
+        nn.init.constant_(network.classes.bias, -0.5)
+    return network.eval()
+
+
+def answers(file: Path, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return [np.asarray(output) for output in session.run(None, feeds)]
+
+
+def test_numbers_of_parameters():
+    assert 0.80e6 < count_parameters(SealTextNetwork()) < 0.83e6
+    assert 1.30e6 < count_parameters(LayoutNetwork()) < 1.35e6
+
+
+def test_shapes():
+    with torch.no_grad():
+        assert SealTextNetwork().eval()(torch.zeros(2, 3, 64, 96)).shape == (2, 1, 32, 48)
+        logits, exponents = LayoutNetwork().eval()(torch.zeros(2, 3, 96, 160))
+    centres, strides = places(96, 160)
+    assert logits.shape == (2, len(centres), 3) and exponents.shape == (2, len(centres), 3, 4)
+    assert centres[0].tolist() == [4, 4] and strides[-1] == 64
+    assert boxes_of(exponents, centres, strides).shape == exponents.shape
+
+
+def test_boxes_are_distances_in_strides_from_their_place():
+    exponents = torch.log(torch.tensor([1.0, 2.0, 3.0, 4.0])).expand(1, 3, 4)
+    boxes = boxes_of(exponents, torch.tensor([[100.0, 200.0]]), torch.tensor([8.0]))
+    assert boxes[0, 0].tolist() == pytest.approx([92, 184, 124, 232])
+
+
+def test_the_seal_loss_is_small_where_the_answer_is_right_and_ignores_what_is_ignored():
+    text, ignored, gap = (torch.zeros(1, 32, 32, dtype=torch.uint8) for _ in range(3))
+    text[:, 8:16] = 1
+    right = torch.where(text[:, None] == 1, 12.0, -12.0)
+    assert seal_loss(right, text, ignored, gap)[0] < 0.01
+    wrong = right.clone()
+    wrong[..., 20:24, :] = 12.0
+    loss, parts = seal_loss(wrong, text, ignored, gap)
+    assert set(parts) == {"entropy", "dice"} and loss > 1
+    ignored[:, 20:24] = 1
+    assert seal_loss(wrong, text, ignored, gap)[0] < 0.01
+
+
+def test_the_gap_weighs_more_and_pictures_without_text_teach():
+    text, ignored, gap = (torch.zeros(1, 32, 32, dtype=torch.uint8) for _ in range(3))
+    logits = torch.zeros(1, 1, 32, 32, requires_grad=True)
+    plain, _ = seal_loss(logits, text, ignored, gap)
+    plain.backward()
+    assert logits.grad is not None and float(logits.grad.abs().sum()) > 0
+    heavier, _ = seal_loss(logits, text, ignored, gap + 1)
+    assert float(heavier.detach()) > 2 * float(plain.detach())
+
+
+def test_dice_counts_twice_the_common_over_the_sum():
+    target = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+    answer = torch.tensor([[[1.0, 0.0, 1.0, 0.0]]])
+    assert float(dice_loss(answer, target, torch.ones(1, 1, 4))) == pytest.approx(1 - (2 * 1 + 1) / (2 + 2 + 1))
+
+
+def test_varifocal_loss_wants_the_quality_as_score():
+    quality = torch.tensor([0.0, 0.8])
+    best = varifocal_loss(torch.logit(torch.tensor([1e-4, 0.8])), quality)
+    assert best < varifocal_loss(torch.logit(torch.tensor([1e-4, 0.5])), quality)
+    assert best < varifocal_loss(torch.logit(torch.tensor([0.5, 0.8])), quality)
+
+
+def test_overlaps_of_pairs():
+    first = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]])
+    second = torch.tensor([[5.0, 0, 15, 10], [20, 0, 30, 10]])
+    plain, generalized = overlaps(first, second)
+    assert plain.tolist() == pytest.approx([1 / 3, 0])
+    assert generalized.tolist() == pytest.approx([1 / 3, -1 / 3])
+
+
+@pytest.mark.parametrize("calibration", [(1.0, 0.0), (1.5, 0.5)])
+def test_the_seal_detector_s_file_answers_as_torch_does(tmp_path, calibration):
+    network = lively(SealTextNetwork())
+    assert isinstance(network, SealTextNetwork)
+    sharpness, offset = calibration
+    file = onnx_files.export_seal_detector(network, tmp_path, sharpness=sharpness, offset=offset)
+    x = torch.randn(2, 3, 96, 64)
+    (found,) = answers(file, {"x": x.numpy()})
+    with torch.no_grad():
+        expected = ServedSealTextNetwork(network, sharpness, offset)(x).numpy()
+    assert found.shape == (2, 1, 96, 64) and found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert (tmp_path / "inference.yml").is_file()
+    assert onnx.load(str(file)).opset_import[0].version == 17
+
+
+def test_the_layout_detector_s_file_answers_as_torch_and_plain_suppression_do(tmp_path):
+    network = lively(LayoutNetwork())
+    assert isinstance(network, LayoutNetwork)
+    model = onnx.load(str(onnx_files.export_layout_detector(network, tmp_path)))
+    inner = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("candidates", "scores")
+    ]
+    model.graph.output.extend(inner)
+    onnx.save(model, tmp_path / "seen.onnx")
+    image, scale = torch.randn(2, 3, 640, 640), torch.tensor([[0.5, 2.0], [1.0, 1.0]])
+    feeds = {"image": image.numpy(), "scale_factor": scale.numpy()}
+    rows, count, candidates, scores = answers(tmp_path / "seen.onnx", feeds)
+    assert count.dtype == np.int32 and count.shape == (2,) and count.sum() == len(rows) > 0
+    with torch.no_grad():
+        expected_boxes, expected_scores = CandidateNetwork(network, 640)(image, scale)
+    np.testing.assert_allclose(scores, expected_scores.numpy(), atol=1e-4)
+    # Of equal scores another may come first: boxes are compared by their sums.
+    np.testing.assert_allclose(candidates.sum(axis=1), expected_boxes.numpy().sum(axis=1), rtol=1e-3)
+    start = 0
+    for page, number in enumerate(count.tolist()):
+        found = rows[start : start + number]
+        start += number
+        parts = [slice(150 * of_class, 150 * of_class + 150) for of_class in range(3)]
+        wanted = np.concatenate(
+            [suppressed(candidates[page, part], scores[page, index, part], index) for index, part in enumerate(parts)]
+        )
+        wanted = wanted[np.argsort(-wanted[:, 1], kind="stable")]
+        assert (np.diff(found[:, 1]) <= 0).all()
+        np.testing.assert_allclose(found[:, :2], wanted[:, :2], atol=1e-4)
+
+
+def test_a_page_alone_is_answered_as_in_a_batch_and_none_found_is_no_rows(tmp_path):
+    network = lively(LayoutNetwork())
+    assert isinstance(network, LayoutNetwork)
+    file = onnx_files.export_layout_detector(network, tmp_path)
+    image, scale = torch.randn(2, 3, 640, 640).numpy(), np.ones((2, 2), np.float32)
+    rows, count = answers(file, {"image": image, "scale_factor": scale})
+    alone, alone_count = answers(file, {"image": image[:1], "scale_factor": scale[:1]})
+    assert alone_count.tolist() == count[:1].tolist()
+    np.testing.assert_allclose(alone[:, 1], rows[: count[0], 1], atol=1e-4)
+    nn.init.constant_(network.classes.bias, -30.0)
+    file = onnx_files.export_layout_detector(network, tmp_path)
+    rows, count = answers(file, {"image": image, "scale_factor": scale})
+    assert rows.shape == (0, 6) and count.tolist() == [0, 0]
+
+
+def suppressed(boxes: np.ndarray, scores: np.ndarray, of_class: int) -> np.ndarray:
+    """Rows of one class by plain greedy suppression."""
+    from paddlex_triton.export.training.metrics import box_overlaps
+
+    kept: list[int] = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        if scores[index] > 0.1 and len(kept) < 100:
+            overlap = box_overlaps(boxes[index : index + 1], boxes[kept]) if kept else np.zeros((1, 0))
+            if not (overlap > 0.5).any():
+                kept.append(index)
+    return np.array([(of_class, scores[index], *boxes[index]) for index in kept], np.float32).reshape(-1, 6)
+
+
+@pytest.mark.parametrize("make", [SealTextNetwork, LayoutNetwork])
+@pytest.mark.parametrize("alive", [True, False])
+def test_weights_are_read_back_from_the_files(tmp_path, make, alive):
+    network = lively(make()) if alive else make().eval()
+    write = onnx_files.export_seal_detector if make is SealTextNetwork else onnx_files.export_layout_detector
+    onnx_files.save_weights(network, tmp_path / "weights.npz")
+    for file in (write(network, tmp_path), tmp_path / "weights.npz"):
+        other = make()
+        onnx_files.load_weights(other, file)
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name]) or name.endswith("num_batches_tracked")
+
+
+def test_weights_of_another_network_or_no_weights_are_refused(tmp_path):
+    file = onnx_files.export_seal_detector(SealTextNetwork(), tmp_path)
+    with pytest.raises(SourceError, match="lacks"):
+        onnx_files.load_weights(LayoutNetwork(), file)
+    (tmp_path / "text.onnx").write_text("no network")
+    for name in ("text.onnx", "nowhere.npz"):
+        with pytest.raises(SourceError, match="cannot be read"):
+            onnx_files.load_weights(SealTextNetwork(), tmp_path / name)
+
+
+def seal_task() -> tasks.SealTask:
+    image = np.full((96, 96, 3), 255, np.uint8)
+    image[30:60, 10:80] = (40, 40, 200)
+    outline = np.array([(10, 30), (80, 30), (80, 60), (10, 60)], np.float32)
+    scenes = [SealScene(image, [outline], [28.0], ["text"])]
+    return tasks.SealTask(lambda: scenes, SealAugmentation(sizes=(CropSize(64, 2, 1.0, (0.5, 1.0)),)))
+
+
+def layout_task() -> tasks.LayoutTask:
+    image = np.full((96, 96, 3), 255, np.uint8)
+    image[30:70, 20:60] = (40, 40, 200)
+    pages = [
+        PageScene(image, np.array([[20, 30, 60, 70]], np.float32), np.array([2])),
+        PageScene(image[:, ::-1].copy(), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)),
+    ]
+    return tasks.LayoutTask(lambda: pages, LayoutAugmentation(sizes=((96, 2),)))
+
+
+def few(training: loop.Training, iterations: int) -> None:
+    """Run some iterations, however long they take."""
+    last = training.progress.iteration + iterations
+    training.run(stop=lambda: training.progress.iteration >= last)
+
+
+def values(network: nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.numpy().copy() for name, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("make", [seal_task, layout_task])
+def test_the_loss_falls(tmp_path, make):
+    torch.manual_seed(0)
+    task = make()
+    training = loop.Training(task.network(), task, Progress(task.name, 0, 1e6), tmp_path)
+    batch = task.batch(np.random.default_rng(0))
+    with torch.no_grad():
+        before = float(task.loss(training.model.train(), batch)[0])
+    few(training, 30)
+    with torch.no_grad():
+        after = float(task.loss(training.model.train(), batch)[0])
+    assert after < 0.97 * before
+    assert (tmp_path / loop.LOG_NAME).read_text().count("\n") == 1
+
+
+def test_a_training_goes_on_from_its_checkpoint_where_it_was(tmp_path):
+    torch.manual_seed(0)
+    first = loop.Training(SealTextNetwork(), seal_task(), Progress("seals", 5, 1e9), tmp_path)
+    few(first, 3)
+    second = loop.Training(SealTextNetwork(), seal_task(), Progress("seals", 0, 1.0), tmp_path)
+    second.restore(load_checkpoint(tmp_path, "seals"))
+    assert second.progress == first.progress
+    for training in (first, second):
+        few(training, 2)
+    assert second.progress.iteration == 5
+    for one, other in ((first.model, second.model), (first.average, second.average)):
+        there = values(other)
+        assert all(np.allclose(value, there[name], atol=1e-3) for name, value in values(one).items())
+
+
+def test_a_new_schedule_keeps_weights_and_starts_anew(tmp_path):
+    first = loop.Training(SealTextNetwork(), seal_task(), Progress("seals", 5, 1e9), tmp_path)
+    few(first, 2)
+    second = loop.Training(SealTextNetwork(), seal_task(), Progress("seals", 0, 60.0), tmp_path)
+    second.restore(load_checkpoint(tmp_path, "seals"), schedule=False)
+    progress = second.progress
+    assert (progress.budget, progress.elapsed, progress.first_iteration, progress.iteration) == (60.0, 0.0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("done", "iteration", "rate"), [(0, 99, 1.0), (0, 49, 0.5), (0.5, 1000, 0.505), (1, 1000, 0.01), (7, 1000, 0.01)]
+)
+def test_the_learning_rate(done, iteration, rate):
+    assert loop.learning_rate_at(done, iteration) == pytest.approx(rate)
+
+
+def test_the_average_follows_slowly():
+    averaged, model = nn.Linear(1, 1), nn.Linear(1, 1)
+    for network, value in ((averaged, 0.0), (model, 1.0)):
+        nn.init.constant_(network.weight, value)
+        nn.init.constant_(network.bias, value)
+    loop.average(averaged, model, 10**6)
+    assert float(averaged.weight) == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "seals", "shards", "RUN"], "--minutes is missing"),
+        (["train", "seals", "shards", "RUN", "--resume", "--weights", "a.npz"], "exclude each other"),
+        (["train", "seals", "shards", "RUN", "--resume"], "No seals in shards"),
+        (["export", "seals", "RUN"], "no checkpoint"),
+    ],
+)
+def test_commands_say_what_is_wrong(tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, [argument.replace("RUN", str(tmp_path)) for argument in arguments])
+    assert result.exit_code in (1, 2)
+    assert said in result.output
+
+
+def test_a_run_s_checkpoint_is_not_overwritten(tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"a checkpoint")
+    result = CliRunner().invoke(app, ["train", "seals", "shards", str(tmp_path), "--minutes", "1"])
+    assert result.exit_code == 2 and "--resume" in result.output
+    with pytest.raises(SourceError, match="cannot be read"):
+        load_checkpoint(tmp_path, "seals")
+
+
+def test_the_checkpoint_of_another_network_is_refused(tmp_path):
+    loop.Training(SealTextNetwork(), seal_task(), Progress("seals", 5, 1e9), tmp_path).save()
+    with pytest.raises(SourceError, match="of the network seals"):
+        load_checkpoint(tmp_path, "layout")
