@@ -26,7 +26,7 @@ from paddlex_triton.export.training.evaluation import (
 )
 from paddlex_triton.export.training.metrics import MatchCounts, match_polygons
 from paddlex_triton.export.training.scenes import SealScene
-from paddlex_triton.export.training.shards import SealShards
+from paddlex_triton.export.training.scenes.shards import SealShards
 from paddlex_triton.ops.text_detection import resize_for_detection
 
 SHARPNESSES = (1.0, 1.25, 1.5, 2.0, 2.5)

@@ -75,7 +75,7 @@ def evaluate(
 def _draw_pages(count: int, seed: int, wanted: bool, console: Console) -> list[np.ndarray]:
     if not count or not wanted:
         return []
-    from paddlex_triton.export.training.pages import draw_page_without_seals
+    from paddlex_triton.export.training.scenes.pages import draw_page_without_seals
 
     return [
         draw_page_without_seals(np.random.default_rng((seed, number))).image

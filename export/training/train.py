@@ -117,7 +117,7 @@ def _training(
     from paddlex_triton.export.training.checkpoints import FILE_NAME, Progress, load_checkpoint
     from paddlex_triton.export.training.loop import Training
     from paddlex_triton.export.training.onnx_files import load_weights
-    from paddlex_triton.export.training.shards import PageShards, SealShards
+    from paddlex_triton.export.training.scenes.shards import PageShards, SealShards
     from paddlex_triton.export.training.tasks import LayoutTask, SealTask
 
     if resume and weights is not None:

@@ -6,11 +6,20 @@ import cv2
 import numpy as np
 import pytest
 
-from paddlex_triton.export.training import curves, fonts, inks, stamps, textures, words
 from paddlex_triton.export.training.errors import FontsMissing
-from paddlex_triton.export.training.pages import draw_page_scene, draw_page_without_seals
-from paddlex_triton.export.training.scenes import SEAL, PageScene, SealScene
-from paddlex_triton.export.training.seals import draw_seal_scene
+from paddlex_triton.export.training.scenes import (
+    SEAL,
+    PageScene,
+    SealScene,
+    curves,
+    fonts,
+    inks,
+    stamps,
+    textures,
+    words,
+)
+from paddlex_triton.export.training.scenes.pages import draw_page_scene, draw_page_without_seals
+from paddlex_triton.export.training.scenes.seals import draw_seal_scene
 
 _MANY = 200
 

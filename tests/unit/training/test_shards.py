@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from paddlex_triton.export.training import fonts, shards
 from paddlex_triton.export.training.errors import FontsMissing, ShardError
+from paddlex_triton.export.training.scenes import fonts, shards
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,7 +4,7 @@ A shard is a folder `seals-00007` or `pages-00007` of .npy files; the images lie
 other. It is written under another name and renamed. What is in it depends on the seed and its number alone, so a run
 that was stopped goes on where it was, and one that asks for more adds to what is there.
 
-`python -m paddlex_triton.export.training.shards FOLDER --seals 12000 --pages 6000 --seed 1 --workers 2`
+`python -m paddlex_triton.export.training.scenes.shards FOLDER --seals 12000 --pages 6000 --seed 1 --workers 2`
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from paddlex_triton.export.errors import ExportError
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.training.errors import ShardError
-from paddlex_triton.export.training.fonts import chinese_faces, latin_faces
-from paddlex_triton.export.training.pages import draw_page_scene, draw_page_without_seals
 from paddlex_triton.export.training.scenes import MIN_SIDE, PageScene, SealScene
-from paddlex_triton.export.training.seals import draw_seal_scene
+from paddlex_triton.export.training.scenes.fonts import chinese_faces, latin_faces
+from paddlex_triton.export.training.scenes.pages import draw_page_scene, draw_page_without_seals
+from paddlex_triton.export.training.scenes.seals import draw_seal_scene
 
 SCENES_PER_SHARD = 100
 JPEG_QUALITY = 95

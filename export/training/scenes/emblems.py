@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training.textures import chance
+from paddlex_triton.export.training.scenes.textures import chance
 
 _SHIFT = 4
 

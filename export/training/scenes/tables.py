@@ -7,10 +7,10 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import words
-from paddlex_triton.export.training.fonts import Face
-from paddlex_triton.export.training.papers import any_face, dark_colour, print_line, print_text
-from paddlex_triton.export.training.textures import chance
+from paddlex_triton.export.training.scenes import words
+from paddlex_triton.export.training.scenes.fonts import Face
+from paddlex_triton.export.training.scenes.papers import any_face, dark_colour, print_line, print_text
+from paddlex_triton.export.training.scenes.textures import chance
 
 # Of a sheet, the root of its area in pixels: rows and rules of larger ones are drawn as much larger.
 _USUAL_SIDE = 730.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import words
-from paddlex_triton.export.training.emblems import fill, star
-from paddlex_triton.export.training.papers import any_face, print_line, print_text
-from paddlex_triton.export.training.textures import chance
+from paddlex_triton.export.training.scenes import words
+from paddlex_triton.export.training.scenes.emblems import fill, star
+from paddlex_triton.export.training.scenes.papers import any_face, print_line, print_text
+from paddlex_triton.export.training.scenes.textures import chance
 
 
 def red(rng: np.random.Generator) -> tuple[int, int, int]:

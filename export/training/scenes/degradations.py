@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training.textures import chance, grain, log_uniform, smooth_field
+from paddlex_triton.export.training.scenes.textures import chance, grain, log_uniform, smooth_field
 
 _UPSCALING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST, cv2.INTER_AREA)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training.textures import chance, colour_noise, grain
+from paddlex_triton.export.training.scenes.textures import chance, colour_noise, grain
 
 
 def photograph(

@@ -5,17 +5,24 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training.decoys import add_decoys, letterhead, red
-from paddlex_triton.export.training.degradations import degrade
-from paddlex_triton.export.training.desk import photograph
-from paddlex_triton.export.training.figures import draw_figure
-from paddlex_triton.export.training.inks import draw_visible_ink, press
-from paddlex_triton.export.training.papers import any_face, dark_colour, draw_paper, print_line, print_text, scribble
 from paddlex_triton.export.training.scenes import IMAGE, SEAL, TABLE, PageScene
-from paddlex_triton.export.training.stamps import Stamp, draw_stamp, draw_turn
-from paddlex_triton.export.training.tables import draw_table
-from paddlex_triton.export.training.textures import chance, log_uniform
-from paddlex_triton.export.training.words import characters
+from paddlex_triton.export.training.scenes.decoys import add_decoys, letterhead, red
+from paddlex_triton.export.training.scenes.degradations import degrade
+from paddlex_triton.export.training.scenes.desk import photograph
+from paddlex_triton.export.training.scenes.figures import draw_figure
+from paddlex_triton.export.training.scenes.inks import draw_visible_ink, press
+from paddlex_triton.export.training.scenes.papers import (
+    any_face,
+    dark_colour,
+    draw_paper,
+    print_line,
+    print_text,
+    scribble,
+)
+from paddlex_triton.export.training.scenes.stamps import Stamp, draw_stamp, draw_turn
+from paddlex_triton.export.training.scenes.tables import draw_table
+from paddlex_triton.export.training.scenes.textures import chance, log_uniform
+from paddlex_triton.export.training.scenes.words import characters
 
 # Of a box, the part that must be on the picture, and its least side in pixels, to be one.
 _VISIBLE, _LEAST_SIDE = 0.35, 7.0

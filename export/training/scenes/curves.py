@@ -13,7 +13,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training.fonts import Face, glyph, master_size
+from paddlex_triton.export.training.scenes.fonts import Face, glyph, master_size
 
 # Half the width of a line's band, in glyph heights.
 HALF_BAND = 0.54

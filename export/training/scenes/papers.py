@@ -8,9 +8,17 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import words
-from paddlex_triton.export.training.fonts import Face, chinese_faces, fit_mask, glyph, latin_faces, master_size, strip
-from paddlex_triton.export.training.textures import chance, grain, log_uniform, smooth_field
+from paddlex_triton.export.training.scenes import words
+from paddlex_triton.export.training.scenes.fonts import (
+    Face,
+    chinese_faces,
+    fit_mask,
+    glyph,
+    latin_faces,
+    master_size,
+    strip,
+)
+from paddlex_triton.export.training.scenes.textures import chance, grain, log_uniform, smooth_field
 
 _STRIPS = 12
 _STRIP_CHARACTERS = 48

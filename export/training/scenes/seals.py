@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddlex_triton.export.training.degradations import degrade, low_resolution, pixelate
-from paddlex_triton.export.training.inks import draw_visible_ink, press
-from paddlex_triton.export.training.papers import draw_paper, draw_rules, print_document, scribble, specks
 from paddlex_triton.export.training.scenes import SealScene
-from paddlex_triton.export.training.stamps import Stamp, draw_stamp, draw_turn
-from paddlex_triton.export.training.textures import chance
+from paddlex_triton.export.training.scenes.degradations import degrade, low_resolution, pixelate
+from paddlex_triton.export.training.scenes.inks import draw_visible_ink, press
+from paddlex_triton.export.training.scenes.papers import draw_paper, draw_rules, print_document, scribble, specks
+from paddlex_triton.export.training.scenes.stamps import Stamp, draw_stamp, draw_turn
+from paddlex_triton.export.training.scenes.textures import chance
 
 
 def draw_seal_scene(rng: np.random.Generator, side: int = 576) -> SealScene:

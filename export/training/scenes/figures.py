@@ -8,11 +8,11 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import words
-from paddlex_triton.export.training.curves import Lettering, arc, line, write_along
-from paddlex_triton.export.training.emblems import draw_logo, ellipse, fill, star, stroke
-from paddlex_triton.export.training.papers import any_face, blend
-from paddlex_triton.export.training.textures import chance, colour_noise, grain
+from paddlex_triton.export.training.scenes import words
+from paddlex_triton.export.training.scenes.curves import Lettering, arc, line, write_along
+from paddlex_triton.export.training.scenes.emblems import draw_logo, ellipse, fill, star, stroke
+from paddlex_triton.export.training.scenes.papers import any_face, blend
+from paddlex_triton.export.training.scenes.textures import chance, colour_noise, grain
 
 _Box = tuple[int, int, int, int]
 

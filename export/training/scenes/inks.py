@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training.textures import chance, grain, log_uniform, smooth_field
+from paddlex_triton.export.training.scenes.textures import chance, grain, log_uniform, smooth_field
 
 # Of ink and paper in one channel, on average.
 _LEAST_CONTRAST = 34.0

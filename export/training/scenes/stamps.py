@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from paddlex_triton.export.training import words
-from paddlex_triton.export.training.curves import Curve, Lettering, arc, line, natural_length, write_along
-from paddlex_triton.export.training.emblems import draw_ornament, ellipse, fill, ring, stroke
-from paddlex_triton.export.training.fonts import Face, chinese_faces, latin_faces
-from paddlex_triton.export.training.textures import chance
+from paddlex_triton.export.training.scenes import words
+from paddlex_triton.export.training.scenes.curves import Curve, Lettering, arc, line, natural_length, write_along
+from paddlex_triton.export.training.scenes.emblems import draw_ornament, ellipse, fill, ring, stroke
+from paddlex_triton.export.training.scenes.fonts import Face, chinese_faces, latin_faces
+from paddlex_triton.export.training.scenes.textures import chance
 
 
 @dataclass
