@@ -83,7 +83,7 @@ def choose_networks(
             find_preset(spec, preset)
         except KeyError as error:
             raise UnsupportedError(str(error.args[0])) from None
-        preset = preset.removeprefix(f"{spec.name}-")
+        preset = spec.short_preset(preset)
     return Networks(preset, _check_models(spec, models, url) if models is not None else ())
 
 

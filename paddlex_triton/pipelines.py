@@ -50,6 +50,10 @@ class PipelineSpec:
     presets: Mapping[str, Mapping[str, str]] = field(repr=False)
     default_preset: str
 
+    def short_preset(self, name: str) -> str:
+        """A preset's name without the pipeline's, which PaddleX puts in front: `seal_recognition-nopp` is `nopp`."""
+        return name.removeprefix(f"{self.name}-")
+
     @property
     def served_presets(self) -> list[str]:
         """The presets all of whose steps can be served."""
@@ -135,7 +139,7 @@ def find_preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
     Raises:
         KeyError: with a message: there is no such preset, or it has a step that is not served yet.
     """
-    short = (name or spec.default_preset).removeprefix(f"{spec.name}-")
+    short = spec.short_preset(name or spec.default_preset)
     preset = spec.presets.get(short)
     if preset is None:
         raise KeyError(f"pipeline {spec.name} has no preset {name!r}; known: {', '.join(spec.served_presets)}")

@@ -13,7 +13,8 @@ import os
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -48,6 +49,19 @@ MAX_CALLS_IN_FLIGHT = 8
 _ENDLESS_NS = 2**63 - 1
 
 T = TypeVar("T")
+
+
+@contextmanager
+def refusing_values() -> Iterator[None]:
+    """What `ops` says of an argument that came with the request is what the caller is told.
+
+    Raises:
+        InvalidParameter: with the text of a ValueError inside.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidParameter(str(error)) from None
 
 
 def request_id_of(request: pb_utils.InferenceRequest) -> str:

@@ -85,7 +85,7 @@ def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]
     presets: dict[str, str] = {}
     for text in given:
         pipeline, named, preset = text.rpartition("=")
-        having = [pipeline] if named else [spec.name for spec in specs if _has(spec, preset)]
+        having = [pipeline] if named else [spec.name for spec in specs if spec.short_preset(preset) in spec.presets]
         if not having or not preset:
             known = "; ".join(f"{spec.name}: {', '.join(spec.served_presets)}" for spec in specs)
             raise AssemblyError(f"no preset {text!r}; known: {known}")
@@ -105,10 +105,6 @@ def models_of(given: Sequence[str]) -> dict[str, str]:
     if wrong := [text for text, (role, equals, _) in zip(given, pairs, strict=True) if not (role and equals)]:
         raise AssemblyError(f"{wrong[0]!r} is not of the form ROLE=NETWORK, such as layout_detection=PP-DocLayout-S")
     return {role: name for role, _, name in pairs}
-
-
-def _has(spec: PipelineSpec, preset: str) -> bool:
-    return preset.removeprefix(f"{spec.name}-") in spec.presets
 
 
 def _put(specs: Sequence[PipelineSpec], networks: dict[str, dict[str, str]], role: str, name: str) -> None:

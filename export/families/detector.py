@@ -8,13 +8,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 from onnx import TensorProto
 
 from paddlex_triton.export.detection_yml import DetectionSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, normalized_planar
 from paddlex_triton.export.graph.builder import GraphBuilder
-from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float
+from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.samples import blank_page, noise, seal_page, text_page
@@ -149,6 +150,15 @@ class Detector(NetworkFamily):
         del output_dims
         height, width = detection_of(settings).target_size
         return {"height": str(height), "width": str(width), "classes": str(len(self.labels(settings)))}
+
+
+def page_tensors(detection: DetectionSettings) -> list[onnx.ValueInfoProto]:
+    """The inputs of a network that gives boxes in pixels of the page: the picture, and how the page was scaled."""
+    height, width = detection.target_size
+    return [
+        tensor_info("x", TensorProto.UINT8, ["N", height, width, 3]),
+        tensor_info("scale_factor", TensorProto.FLOAT, ["N", 2]),
+    ]
 
 
 def detection_of(settings: InferenceSettings) -> DetectionSettings:

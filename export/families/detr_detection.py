@@ -18,6 +18,7 @@ from paddlex_triton.export.families.detector import (
     detection_of,
     page_inputs,
     page_side,
+    page_tensors,
     require_rows_and_count,
 )
 from paddlex_triton.export.families.rows import rows_difference
@@ -63,12 +64,8 @@ class DETRDetection(Detector):
         builder.after_source()
         rest = builder.constant(np.array([-1, ROW_LENGTH], np.int64))
         builder.add("Reshape", rows.inner, builder.add("Concat", batch, rest, axis=0), output="rows")
-        height, width = detection.target_size
         return builder.build(
-            [
-                tensor_info("x", TensorProto.UINT8, ["N", height, width, 3]),
-                tensor_info("scale_factor", TensorProto.FLOAT, ["N", 2]),
-            ],
+            page_tensors(detection),
             [tensor_info("rows", TensorProto.FLOAT, ["N", "Q", ROW_LENGTH])],
             {"paddlex_triton.family": self.name},
         )

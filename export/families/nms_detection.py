@@ -16,6 +16,7 @@ from paddlex_triton.export.families.detector import (
     detection_of,
     page_inputs,
     page_side,
+    page_tensors,
     require_rows_and_count,
 )
 from paddlex_triton.export.families.rows import rows_difference
@@ -54,14 +55,10 @@ class NMSDetection(Detector):
         is_row = builder.add("Equal", classes, classes)
         builder.add("Compress", rows.inner, is_row, axis=0, output="rows")
         builder.add("Cast", count.inner, output="count", to=TensorProto.INT32)
-        height, width = detection.target_size
         return builder.build(
-            [
-                # Left free, though one page at a time is fed: ONNX Runtime lays a graph of a fixed batch out in another
-                # way than the source, and rounds otherwise.
-                tensor_info("x", TensorProto.UINT8, ["N", height, width, 3]),
-                tensor_info("scale_factor", TensorProto.FLOAT, ["N", 2]),
-            ],
+            # Their batch is left free, though one page at a time is fed: ONNX Runtime lays a graph of a fixed batch out
+            # in another way than the source, and rounds otherwise.
+            page_tensors(detection),
             [
                 tensor_info("rows", TensorProto.FLOAT, ["M", ROW_LENGTH]),
                 tensor_info("count", TensorProto.INT32, [1]),

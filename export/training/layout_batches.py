@@ -129,10 +129,4 @@ def _wear(image: np.ndarray, rng: np.random.Generator, how: LayoutAugmentation) 
         image = np.ascontiguousarray(image[..., ::-1])
     if rng.random() < how.invert:
         image = 255 - image
-    if rng.random() < how.contrast:
-        image = pixels.change_contrast(image, rng)
-    if rng.random() < how.blur:
-        image = pixels.blur(image, rng)
-    if rng.random() < how.recompress:
-        image = pixels.recompress(image, rng)
-    return image
+    return pixels.wear(image, rng, contrast=how.contrast, blurred=how.blur, recompressed=how.recompress)

@@ -44,3 +44,16 @@ def coarsen(image: np.ndarray, side: float) -> np.ndarray:
         return image
     how = cv2.INTER_AREA if factor < 0.7 else cv2.INTER_LINEAR
     return cv2.resize(image, (max(1, round(w * factor)), max(1, round(h * factor))), interpolation=how)
+
+
+def wear(
+    image: np.ndarray, rng: np.random.Generator, *, contrast: float, blurred: float, recompressed: float
+) -> np.ndarray:
+    """Change contrast, blur and recompress a picture, each by the chance given."""
+    if rng.random() < contrast:
+        image = change_contrast(image, rng)
+    if rng.random() < blurred:
+        image = blur(image, rng)
+    if rng.random() < recompressed:
+        image = recompress(image, rng)
+    return image

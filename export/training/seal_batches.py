@@ -161,10 +161,4 @@ def _wear(image: np.ndarray, rng: np.random.Generator, how: SealAugmentation) ->
         image = pixels.permute_channels(image, rng)
     elif rng.random() < how.grey:
         image = pixels.to_grey(image)
-    if rng.random() < how.contrast:
-        image = pixels.change_contrast(image, rng)
-    if rng.random() < how.blur:
-        image = pixels.blur(image, rng)
-    if rng.random() < how.recompress:
-        image = pixels.recompress(image, rng)
-    return image
+    return pixels.wear(image, rng, contrast=how.contrast, blurred=how.blur, recompressed=how.recompress)

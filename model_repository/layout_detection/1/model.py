@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
-from paddlex_triton.errors import InvalidParameter, Unsupported
+from paddlex_triton.errors import Unsupported
 from paddlex_triton.ops.layout import LayoutBoxes, check_class_ids, postprocess_layout
 from paddlex_triton.params import SealRecognitionParams
-from paddlex_triton.server.module import Call, Module
+from paddlex_triton.server.module import Call, Module, refusing_values
 from paddlex_triton.server.object_detection import detect_objects
 
 _ROLE = "layout_detection"
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise InvalidParameter(str(error)) from None
 
 
 class TritonPythonModel(Module):
@@ -67,10 +56,10 @@ class TritonPythonModel(Module):
             "layout_unclip_ratio": params.layout_unclip_ratio,
             "layout_merge_bboxes_mode": params.layout_merge_bboxes_mode,
         }
-        with _refusing():
+        with refusing_values():
             check_class_ids(labels, **by_class)
         rows = await detect_objects(call, _ROLE, page)
-        with _refusing():
+        with refusing_values():
             return postprocess_layout(
                 rows,
                 (page.shape[1], page.shape[0]),

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 
-from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.ops.db import db_postprocess
 from paddlex_triton.ops.polygons import pack_polygons
 from paddlex_triton.ops.regions import region_views, regions_of_boxes
@@ -14,7 +13,7 @@ from paddlex_triton.ops.seal_crop import readable_polygons
 from paddlex_triton.ops.sorting import sort_polygons
 from paddlex_triton.ops.text_detection import check_regions, resize_for_detection
 from paddlex_triton.params import SealRecognitionParams
-from paddlex_triton.server.module import Call, Module
+from paddlex_triton.server.module import Call, Module, refusing_values
 
 _ROLE = "seal_text_detection"
 # PaddleX has no parameter for it; its pipeline leaves it at its default.
@@ -39,11 +38,9 @@ class TritonPythonModel(Module):
             "limit_type": params.seal_det_limit_type,
             "max_side_limit": _MAX_SIDE_LIMIT,
         }
-        try:
+        with refusing_values():
             regions = self._regions(call, page)
             views = region_views(page, regions)
-        except ValueError as error:
-            raise InvalidParameter(str(error)) from None
         check_regions([(view.shape[0], view.shape[1]) for view in views], **limits)
         found = await call.run_all([partial(self._find, call, params, view, limits) for view in views])
         lines = [(region, *line) for region, of_region in enumerate(found) for line in of_region]

@@ -13,7 +13,7 @@ from paddlex_triton.ops.polygons import unpack_polygons
 from paddlex_triton.ops.recognition import ImageShape, LineBatch, build_batch, merge_batches, plan_regions
 from paddlex_triton.ops.regions import members_of_regions, region_views
 from paddlex_triton.params import OCRParams, Params, SealRecognitionParams
-from paddlex_triton.server.module import Call, Module
+from paddlex_triton.server.module import Call, Module, refusing_values
 from paddlex_triton.server.text_types import TEXT_TYPES, TextType
 
 _ANGLE_OFF = -1
@@ -66,14 +66,12 @@ class TritonPythonModel(Module):
     async def _recognise(self, call: Call, kind: TextType) -> tuple[list[str], list[float]]:
         info = call.network(kind.role).info
         image_shape = tuple(info.geometry["image_shape"])
-        try:
+        with refusing_values():
             views = region_views(call.page("page"), call.array("regions"))
             polygons = unpack_polygons(call.array("points"), call.array("offsets"))
             region_ids = call.array("region_ids")
             members = members_of_regions(region_ids, len(views), len(polygons))
             crops = kind.crops([views[region] for region in region_ids], polygons)
-        except ValueError as error:
-            raise InvalidParameter(str(error)) from None
         planned = plan_regions(members, crops.sizes, image_shape=image_shape, batch_size=kind.batch_size)
         batches = merge_batches(planned, info.max_batch_size)
         inputs = [partial(_inputs, crops, batch, image_shape) for batch in batches]
