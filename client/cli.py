@@ -97,6 +97,12 @@ def _command(spec: PipelineSpec) -> Callable[..., None]:
     return predict
 
 
+def _unnamed_preset(spec: PipelineSpec) -> str:
+    if spec.fallback_preset is None:
+        return f"{spec.default_preset}'s"
+    return f"{spec.default_preset}'s, or {spec.fallback_preset}'s where those are not exported"
+
+
 def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
     def option(name: str, text: str, panel: str | None = None, metavar: str | None = None) -> Any:
         return typer.Option(f"--{name}", help=text, rich_help_panel=panel, metavar=metavar)
@@ -145,7 +151,7 @@ def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
                 option(
                     "preset",
                     f"One of PaddleX's presets: {', '.join(spec.served_presets)}. The embedded server runs on its "
-                    f"networks, without one on {spec.default_preset}'s; steps that it has no network for are off.",
+                    f"networks, without one on {_unnamed_preset(spec)}; steps that it has no network for are off.",
                     _SERVER,
                     "NAME",
                 ),

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.networks import Networks
 from paddlex_triton.client.transports import Endpoint, open_transport
+from paddlex_triton.exported import choose_preset
+from paddlex_triton.paths import networks_repository
 from paddlex_triton.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
@@ -91,8 +93,8 @@ def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
 
 
 def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
-    # The default preset is the same whether it was named or not.
-    key = (spec.name, replace(networks, preset=networks.preset or spec.default_preset))
+    networks, missing = _named(spec, networks)
+    key = (spec.name, networks)
     with _lock:
         running = _running.get(key)
         if running is None or running.server.pid is None:
@@ -101,10 +103,20 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
                 logger.warning("Starting the embedded server of %s with %s.", spec.name, chosen)
             else:
                 logger.warning("No server with %s at %s: starting the embedded one.", spec.name, default)
+            if missing:
+                logger.warning("It runs on preset %s: not exported are %s.", networks.preset, ", ".join(missing))
             running = _running[key] = _start(spec, networks)
         running.users += 1
     url = running.server.http_url if default.protocol == "http" else running.server.grpc_url
     return Found(Endpoint.parse(url, default.protocol), _once(lambda: _release(key, running)))
+
+
+def _named(spec: PipelineSpec, networks: Networks) -> tuple[Networks, tuple[str, ...]]:
+    """The choice with its preset named, and the networks whose absence decided about it."""
+    if networks.preset is not None:
+        return networks, ()
+    choice = choose_preset(spec, [networks_repository()], dict(networks.models))
+    return replace(networks, preset=choice.name), choice.missing
 
 
 def _start(spec: PipelineSpec, networks: Networks) -> _Running:

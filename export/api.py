@@ -26,9 +26,10 @@ from paddlex_triton.export.install import clean, install_network
 from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.base import Source, Weights, sha256_of
 from paddlex_triton.export.sources.directory import DirectorySource
+from paddlex_triton.export.sources.shipped import ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource
 from paddlex_triton.export.verify import declare_row_sizes, verify
-from paddlex_triton.export.zoo import ZooEntry, find_network, require_sources
+from paddlex_triton.export.zoo import ShippedEntry, SourceEntry, ZooEntry, find_network, require_sources
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
 from paddlex_triton.version import __version__
 
@@ -137,7 +138,13 @@ def run_export_directory(
 def sources_of(entry: ZooEntry) -> list[Source]:
     """The sources of a network of the zoo, in the order they are tried."""
     settings = parse_inference(entry.inference, f"zoo: {entry.name}")
-    return [WheelSource(source, settings) for source in entry.sources]
+    return [_source_of(source, settings) for source in entry.sources]
+
+
+def _source_of(entry: SourceEntry, settings: InferenceSettings) -> Source:
+    if isinstance(entry, ShippedEntry):
+        return ShippedSource(entry)
+    return WheelSource(entry, settings)
 
 
 def _fetch_first(sources: Sequence[Source]) -> Weights:

@@ -17,6 +17,7 @@ from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
 from paddlex_triton.export.zoo import ZooEntry, find_network, load_zoo, networks_of, require_sources
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo
+from paddlex_triton.pipelines import find_pipeline, find_preset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +58,10 @@ def export(
     """Turn official or own weights into verified Triton networks."""
     console, errors = Console(), Console(stderr=True)
     try:
-        wanted = _wanted(names or [], pipeline, preset, from_dir, family, name)
         repository = into if into is not None else paths.networks_repository()
+        wanted = _wanted(names or [], pipeline, preset, from_dir, family, name, repository)
+        if pipeline is not None and preset is None:
+            _say_fallback(console, pipeline, wanted)
         if dry_run:
             _say_plan(console, wanted, from_dir, repository)
             return
@@ -105,6 +108,7 @@ def _wanted(
     from_dir: Path | None,
     family: str | None,
     name: str | None,
+    repository: Path,
 ) -> list[ZooEntry]:
     """The networks of the zoo that were asked for; none with --from-dir.
 
@@ -119,8 +123,21 @@ def _wanted(
         raise UsageError("--family and --name belong to --from-dir")
     if family is not None and family not in get_args(Family):
         raise UsageError(f"no family {family!r}; known: {_FAMILY_NAMES}")
-    chosen = networks_of(pipeline, preset) if pipeline is not None else names
+    chosen = networks_of(pipeline, preset, _exported(repository)) if pipeline is not None else names
     return [find_network(each) for each in dict.fromkeys(chosen)]
+
+
+def _say_fallback(console: Console, pipeline: str, wanted: Sequence[ZooEntry]) -> None:
+    """Say so where a pipeline's own networks cannot be had and others take their places."""
+    spec = find_pipeline(pipeline)
+    official = find_preset(spec).values()
+    if not set(official) - {entry.name for entry in wanted}:
+        return
+    text = (
+        f"{spec.name}: this version has no source for {', '.join(official)}; taking preset {spec.fallback_preset}. "
+        "Official weights are exported with --from-dir"
+    )
+    console.print(escape(text), soft_wrap=True)
 
 
 def _say_plan(console: Console, wanted: Sequence[ZooEntry], from_dir: Path | None, repository: Path) -> None:

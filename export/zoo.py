@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,8 +39,23 @@ class WheelEntry(BaseModel):
         return f"wheel:{self.requirement}"
 
 
+class ShippedEntry(BaseModel):
+    """A network that comes with the product: a folder of `export/networks` with model.onnx and inference.yml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["shipped"]
+    folder: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    sha256: Sha256 = Field(description="of its model.onnx")
+
+    @property
+    def label(self) -> str:
+        """The source in one word, as network.json and tables show it."""
+        return f"shipped:{self.folder}"
+
+
 # A kind of source that comes in later joins here, told apart by `kind`.
-SourceEntry = WheelEntry
+SourceEntry = Annotated[WheelEntry | ShippedEntry, Field(discriminator="kind")]
 
 
 class ZooEntry(BaseModel):
@@ -95,21 +110,34 @@ def find_network(name: str) -> ZooEntry:
     raise UsageError(f"no network {name!r} in the zoo; {hint} own weights are exported with --from-dir")
 
 
-def networks_of(pipeline: str, preset: str | None = None) -> tuple[str, ...]:
+def networks_of(pipeline: str, preset: str | None = None, exported: Container[str] = ()) -> tuple[str, ...]:
     """The names of the networks a pipeline runs on.
 
     Args:
         pipeline: PaddleX's name of the pipeline, e.g. `OCR`.
-        preset: one of the pipeline's presets, None for its default.
+        preset: one of the pipeline's presets. None for its default, or for its fallback if the default one has networks
+            that can neither be fetched nor are exported.
+        exported: names of networks that are exported.
 
     Raises:
         UsageError: no such pipeline or preset, or the preset has a step that is not served yet.
     """
     try:
-        roles = find_preset(find_pipeline(pipeline), preset)
+        spec = find_pipeline(pipeline)
+        names = find_preset(spec, preset).values()
+        if (
+            preset is None
+            and spec.fallback_preset is not None
+            and not all(_can_be_had(name, exported) for name in names)
+        ):
+            names = find_preset(spec, spec.fallback_preset).values()
     except KeyError as error:
         raise UsageError(error.args[0]) from error
-    return tuple(dict.fromkeys(roles.values()))
+    return tuple(dict.fromkeys(names))
+
+
+def _can_be_had(name: str, exported: Container[str]) -> bool:
+    return name in exported or bool(find_network(name).sources)
 
 
 def require_sources(entries: Iterable[ZooEntry]) -> None:

@@ -40,6 +40,7 @@ class PipelineSpec:
         presets: name -> role -> network. A role that is not named stays empty, and its step is off. A preset may name
             roles that cannot be served yet; `find_preset` refuses it.
         default_preset: the one that is taken if none is named.
+        fallback_preset: the one that is taken if none is named and networks of the default one are not exported.
     """
 
     name: str
@@ -49,6 +50,7 @@ class PipelineSpec:
     roles: Mapping[str, Role]
     presets: Mapping[str, Mapping[str, str]] = field(repr=False)
     default_preset: str
+    fallback_preset: str | None = None
 
     def short_preset(self, name: str) -> str:
         """A preset's name without the pipeline's, which PaddleX puts in front: `seal_recognition-nopp` is `nopp`."""
@@ -74,6 +76,11 @@ _SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recogni
 _SEAL_MOBILE = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
 _LAYOUT_L = {"layout_detection": "PP-DocLayout-L"}
 _LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
+_SEAL_OFFLINE = {
+    "layout_detection": "offline_seal_layout",
+    "seal_text_detection": "offline_seal_det",
+    "text_recognition": "PP-OCRv4_mobile_rec",
+}
 
 _SPECS = (
     PipelineSpec(
@@ -102,7 +109,7 @@ _SPECS = (
             "seal_text_detection": Role("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
             "text_recognition": Role("text_recognition", "seal_text_recognition", _READS_TEXT),
         },
-        # The configurations that PaddleX publishes benchmarks of, under its names.
+        # The configurations that PaddleX publishes benchmarks of, under its names, and the networks that come along.
         presets={
             "default": {**_PAGE_PREPARATION, **_LAYOUT_L, **_SEAL_SERVER},
             "nopp": {**_LAYOUT_L, **_SEAL_SERVER},
@@ -110,8 +117,10 @@ _SPECS = (
             "nopp-lightweight": {**_LAYOUT_L, **_SEAL_MOBILE},
             "nopp-lightweightlayout": {**_LAYOUT_S, **_SEAL_SERVER},
             "nopp-nolayout-lightweight": _SEAL_MOBILE,
+            "offline": _SEAL_OFFLINE,
         },
         default_preset="nopp",
+        fallback_preset="offline",
     ),
 )
 PIPELINES: dict[str, PipelineSpec] = {spec.name: spec for spec in _SPECS}

@@ -1,8 +1,9 @@
-"""Render the sample page: text in Chinese and English, in several sizes, one line turned.
+"""Render the samples: a page of text in Chinese and English, a contract with two seals, and five seals.
 
-The picture lies beside this script, so nobody needs the font; run this again to change it:
+The pictures lie beside this script, so nobody needs the fonts; run this again to change them:
 
-    python samples/make_samples.py --font /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+    python samples/make_samples.py --font /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc \\
+      --bold /usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from seals import BLACK, BLUE, Seal, print_seal
 
 SIZE = (960, 640)
 INK, ACCENT, RULE, PAPER = (30, 34, 42), (20, 80, 150), (170, 176, 186), (252, 251, 247)
@@ -28,6 +30,36 @@ LINES = (
     ("小字也要能读：第一章 概述 Chapter 1", (62, 540), 18, INK),
 )
 TURNED = ("仅供测试 SAMPLE", (640, 60), 30, (160, 40, 40), 12)
+
+# A4 at 150 dots per inch; a seal of 42 mm is 250 pixels wide.
+CONTRACT_SIZE, SEAL_WIDTH = (1240, 1754), 250
+CLAUSES = (
+    ("一、服务内容", "乙方为甲方提供文字识别系统的部署、培训与日常维护，具体要求见附件一。"),
+    ("二、服务期限", "本合同自二〇二六年十二月一日起生效，有效期为十二个月，期满前可以续签。"),
+    ("三、费用与支付", "服务费共计人民币叁万陆仟捌佰元整（¥36,800.00），分两次支付。"),
+    ("四、保密", "双方对在合作中知悉的技术资料负有保密义务，合同终止后继续有效。"),
+    ("五、争议的解决", "因本合同发生的争议，双方应友好协商；协商不成的，提交仲裁。"),
+    ("六、其他", "本合同一式两份，双方各执一份，自双方盖章之日起生效。"),
+)
+# Text of the signatures and its left top corner (px); the second seal lies on the right ones.
+SIGNATURES = (
+    ("甲方（盖章）：", (150, 1250)),
+    ("乙方（盖章）：青禾示例科技有限公司", (640, 1250)),
+    ("代表签字：", (150, 1440)),
+    ("日期：二〇二六年十一月二十日", (640, 1398)),
+)
+CONTRACT_SEALS = (
+    (Seal("明德示例教育中心", ("行政专用章",), turn=-6), (420, 1330)),
+    (Seal("青禾示例科技有限公司", ("合同专用章",), turn=8), (880, 1300)),
+)
+# One of each kind: round, oval, frame, black, turned.
+SEALS = (
+    Seal("青禾示例科技有限公司", ("合同专用章",)),
+    Seal("明德示例教育咨询中心", ("财务专用章",), aspect=0.68, ink=BLUE, star=False, span=200),
+    Seal(lines=("海风示例贸易", "业务受理专用"), square=True, aspect=0.5),
+    Seal("锦江示例建设集团", ("项目部",), ink=BLACK, strength=0.75),
+    Seal("西湖示例文化传媒有限公司", turn=20),
+)
 
 
 def draw_page(font_path: Path) -> Image.Image:
@@ -48,12 +80,44 @@ def draw_page(font_path: Path) -> Image.Image:
     return page
 
 
+def draw_contract(font: Path, bold: Path) -> Image.Image:
+    """A contract with two seals, one of them on text, RGB."""
+    page = Image.new("RGB", CONTRACT_SIZE, PAPER)
+    draw = ImageDraw.Draw(page)
+    middle = CONTRACT_SIZE[0] / 2
+    draw.text((middle, 190), "技术服务合同", font=ImageFont.truetype(bold, 56), fill=INK, anchor="mm")
+    draw.text((middle, 270), "合同编号：SL-2026-1120", font=ImageFont.truetype(font, 26), fill=INK, anchor="mm")
+    y = 350
+    for title, clause in CLAUSES:
+        draw.text((150, y), title, font=ImageFont.truetype(bold, 30), fill=INK)
+        draw.text((150, y + 52), clause, font=ImageFont.truetype(font, 27), fill=INK)
+        y += 132
+    for text, position in SIGNATURES:
+        draw.text(position, text, font=ImageFont.truetype(font, 29), fill=INK)
+    for seal, centre in CONTRACT_SEALS:
+        print_seal(page, seal, centre, SEAL_WIDTH, bold)
+    return page
+
+
+def draw_seal(seal: Seal, bold: Path, width: int = 400, margin: int = 60) -> Image.Image:
+    """A seal alone on paper, RGB."""
+    side = width + 2 * margin
+    page = Image.new("RGB", (side, side), PAPER)
+    print_seal(page, seal, (side // 2, side // 2), width, bold)
+    return page
+
+
 def main() -> None:
-    """Write `page.png` beside this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write the pictures beside this script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--font", type=Path, required=True, help="a font with Chinese glyphs")
-    page = draw_page(parser.parse_args().font)
-    page.save(Path(__file__).with_name("page.png"), optimize=True)
+    parser.add_argument("--bold", type=Path, required=True, help="a bold one, for seals and titles")
+    fonts = parser.parse_args()
+    pictures = {"page.png": draw_page(fonts.font), "contract.png": draw_contract(fonts.font, fonts.bold)}
+    for index, seal in enumerate(SEALS, 1):
+        pictures[f"seal_{index}.png"] = draw_seal(seal, fonts.bold)
+    for name, picture in pictures.items():
+        picture.save(Path(__file__).with_name(name), optimize=True)
 
 
 if __name__ == "__main__":

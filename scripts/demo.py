@@ -1,10 +1,11 @@
-"""The demonstration behind `scripts/demo`: an embedded Triton reads the sample page."""
+"""The demonstration behind `scripts/demo`: an embedded Triton reads the sample page and the seals of a contract."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +18,7 @@ from paddlex_triton.server.launcher import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "samples" / "page.png"
+CONTRACT = ROOT / "samples" / "contract.png"
 
 HOW_TO_CALL = """
 [bold]The server keeps running. From another terminal, in {root}:[/bold]
@@ -30,6 +32,7 @@ for result in create_pipeline("OCR", url="{grpc}").predict("samples/page.png"): 
 
   Command line:
     .venv/bin/paddlex-triton predict OCR --input samples/page.png --save_path output --url {grpc}
+    .venv/bin/paddlex-triton predict seal_recognition --input samples/contract.png --save_path output --url {grpc}
 
   perf_analyzer:
     .venv/bin/python -m paddlex_triton.bench.perf_analyzer samples/page.png --url {grpc} \\
@@ -44,16 +47,17 @@ def main(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running and say how to call it.")] = False,
     save_path: Annotated[Path, typer.Option(help="Where the JSON and the picture go.")] = ROOT / "output",
 ) -> None:
-    """Start an embedded Triton on free ports, read the sample page, show what it read."""
+    """Start an embedded Triton on free ports, read the samples, show what it read."""
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with (
             console.status("Starting Triton ..."),
-            EmbeddedServer(["OCR"], log_file=_fresh_log(save_path)) as server,
+            EmbeddedServer(["OCR", "seal_recognition"], log_file=_fresh_log(save_path)) as server,
         ):
             console.print(f"Triton is ready on {server.http_url} (HTTP) and {server.grpc_url} (gRPC).")
             read_page(server, save_path, console)
+            read_seals(server, save_path, console)
             if keep:
                 places = {"http": server.http_url, "grpc": server.grpc_url, "metrics": server.metrics_url}
                 console.print(HOW_TO_CALL.format(root=ROOT, **places), soft_wrap=True, highlight=False)
@@ -72,10 +76,31 @@ def read_page(server: EmbeddedServer, save_path: Path, console: Console) -> None
         for result in pipeline.predict(str(PAGE), text_det_limit_side_len=736, text_det_limit_type="min"):
             for text, score in zip(result["rec_texts"], result["rec_scores"], strict=True):
                 table.add_row(f"{score:.3f}", escape(text))
-            result.save_to_json(str(save_path))
-            result.save_to_img(str(save_path))
+            result.save_all(str(save_path))
+    _show(console, table, save_path, PAGE)
+
+
+def read_seals(server: EmbeddedServer, save_path: Path, console: Console) -> None:
+    """Run seal recognition on the contract; print each seal's lines, save the JSON and the pictures."""
+    table = Table("seal", "score", "text", title=f"The seals of {CONTRACT.relative_to(ROOT)}")
+    with create_pipeline("seal_recognition", url=server.grpc_url) as pipeline:
+        for result in pipeline.predict(str(CONTRACT)):
+            for number, seal in enumerate(result["seal_res_list"], 1):
+                for text, score in zip(seal["rec_texts"], seal["rec_scores"], strict=True):
+                    table.add_row(str(number), f"{score:.3f}", escape(text))
+            networks = [name for stage in result.settings.values() for name in _network_names(stage)]
+            table.caption = f"by {', '.join(networks)}"
+            result.save_all(str(save_path))
+    _show(console, table, save_path, CONTRACT)
+
+
+def _network_names(stage: Mapping[str, Any]) -> list[str]:
+    return [str(network["name"]) for network in stage.get("networks", {}).values()]
+
+
+def _show(console: Console, table: Table, save_path: Path, page: Path) -> None:
     console.print(table)
-    for path in sorted(save_path.glob(f"{PAGE.stem}_*")):
+    for path in sorted(save_path.glob(f"{page.stem}_*")):
         console.print(f"Saved {path}", soft_wrap=True)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.pipelines import PipelineSpec
 from paddlex_triton.server.errors import AssemblyError
@@ -44,6 +45,8 @@ class Assembly:
     """name -> sha256"""
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """pipelines that nobody named and that cannot be served -> their missing networks"""
+    fallbacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """pipelines on their fallback preset -> networks of the default one that are not exported"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def assemble(
     Args:
         directory: created, or replaced if an earlier call made it.
         pipelines: PaddleX's names; if empty, all those whose networks are there.
-        presets: pipeline -> one of PaddleX's presets, where it is not the default one.
+        presets: pipeline -> preset. Where none is named it is the default one, or the fallback if networks of the
+            default one are not exported.
         models: role -> network, instead of the presets'; an empty name leaves an optional step off.
         flavour: which configuration every module and network gets.
         networks: folders to look for networks in, before the default one.
@@ -83,12 +87,21 @@ def assemble(
     if flavour not in FLAVOURS:
         raise AssemblyError(f"unknown flavour {flavour!r}; known: {', '.join(FLAVOURS)}")
     repositories = [*networks, paths.networks_repository()]
-    selection = select(pipelines, presets, models)
+    fallbacks: dict[str, tuple[str, ...]] = {}
+
+    def choose(spec: PipelineSpec) -> str:
+        choice = choose_preset(spec, repositories, models)
+        if choice.missing:
+            fallbacks[spec.name] = choice.missing
+        return choice.name
+
+    selection = select(pipelines, presets, models, choose)
     left_out = {} if pipelines else _incomplete(selection, repositories)
     if 0 < len(left_out) < len(selection.specs):
         selection = selection.without(left_out)
     sources, assembly = _collect(directory, selection, flavour, repositories)
-    assembly = replace(assembly, left_out=left_out)
+    served = {name: missing for name, missing in fallbacks.items() if name in assembly.pipelines}
+    assembly = replace(assembly, left_out=left_out, fallbacks=served)
     _refuse_foreign(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
@@ -144,7 +157,7 @@ def _module_source(name: str, flavour: Flavour, networks: Mapping[str, str], fou
 
 
 def _find_networks(names: Iterable[str], repositories: Sequence[Path]) -> dict[str, Path]:
-    found = {name: _find_network(name, repositories) for name in names}
+    found = {name: find_exported(name, repositories) for name in names}
     if missing := [name for name, folder in found.items() if folder is None]:
         raise AssemblyError(
             f"not exported: {', '.join(missing)} (looked in {', '.join(str(path) for path in repositories)}). "
@@ -153,16 +166,8 @@ def _find_networks(names: Iterable[str], repositories: Sequence[Path]) -> dict[s
     return {name: folder for name, folder in found.items() if folder is not None}
 
 
-def _find_network(name: str, repositories: Sequence[Path]) -> Path | None:
-    folders = (repository / name for repository in repositories)
-    return next((folder for folder in folders if (folder / FILE_NAME).is_file()), None)
-
-
 def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    missing = {
-        pipeline: tuple(name for name in roles.values() if _find_network(name, repositories) is None)
-        for pipeline, roles in selection.networks.items()
-    }
+    missing = {pipeline: not_exported(roles.values(), repositories) for pipeline, roles in selection.networks.items()}
     return {pipeline: names for pipeline, names in missing.items() if names}
 
 

@@ -63,7 +63,7 @@ def assemble_command(
         )
     console = Console()
     console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
-    _say_left_out(console, assembly)
+    _say_what_is_missing(console, assembly)
 
 
 def serve_command(
@@ -103,7 +103,7 @@ def serve_command(
             what = _summary(server.assembly) if server.assembly else str(directory)
             console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
             if server.assembly:
-                _say_left_out(console, server.assembly)
+                _say_what_is_missing(console, server.assembly)
             console.print(f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}")
             console.print("  Ctrl-C stops the server.")
             status = server.wait()
@@ -130,7 +130,10 @@ def _summary(assembly: Assembly) -> str:
     return f"{', '.join(assembly.pipelines)} ({assembly.flavour}) as {', '.join(assembly.ensembles)}, with {networks}"
 
 
-def _say_left_out(console: Console, assembly: Assembly) -> None:
+def _say_what_is_missing(console: Console, assembly: Assembly) -> None:
+    for pipeline, missing in assembly.fallbacks.items():
+        text = f"  {pipeline} runs on preset {PIPELINES[pipeline].fallback_preset}: not exported are"
+        console.print(f"{text} {', '.join(missing)}", soft_wrap=True, markup=False, highlight=False)
     for pipeline, missing in assembly.left_out.items():
         text = f"  {pipeline} is left out: not exported are {', '.join(missing)}. Run: {export_command_for(*missing)}"
         console.print(text, soft_wrap=True, markup=False, highlight=False)

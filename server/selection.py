@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +42,19 @@ class Selection:
 
 
 def select(
-    pipelines: Sequence[str], presets: Mapping[str, str] | None = None, models: Mapping[str, str] | None = None
+    pipelines: Sequence[str],
+    presets: Mapping[str, str] | None = None,
+    models: Mapping[str, str] | None = None,
+    default: Callable[[PipelineSpec], str] = lambda spec: spec.default_preset,
 ) -> Selection:
     """Choose the networks of pipelines.
 
     Args:
         pipelines: PaddleX's names; all known ones if empty.
-        presets: pipeline -> preset; the pipeline's default one where none is given.
+        presets: pipeline -> preset.
         models: role -> network, for every chosen pipeline that has the role; an empty name leaves an optional step
             without a network, and so off.
+        default: the preset of a pipeline for which none is given.
 
     Raises:
         AssemblyError: an unknown pipeline, preset or role, or a step without the network it needs.
@@ -63,7 +67,7 @@ def select(
             raise AssemblyError(
                 f"a preset is given for {', '.join(sorted(strangers))}, which is not among the pipelines"
             )
-        networks = {spec.name: find_preset(spec, wanted.get(spec.name)) for spec in chosen}
+        networks = {spec.name: find_preset(spec, wanted.get(spec.name) or default(spec)) for spec in chosen}
     except KeyError as error:
         raise AssemblyError(str(error.args[0])) from None
     for role, name in (models or {}).items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import pixels
+from paddlex_triton.export.training import pixels, schedules
 from paddlex_triton.export.training.scenes import SEAL, PageScene
 
 # A box of which less than this part is left after cutting is dropped; a seal keeps counting down to the second.
@@ -19,13 +19,29 @@ _MIN_SIDE = 4.0
 
 
 @dataclass(frozen=True)
+class PageSize:
+    """A shape of batches.
+
+    Attributes:
+        side: of the square inputs, pixels.
+        count: pages in a batch.
+        share: of the batches at the start and at the end of a training; it moves evenly between them.
+    """
+
+    side: int
+    count: int
+    share: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class LayoutAugmentation:
     """How often pages are changed, and how much.
 
     Attributes:
-        sizes: side of the square inputs and pages in a batch, each as likely.
+        sizes: of batches. The network ends on the size it is served.
         zoom: least and greatest enlargement of a page that fills the input, drawn uniformly of its logarithm.
-        zoomed: part that is enlarged or reduced; the others fill the input as they are served.
+        zoomed: part that is enlarged or reduced, at the start and at the end of a training; the others fill the input
+            as they are served.
         stretch: deviation of the logarithm of width over height.
         mirror: part mirrored.
         swap: part with red and blue exchanged. Half: the network answers alike whichever order it is served in.
@@ -34,9 +50,13 @@ class LayoutAugmentation:
         contrast, grey, blur, recompress: parts with their pixels changed so.
     """
 
-    sizes: tuple[tuple[int, int], ...] = ((512, 8), (576, 7), (640, 6))
+    sizes: tuple[PageSize, ...] = (
+        PageSize(512, 8, (0.34, 0.1)),
+        PageSize(576, 7, (0.33, 0.2)),
+        PageSize(640, 6, (0.33, 0.7)),
+    )
     zoom: tuple[float, float] = (0.6, 1.7)
-    zoomed: float = 0.7
+    zoomed: tuple[float, float] = (0.7, 0.4)
     stretch: float = 0.1
     mirror: float = 0.15
     swap: float = 0.5
@@ -63,20 +83,31 @@ class LayoutBatch:
     classes: list[np.ndarray]
 
 
-def draw_batch(pages: Sequence[PageScene], rng: np.random.Generator, how: LayoutAugmentation) -> LayoutBatch:
-    """A batch of pages chosen by chance."""
-    side, count = how.sizes[int(rng.integers(len(how.sizes)))]
-    drawn = [augment(pages[int(rng.integers(len(pages)))], side, rng, how) for _ in range(count)]
+def draw_batch(
+    pages: Sequence[PageScene], rng: np.random.Generator, how: LayoutAugmentation, done: float = 0.0
+) -> LayoutBatch:
+    """A batch of pages chosen by chance.
+
+    Args:
+        pages: to choose from.
+        rng: everything is drawn from it.
+        how: sizes and changes.
+        done: part of the training that is done, 0 to 1.
+    """
+    size = how.sizes[schedules.choose([size.share for size in how.sizes], done, rng)]
+    drawn = [augment(pages[int(rng.integers(len(pages)))], size.side, rng, how, done) for _ in range(size.count)]
     return LayoutBatch(
         np.stack([page.image for page in drawn]), [page.boxes for page in drawn], [page.classes for page in drawn]
     )
 
 
-def augment(page: PageScene, side: int, rng: np.random.Generator, how: LayoutAugmentation) -> PageScene:
+def augment(
+    page: PageScene, side: int, rng: np.random.Generator, how: LayoutAugmentation, done: float = 0.0
+) -> PageScene:
     """A page changed by chance, `side` pixels wide and high."""
     h, w = page.image.shape[:2]
     scale = np.array((side / w, side / h))
-    if rng.random() < how.zoomed:
+    if rng.random() < schedules.at(how.zoomed, done):
         scale *= np.exp(rng.uniform(*np.log(how.zoom)))
         scale *= np.exp(np.array((0.5, -0.5)) * rng.normal(0, how.stretch))
     room = side - np.array((w, h)) * scale

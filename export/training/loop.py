@@ -39,8 +39,13 @@ class Task(Protocol):
         """Look for new data."""
         ...
 
-    def batch(self, rng: np.random.Generator) -> Any:
-        """A batch of the task's own kind, with `images`: uint8 [N, H, W, 3]."""
+    def batch(self, rng: np.random.Generator, done: float) -> Any:
+        """A batch of the task's own kind, with `images`: uint8 [N, H, W, 3].
+
+        Args:
+            rng: everything is drawn from it.
+            done: part of the budget that is used up, 0 to 1.
+        """
         ...
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, float]]:
@@ -140,8 +145,9 @@ class Training:
 
     def _step(self, sums: Sums) -> None:
         progress = self.progress
-        batch = self.task.batch(np.random.default_rng((progress.seed, progress.iteration)))
-        rate = learning_rate_at(progress.elapsed / progress.budget, progress.iteration - progress.first_iteration)
+        done = progress.elapsed / progress.budget
+        batch = self.task.batch(np.random.default_rng((progress.seed, progress.iteration)), done)
+        rate = learning_rate_at(done, progress.iteration - progress.first_iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = self.task.learning_rate * rate
         loss, parts = self.task.loss(self.model, batch)

@@ -16,7 +16,13 @@ from onnx import numpy_helper
 from torch import nn
 
 from paddlex_triton.export.errors import SourceError
-from paddlex_triton.export.training.layout_graph import CandidateNetwork, append_suppression
+from paddlex_triton.export.training.layout_graph import (
+    KEPT,
+    MAX_OVERLAP,
+    MIN_SCORE,
+    CandidateNetwork,
+    append_suppression,
+)
 from paddlex_triton.export.training.layout_network import LayoutNetwork
 from paddlex_triton.export.training.scenes import CLASS_NAMES
 from paddlex_triton.export.training.seal_network import SealTextNetwork, ServedSealTextNetwork
@@ -211,4 +217,12 @@ def _layout_inference_yml() -> dict[str, object]:
             {"type": "Permute"},
         ],
         "label_list": list(CLASS_NAMES),
+        # What the graph's own suppression does; `export` cuts it off and leaves it to the host.
+        "NMS": {
+            "name": "MultiClassNMS",
+            "score_threshold": MIN_SCORE,
+            "nms_threshold": MAX_OVERLAP,
+            "nms_top_k": 1000,
+            "keep_top_k": KEPT * len(CLASS_NAMES),
+        },
     }

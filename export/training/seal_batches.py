@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import pixels
+from paddlex_triton.export.training import pixels, schedules
 from paddlex_triton.export.training.scenes import SealScene
 from paddlex_triton.export.training.seal_targets import MIN_BAND_HEIGHT, SealTargets, draw_targets
 
@@ -23,14 +23,14 @@ class CropSize:
     Attributes:
         side: of the square crops, pixels.
         count: crops in a batch.
-        share: of the batches.
+        share: of the batches at the start and at the end of a training; it moves evenly between them.
         scales: least and greatest enlargement of a scene, drawn uniformly of its logarithm. A scene of 576 pixels is
             served at 1.28.
     """
 
     side: int
     count: int
-    share: float
+    share: tuple[float, float]
     scales: tuple[float, float]
 
 
@@ -39,7 +39,7 @@ class SealAugmentation:
     """How often scenes are changed, and how much.
 
     Attributes:
-        sizes: of batches.
+        sizes: of batches. Small crops of many scales teach fast; the network ends on what it is served, whole seals.
         turn: deviation of small rotations, radians.
         quarter_turns: part turned by a multiple of 90 degrees besides.
         any_turn: part turned by any angle besides.
@@ -53,9 +53,10 @@ class SealAugmentation:
     """
 
     sizes: tuple[CropSize, ...] = (
-        CropSize(320, 16, 0.5, (0.55, 1.6)),
-        CropSize(320, 16, 0.15, (0.26, 0.6)),
-        CropSize(576, 5, 0.35, (0.9, 1.7)),
+        CropSize(320, 16, (0.5, 0.15), (0.55, 1.6)),
+        CropSize(320, 16, (0.15, 0.1), (0.26, 0.6)),
+        CropSize(576, 5, (0.35, 0.45), (0.9, 1.7)),
+        CropSize(736, 3, (0.0, 0.3), (1.15, 1.45)),
     )
     turn: float = 0.08
     quarter_turns: float = 0.15
@@ -86,10 +87,18 @@ class SealBatch:
     gap: np.ndarray
 
 
-def draw_batch(scenes: Sequence[SealScene], rng: np.random.Generator, how: SealAugmentation) -> SealBatch:
-    """A batch of crops of scenes chosen by chance."""
-    shares = np.array([size.share for size in how.sizes])
-    size = how.sizes[int(rng.choice(len(how.sizes), p=shares / shares.sum()))]
+def draw_batch(
+    scenes: Sequence[SealScene], rng: np.random.Generator, how: SealAugmentation, done: float = 0.0
+) -> SealBatch:
+    """A batch of crops of scenes chosen by chance.
+
+    Args:
+        scenes: to choose from.
+        rng: everything is drawn from it.
+        how: sizes and changes.
+        done: part of the training that is done, 0 to 1.
+    """
+    size = how.sizes[schedules.choose([size.share for size in how.sizes], done, rng)]
     crops = [augment(scenes[int(rng.integers(len(scenes)))], size, rng, how) for _ in range(size.count)]
     return SealBatch(
         np.stack([image for image, _ in crops]),

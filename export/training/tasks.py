@@ -43,9 +43,9 @@ class SealTask:
         """Look for new scenes."""
         self._scenes = self._read()
 
-    def batch(self, rng: np.random.Generator) -> SealBatch:
+    def batch(self, rng: np.random.Generator, done: float) -> SealBatch:
         """Crops and labels."""
-        return seal_batches.draw_batch(self._scenes, rng, self._augmentation)
+        return seal_batches.draw_batch(self._scenes, rng, self._augmentation, done)
 
     def loss(self, model: nn.Module, batch: SealBatch) -> tuple[Tensor, dict[str, float]]:
         """See `seal_loss`."""
@@ -71,9 +71,9 @@ class LayoutTask:
         """Look for new pages."""
         self._pages = self._read()
 
-    def batch(self, rng: np.random.Generator) -> LayoutBatch:
+    def batch(self, rng: np.random.Generator, done: float) -> LayoutBatch:
         """Pages and boxes."""
-        return layout_batches.draw_batch(self._pages, rng, self._augmentation)
+        return layout_batches.draw_batch(self._pages, rng, self._augmentation, done)
 
     def loss(self, model: nn.Module, batch: LayoutBatch) -> tuple[Tensor, dict[str, float]]:
         """See `layout_loss`."""

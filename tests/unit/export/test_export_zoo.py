@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from paddlex_triton.export.api import sources_of
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import SourceError, UsageError
+from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.sources.shipped import NETWORKS
 from paddlex_triton.export.zoo import find_network, load_zoo, networks_of, parse_zoo, require_sources
 from paddlex_triton.pipelines import PIPELINES
 
@@ -23,9 +26,26 @@ GOOD = {"requirement": "pkg==1.0", "sha256": "ab" * 32}
 
 def test_every_entry_can_be_used():
     for name, entry in load_zoo().networks.items():
+        if any(source.kind == "shipped" for source in entry.sources):
+            # Their inference.yml comes along.
+            assert entry.inference == {}
+            continue
         settings = parse_inference(entry.inference, name)
         assert settings.model_name == entry.name == name
         assert settings.family == entry.family
+
+
+@pytest.mark.parametrize("name", ["offline_seal_det", "offline_seal_layout"])
+def test_networks_that_come_along(name):
+    entry = find_network(name)
+    weights = sources_of(entry)[0].fetch()
+    assert weights.label == f"shipped:{name}"
+    assert (name_for(weights, None), family_for(weights, None)) == (name, entry.family)
+
+
+def test_networks_that_come_along_are_small():
+    sizes = [path.stat().st_size for path in NETWORKS.rglob("*") if path.is_file()]
+    assert 0 < sum(sizes) < 12e6
 
 
 SERVED = [
@@ -45,7 +65,11 @@ def test_the_zoo_knows_what_presets_name(pipeline, preset):
 
 def test_presets_of_seals():
     server = ("PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
-    assert networks_of("seal_recognition") == ("PP-DocLayout-L", *server)
+    official, offline = ("PP-DocLayout-L", *server), networks_of("seal_recognition", "offline")
+    assert offline == ("offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec")
+    assert networks_of("seal_recognition", "nopp") == official
+    assert networks_of("seal_recognition", exported=official) == official
+    assert networks_of("seal_recognition", exported=server) == networks_of("seal_recognition") == offline
     assert networks_of("seal_recognition", "seal_recognition-nopp-nolayout") == server
     with pytest.raises(UsageError, match=r"'default' has steps that are not served yet: .* are: nopp, "):
         networks_of("seal_recognition", "default")
@@ -85,6 +109,8 @@ def test_good_zoo_is_read():
         ({"requirement": "pkg>=1.0"}, "requirement"),
         ({"requirement": "--pre==1"}, "requirement"),
         ({"sha256": "abc"}, "sha256"),
+        ({"requirement": "pkg==1.0, folder: a"}, "folder"),
+        ({"requirement": "pkg==1.0, kind: other"}, "kind"),
     ],
 )
 def test_bad_zoos_are_refused(change, message):

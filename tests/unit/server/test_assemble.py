@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES, find_preset
 from paddlex_triton.server.assemble import MARKER, assemble
+from paddlex_triton.server.cli import register
 from paddlex_triton.server.errors import AssemblyError
 from paddlex_triton.server.model_config import networks_of, read_config, steps_of
 
 NETWORKS = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
 SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
+OFFLINE_NETWORKS = ("offline_seal_layout", "offline_seal_det")
 MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
 ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
@@ -53,7 +57,8 @@ def test_everything_the_pipeline_needs_and_nothing_else(repository, tmp_path, pi
     folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
     assert folders == {"ocr", *MODULES, *NETWORKS}
     assert assembly.networks == {name: name for name in NETWORKS}
-    assert assembly.left_out == ({} if pipelines else {"seal_recognition": SEAL_NETWORKS})
+    assert assembly.left_out == ({} if pipelines else {"seal_recognition": OFFLINE_NETWORKS})
+    assert assembly.fallbacks == {}
     for name in (*MODULES, *NETWORKS):
         version = tmp_path / "models" / name / "1"
         assert version.is_symlink() is not copy
@@ -82,7 +87,7 @@ def test_missing_networks_are_named_with_the_command(repository, tmp_path, missi
 
 def test_with_no_pipeline_named_and_none_complete_everything_missing_is_named(repository, tmp_path):
     (repository / NETWORKS[0]).rename(tmp_path / "elsewhere")
-    with pytest.raises(AssemblyError, match=f"not exported: {', '.join((NETWORKS[0], *SEAL_NETWORKS))}"):
+    with pytest.raises(AssemblyError, match=f"not exported: {', '.join((NETWORKS[0], *OFFLINE_NETWORKS))}"):
         assemble(tmp_path / "models", networks=[repository])
 
 
@@ -104,6 +109,56 @@ def test_networks_of_the_default_preset(seals, tmp_path):
     assert networks_in(tmp_path / "models", "text_recognition") == {"seal_text_recognition": "PP-OCRv4_server_rec"}
     text = (tmp_path / "models" / "text_recognition" / "config.pbtxt").read_text()
     assert text.startswith("# Polygons on a page to texts.")
+
+
+@pytest.mark.parametrize("pipelines", [[], ["seal_recognition"]])
+def test_networks_that_come_along_where_official_ones_are_not_exported(repository, tmp_path, pipelines):
+    for name in (*OFFLINE_NETWORKS, *SEAL_NETWORKS[1:]):
+        write_network(repository, name)
+    assembly = assemble(tmp_path / "models", pipelines=pipelines, networks=[repository])
+    assert set(assembly.networks) - set(NETWORKS) == set(OFFLINE_NETWORKS)
+    assert assembly.fallbacks == {"seal_recognition": SEAL_NETWORKS[:1]}
+    assert networks_in(tmp_path / "models", "text_recognition")["seal_text_recognition"] == "PP-OCRv4_mobile_rec"
+
+
+def test_single_networks_complete_the_default_preset_or_the_fallback(repository, tmp_path):
+    for name in (*OFFLINE_NETWORKS, "mine"):
+        write_network(repository, name)
+    options = {"pipelines": ["seal_recognition"], "networks": [repository], "models": {"layout_detection": "mine"}}
+    assembly = assemble(tmp_path / "fallback", **options)
+    assert set(assembly.networks) == {"mine", "offline_seal_det", "PP-OCRv4_mobile_rec"}
+    for name in SEAL_NETWORKS[1:]:
+        write_network(repository, name)
+    assembly = assemble(tmp_path / "default", **options)
+    assert set(assembly.networks) == {"mine", *SEAL_NETWORKS[1:]}
+    assert assembly.fallbacks == {}
+
+
+def test_a_preset_that_is_named_is_never_replaced(repository, tmp_path):
+    for name in OFFLINE_NETWORKS:
+        write_network(repository, name)
+    with pytest.raises(AssemblyError, match=f"not exported: {', '.join(SEAL_NETWORKS)}"):
+        presets = {"seal_recognition": "nopp"}
+        assemble(tmp_path / "models", pipelines=["seal_recognition"], presets=presets, networks=[repository])
+
+
+def test_the_command_says_what_it_serves_and_what_is_missing(repository, tmp_path):
+    app = typer.Typer()
+    register(app)
+
+    def call() -> str:
+        arguments = ["assemble", str(tmp_path / "models"), "--networks", str(repository)]
+        done = CliRunner().invoke(app, arguments, env={"COLUMNS": "300", "TERM": "dumb"})
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    command = f"paddlex-triton export {' '.join(OFFLINE_NETWORKS)}"
+    assert f"seal_recognition is left out: not exported are {', '.join(OFFLINE_NETWORKS)}. Run: {command}" in call()
+    for name in OFFLINE_NETWORKS:
+        write_network(repository, name)
+    said = call()
+    assert "OCR, seal_recognition (cpu) as ocr, seal_recognition, with PP-OCRv4_mobile_det" in said
+    assert f"seal_recognition runs on preset offline: not exported are {', '.join(SEAL_NETWORKS)}" in said
 
 
 def test_both_pipelines_share_the_recogniser_s_module(seals, tmp_path):

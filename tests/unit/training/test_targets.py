@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paddlex_triton.export.training import layout_batches, seal_batches
+from paddlex_triton.export.training import layout_batches, schedules, seal_batches
 from paddlex_triton.export.training.layout_batches import LayoutAugmentation
 from paddlex_triton.export.training.layout_targets import assign
 from paddlex_triton.export.training.scenes import PageScene, SealScene
@@ -66,7 +66,7 @@ def disc_scene(side: int = 200) -> SealScene:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("changes", [UNCHANGED, UNCHANGED | {"any_turn": 1.0, "mirror": 0.5, "stretch": 0.2}])
 def test_labels_follow_the_picture(seed, changes):
-    how = SealAugmentation(sizes=(CropSize(128, 1, 1.0, (0.5, 0.7)),), **changes, **PLAIN)
+    how = SealAugmentation(sizes=(CropSize(128, 1, (1, 1), (0.5, 0.7)),), **changes, **PLAIN)
     image, targets = seal_batches.augment(disc_scene(), how.sizes[0], np.random.default_rng(seed), how)
     # Fully inside its own band every label is white.
     bright = np.asarray(image[::2, ::2, 0])
@@ -76,7 +76,9 @@ def test_labels_follow_the_picture(seed, changes):
 
 def test_coarse_scenes_ignore_what_can_no_longer_be_read():
     how = SealAugmentation(
-        sizes=(CropSize(128, 1, 1.0, (0.6, 0.61)),), **UNCHANGED | {"coarse": 1.0, "coarse_sides": (10, 10.1)}, **PLAIN
+        sizes=(CropSize(128, 1, (1, 1), (0.6, 0.61)),),
+        **UNCHANGED | {"coarse": 1.0, "coarse_sides": (10, 10.1)},
+        **PLAIN,
     )
     _, targets = seal_batches.augment(disc_scene(), how.sizes[0], np.random.default_rng(0), how)
     assert targets.ignored.any() and not targets.text.any()
@@ -84,10 +86,23 @@ def test_coarse_scenes_ignore_what_can_no_longer_be_read():
 
 def test_a_batch_of_seals_has_the_shape_of_one_of_the_sizes():
     batch = seal_batches.draw_batch(
-        [disc_scene()], np.random.default_rng(0), SealAugmentation(sizes=(CropSize(96, 3, 1.0, (0.3, 2)),))
+        [disc_scene()], np.random.default_rng(0), SealAugmentation(sizes=(CropSize(96, 3, (1, 1), (0.3, 2)),))
     )
     assert batch.images.shape == (3, 96, 96, 3) and batch.images.dtype == np.uint8
     assert batch.text.shape == batch.ignored.shape == batch.gap.shape == (3, 48, 48)
+
+
+@pytest.mark.parametrize(("done", "side"), [(-0.1, 32), (0.0, 32), (1.0, 64), (1.5, 64)])
+def test_sizes_change_in_the_course_of_a_training(done, side):
+    sizes = (CropSize(32, 1, (1, 0), (0.5, 1)), CropSize(64, 1, (0, 1), (0.5, 1)))
+    rng, how = np.random.default_rng(0), SealAugmentation(sizes=sizes)
+    assert seal_batches.draw_batch([disc_scene()], rng, how, done).images.shape == (1, side, side, 3)
+
+
+def test_shares_move_evenly():
+    rng = np.random.default_rng(0)
+    chosen = [schedules.choose([(1.0, 0.0), (1.0, 2.0)], 0.5, rng) for _ in range(2000)]
+    assert sum(chosen) / len(chosen) == pytest.approx(0.75, abs=0.03)
 
 
 def test_batches_are_the_seed_s_alone():
