@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     from paddlex_triton.client import exceptions
     from paddlex_triton.client.async_pipeline import AsyncPipeline, create_async_pipeline
     from paddlex_triton.client.pipeline import Pipeline, create_pipeline
-    from paddlex_triton.client.results import BaseResult, LayoutDetectionResult, OCRResult, SealRecognitionResult
+    from paddlex_triton.client.results import (
+        BaseResult,
+        KeypointDetectionResult,
+        LayoutDetectionResult,
+        OCRResult,
+        SealRecognitionResult,
+    )
     from paddlex_triton.client.retry import NO_RETRIES, RetryPolicy
 
 __all__ = [
     "NO_RETRIES",
     "AsyncPipeline",
     "BaseResult",
+    "KeypointDetectionResult",
     "LayoutDetectionResult",
     "OCRResult",
     "Pipeline",
@@ -35,6 +42,7 @@ _MODULES = {
     "Pipeline": "pipeline",
     "create_pipeline": "pipeline",
     "BaseResult": "results",
+    "KeypointDetectionResult": "results",
     "LayoutDetectionResult": "results",
     "OCRResult": "results",
     "SealRecognitionResult": "results",

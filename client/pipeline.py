@@ -227,7 +227,7 @@ def create_pipeline(
     """A pipeline by PaddleX's name, on a Triton server.
 
     Args:
-        pipeline: "OCR" or "seal_recognition".
+        pipeline: "OCR", "seal_recognition" or "human_keypoint_detection".
         config: not supported.
         device, use_hpip, hpi_config, enable_hpi, engine, engine_config, pp_option, hpi_params: arguments of PaddleX
             that the server decides; they are ignored with a warning.

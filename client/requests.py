@@ -36,6 +36,7 @@ POSITIONAL: dict[str, tuple[str, ...]] = {
         "text_rec_score_thresh",
         "return_word_box",
     ),
+    "human_keypoint_detection": ("det_threshold",),
     "seal_recognition": (
         "use_doc_orientation_classify",
         "use_doc_unwarping",

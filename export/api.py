@@ -163,7 +163,7 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     started = time.perf_counter()
     repository = options.repository
     clean(repository)
-    settings = family.complete(weights.settings, _metadata(weights), weights.label)
+    settings = family.complete(weights.settings, parse_model(weights.model), weights.label)
     present = _present(repository / name)
     if present is not None and not options.force:
         if _is_current(repository / name, present, weights, settings, family):
@@ -255,10 +255,6 @@ def _settings_sha256(settings: InferenceSettings) -> str:
 
 def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
-
-
-def _metadata(weights: Weights) -> dict[str, str]:
-    return {entry.key: entry.value for entry in parse_model(weights.model).metadata_props}
 
 
 def _present(folder: Path) -> Present | None:

@@ -155,7 +155,7 @@ def _plan_of(entry: ZooEntry, present: NetworkInfo | None, repository: Path) -> 
     if present is not None:
         return _kept(entry, present)
     return (
-        f"cannot fetch {entry.name} ({entry.family}): convert its weights to ONNX first, then "
+        f"cannot fetch {entry.name} ({entry.family}): convert the weights in {entry.official} to ONNX first, then "
         f"{export_command_for(entry.name)}"
     )
 

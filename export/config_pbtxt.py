@@ -58,8 +58,9 @@ optimization {
 """
 
 _CPU_BATCHING = """\
-# Calls of different callers are not joined: on a CPU a row costs as much time in a joined run as alone. And while calls
-# of unequal sizes wait, Triton's batcher keeps a core busy: a page of 35 lines took 1.5 times as long on two cores.
+# Calls of different callers are not joined: on a CPU a page or a line costs as much time in a joined run as alone (a
+# person among nine two thirds, but people of a page come in one call). And while calls of unequal sizes wait, Triton's
+# batcher keeps a core busy: a page of 35 lines took 1.5 times as long on two cores.
 """
 
 _GPU_BATCHING = """\

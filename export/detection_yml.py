@@ -8,6 +8,8 @@ Preprocess:                     # these three, in this order
   - {type: Permute}
 label_list: [image, table, seal]
 NMS: {name: MultiClassNMS, score_threshold: 0.3, nms_threshold: 0.5, nms_top_k: 1000, keep_top_k: 100}
+
+PaddleDetection writes the section NMS for PicoDet; for PP-YOLOE it is to be read from the graph.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from paddlex_triton.export.errors import InferenceFileError
+from paddlex_triton.export.preprocess_yml import Operators, refuse_others
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import Family
 
@@ -28,7 +31,7 @@ FAMILY_OF_ARCH: dict[str, Family] = {
     "DETR": "detr_detection",
 }
 
-_OPERATORS = ("Resize", "NormalizeImage", "Permute")
+OPERATORS = ("Resize", "NormalizeImage", "Permute")
 
 Side = Annotated[int, Field(ge=1, le=MAX_DETECTION_SIDE)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -81,27 +84,21 @@ class DetectionSettings(BaseModel):
     nms: NMSSettings | None = None
 
 
-def read_detection(content: dict[str, Any], origin: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Read PaddleDetection's part of an `inference.yml`.
+def read_detection(content: dict[str, Any], operators: Operators, origin: str) -> dict[str, Any]:
+    """Read what an `inference.yml` says about a detector, the normalising left out.
 
     Args:
         content: the whole file.
+        operators: its `Preprocess`, which is `OPERATORS`.
         origin: what to call it in messages.
 
     Returns:
-        What to make `DetectionSettings` and `Normalization` of; None if the file has no such part.
+        What to make `DetectionSettings` of.
 
     Raises:
         InferenceFileError: it asks for a preparation of pages that is not served.
     """
-    if "Preprocess" not in content:
-        return None
-    operators = _operators(content["Preprocess"], origin)
-    if tuple(operators) != _OPERATORS:
-        raise InferenceFileError(
-            f"{origin}: Preprocess is {' > '.join(operators) or 'empty'}; {' > '.join(_OPERATORS)} is what is served"
-        )
-    resize, normalize = operators["Resize"], operators["NormalizeImage"]
+    resize = dict(operators["Resize"])
     if resize.pop("keep_ratio", False):
         raise InferenceFileError(f"{origin}: Resize.keep_ratio is true; only pages stretched to target_size are served")
     detection = {
@@ -116,33 +113,5 @@ def read_detection(content: dict[str, Any], origin: str) -> tuple[dict[str, Any]
         raise InferenceFileError(
             f"{origin}: Resize.interp is {detection['interpolation']!r}; 2 (cubic) is what is served"
         )
-    _refuse_others("Resize", resize, origin)
-    return detection, _normalization(normalize, origin)
-
-
-def _normalization(arguments: dict[str, Any], origin: str) -> dict[str, Any]:
-    """`NormalizeImage`: `is_scale` divides by 255 first; `norm_type` none is PaddleX's word for the given lists."""
-    kind = arguments.pop("norm_type", None)
-    if kind not in (None, "", "none", "mean_std"):
-        raise InferenceFileError(
-            f"{origin}: NormalizeImage.norm_type is {kind!r}; allowed: mean_std and none, which mean the same"
-        )
-    found = {"scale": 1.0 / 255.0 if arguments.pop("is_scale", True) else 1.0}
-    found |= {key: arguments.pop(key) for key in ("mean", "std") if key in arguments}
-    _refuse_others("NormalizeImage", arguments, origin)
-    return found
-
-
-def _operators(listed: Any, origin: str) -> dict[str, dict[str, Any]]:
-    """A list of mappings with a `type`: type -> its arguments, in order."""
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) and "type" in entry for entry in listed):
-        raise InferenceFileError(f"{origin}: Preprocess is not a list of operators with a type")
-    names = [str(entry["type"]) for entry in listed]
-    if len(set(names)) != len(names):
-        raise InferenceFileError(f"{origin}: Preprocess has an operator twice: {', '.join(names)}")
-    return {str(entry["type"]): {key: value for key, value in entry.items() if key != "type"} for entry in listed}
-
-
-def _refuse_others(operator: str, arguments: dict[str, Any], origin: str) -> None:
-    if arguments:
-        raise InferenceFileError(f"{origin}: {operator} has unknown arguments: {', '.join(arguments)}")
+    refuse_others("Resize", resize, origin)
+    return detection

@@ -2,7 +2,8 @@
 
 The family is told, in this order, by
 
-1. `PostProcess.name` of inference.yml: DBPostProcess is db_detection, CTCLabelDecode is ctc_recognition;
+1. `PostProcess.name` of inference.yml: DBPostProcess is db_detection, CTCLabelDecode is ctc_recognition; a
+   `Preprocess` with TopDownEvalAffine is heatmap_keypoints;
 2. `arch` of inference.yml: GFL, PicoDet and YOLO are dense_detection, DETR is detr_detection;
 3. for other files with PaddleDetection's `Preprocess`: a section `NMS` is dense_detection; without one, a graph that
    ends in rows and their count is nms_detection, one that ends in boxes and scores is dense_detection;

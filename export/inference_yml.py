@@ -9,8 +9,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from paddlex_triton.export import detection_yml, keypoint_yml
 from paddlex_triton.export.detection_yml import FAMILY_OF_ARCH, DetectionSettings, read_detection
 from paddlex_triton.export.errors import InferenceFileError
+from paddlex_triton.export.keypoint_yml import KeypointSettings, read_keypoint
+from paddlex_triton.export.preprocess_yml import read_normalization, read_operators
 from paddlex_triton.network import Family
 
 FILE_NAME = "inference.yml"
@@ -67,7 +70,8 @@ class InferenceSettings(BaseModel):
     image_shape: tuple[int, int, int] = Field(default=(3, 48, 320), description="recognition: C, H, W")
     postprocess: dict[str, Any] = Field(default_factory=dict, description="PostProcess, less lists")
     characters: tuple[str, ...] | None = Field(default=None, description="the dictionary, without blank and space")
-    detection: DetectionSettings | None = Field(default=None, description="what PaddleDetection writes")
+    detection: DetectionSettings | None = Field(default=None, description="what PaddleDetection writes of a detector")
+    keypoint: KeypointSettings | None = Field(default=None, description="what it writes of a keypoint network")
 
 
 def read_inference_yml(path: Path) -> InferenceSettings:
@@ -111,17 +115,35 @@ def parse_inference(content: Any, origin: str) -> InferenceSettings:
         "postprocess": {key: value for key, value in postprocess.items() if not isinstance(value, list)},
         "characters": _characters(characters, origin) if characters is not None else None,
     }
-    if (detector := read_detection(content, origin)) is not None:
-        values["detection"], values["normalization"] = detector
-        # PaddleX feeds its detectors RGB.
-        values["img_mode"] = "RGB"
-        values["family"] = values["family"] or FAMILY_OF_ARCH.get(str(content.get("arch")))
+    if "Preprocess" in content:
+        found = _of_paddle_detection(content, origin)
+        values |= found | {"family": values["family"] or found["family"]}
     try:
         return InferenceSettings.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InferenceFileError(f"{origin}: {where}: {first['msg']}") from error
+
+
+def _of_paddle_detection(content: dict[str, Any], origin: str) -> dict[str, Any]:
+    """What a file with PaddleDetection's `Preprocess` says, less what all files have in common."""
+    operators = read_operators(content["Preprocess"], origin)
+    kinds = {" > ".join(module.OPERATORS): module for module in (detection_yml, keypoint_yml)}
+    written = " > ".join(operators)
+    if written not in kinds:
+        raise InferenceFileError(
+            f"{origin}: Preprocess is {written or 'empty'}; {' or '.join(kinds)} is what is served"
+        )
+    # PaddleX feeds these networks RGB.
+    found: dict[str, Any] = {
+        "img_mode": "RGB",
+        "normalization": read_normalization(operators["NormalizeImage"], origin),
+    }
+    if kinds[written] is keypoint_yml:
+        return found | {"keypoint": read_keypoint(operators, origin), "family": "heatmap_keypoints"}
+    family = FAMILY_OF_ARCH.get(str(content.get("arch")))
+    return found | {"detection": read_detection(content, operators, origin), "family": family}
 
 
 def _section(content: dict[str, Any], name: str, origin: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures to prove a network on: noise, which reaches every pixel value, and lines of text, which it was made for."""
+"""Pictures to prove a network on: noise, which reaches every pixel value, and drawings of what it was made for."""
 
 from __future__ import annotations
 
@@ -42,6 +42,25 @@ def seal_page(seed: int, height: int, width: int) -> np.ndarray:
     return page
 
 
+def person(seed: int, height: int, width: int) -> np.ndarray:
+    """A person drawn in front of a stained wall, arms and legs anywhere, uint8 [height, width, 3], BGR."""
+    stains = noise(seed, max(1, height // 16), max(1, width // 16), 3) // 3
+    picture = 120 + cv2.resize(stains, (width, height), interpolation=cv2.INTER_LINEAR)
+    rng = np.random.default_rng(seed)
+    size = np.array((width, height))
+    # Of the picture's width and height: neck and hip, each with two limbs of two parts.
+    for joint, reach in ((np.array((0.5, 0.3)), 0.16), (np.array((0.5, 0.58)), 0.2)):
+        for side in (-1, 1):
+            start = joint + np.array((0.08 * side, 0))
+            for _ in range(2):
+                end = start + reach * np.array((side * rng.uniform(-0.2, 1), rng.uniform(0, 1)))
+                _draw_part(picture, start * size, end * size, width // 14, (60, 60, 150))
+                start = end
+    _draw_part(picture, np.array((0.5, 0.3)) * size, np.array((0.5, 0.58)) * size, width // 4, (140, 80, 40))
+    cv2.circle(picture, (width // 2, round(height * 0.18)), max(1, width // 9), (120, 160, 210), -1, cv2.LINE_AA)
+    return picture
+
+
 def blank_page(height: int, width: int) -> np.ndarray:
     """A page with nothing on it, uint8 [height, width, 3], BGR."""
     return np.full((height, width, 3), 255, np.uint8)
@@ -50,6 +69,11 @@ def blank_page(height: int, width: int) -> np.ndarray:
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """A given picture at a given size, uint8 [height, width, 3]."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _draw_part(image: np.ndarray, start: np.ndarray, end: np.ndarray, width: int, color: tuple[int, ...]) -> None:
+    points = [tuple(round(float(value)) for value in point) for point in (start, end)]
+    cv2.line(image, points[0], points[1], color, max(1, width), cv2.LINE_AA)
 
 
 def _write(image: np.ndarray, text: str, origin: tuple[int, int], scale: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from paddlex_triton.export.errors import SourceError, UsageError
 from paddlex_triton.network import Family
@@ -67,7 +67,16 @@ class ZooEntry(BaseModel):
     family: Family
     summary: str
     sources: tuple[SourceEntry, ...] = Field(description="none: its weights cannot be fetched, only brought along")
+    official: str | None = Field(
+        default=None, pattern=r"^https://\S+\.tar$", description="PaddleX's archive of it: PaddlePaddle, not ONNX"
+    )
     inference: dict[str, Any] = Field(default_factory=dict, description="in the form of inference.yml")
+
+    @model_validator(mode="after")
+    def _require_place(self) -> ZooEntry:
+        if not self.sources and self.official is None:
+            raise ValueError(f"{self.name} has neither sources nor an official archive")
+        return self
 
 
 class Zoo(BaseModel):
@@ -146,11 +155,13 @@ def require_sources(entries: Iterable[ZooEntry]) -> None:
     Raises:
         SourceError: there are some.
     """
-    missing = [entry.name for entry in entries if not entry.sources]
+    missing = [entry for entry in entries if not entry.sources]
     if not missing:
         return
+    places = ", ".join(str(entry.official) for entry in missing)
     raise SourceError(
-        f"this version has no source that it can fetch {' or '.join(missing)} from. Get the official weights, convert "
-        "them to ONNX, and export each with `paddlex-triton export --from-dir DIR --name NAME`, DIR holding "
-        "inference.onnx and PaddleX's inference.yml"
+        f"this version has no source that it can fetch {' or '.join(entry.name for entry in missing)} from: PaddleX "
+        f"publishes these as PaddlePaddle models alone. Download and unpack {places}, convert each with paddle2onnx to "
+        "inference.onnx in its own folder DIR, beside PaddleX's inference.yml, and run `paddlex-triton export "
+        "--from-dir DIR --name NAME`"
     )

@@ -1,4 +1,4 @@
-"""Layout detection around the network: a page brought to its size, and its rows cleaned up as PaddleX does.
+"""Layout detection after the network: its rows cleaned up as PaddleX does.
 
 All arithmetic is float32, step by step in PaddleX's order: thresholds and ratios are rounded to float32 first.
 """
@@ -8,38 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from paddlex_triton.limits import MAX_REGIONS
 from paddlex_triton.ops.detection_nms import keep_greedily
+from paddlex_triton.ops.object_detection import clip_boxes, has_area, select_rows, without_page_images
 
 Ratio = float | tuple[float, float]
 
-# Of classes that an object of thresholds does not name.
-_DEFAULT_THRESHOLD = 0.5
 # Intersection over union from which the lesser of two boxes goes: of one class, and of different ones.
 _SAME_CLASS_IOU = np.float32(0.6)
 _OTHER_CLASS_IOU = np.float32(0.98)
-# Part of the page above which an image is taken for the page itself: landscape pages, and all others.
-_LANDSCAPE_IMAGE = 0.82
-_PORTRAIT_IMAGE = 0.93
 # Part of a box's area from which it counts as inside another.
 _INSIDE = np.float32(0.9)
 _MERGE_MODES = ("large", "small", "union")
-
-
-@dataclass(frozen=True)
-class ResizedLayout:
-    """A page as a layout network sees it.
-
-    Attributes:
-        image: uint8 [h, w, 3] BGR.
-        scale_factor: float32 [2], h over the page's height and w over the page's width.
-    """
-
-    image: np.ndarray
-    scale_factor: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,27 +44,6 @@ class LayoutBoxes:
     def empty(cls) -> LayoutBoxes:
         """No box at all."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), (), np.zeros(0, np.float32))
-
-
-def resize_for_layout(
-    page: np.ndarray, target_size: tuple[int, int], interpolation: int = cv2.INTER_CUBIC
-) -> ResizedLayout:
-    """Resize a page to the network's own size, whatever its aspect. One of the right size is passed on without a copy.
-
-    Args:
-        page: uint8 [H, W, 3] BGR.
-        target_size: height and width of the network's input, pixels.
-        interpolation: OpenCV's number of the method.
-
-    Raises:
-        ValueError: the page is empty or of another shape or dtype.
-    """
-    if page.ndim != 3 or page.shape[2] != 3 or page.size == 0 or page.dtype != np.uint8:
-        raise ValueError(f"expected a page of uint8 [H, W, 3] with pixels, got {page.dtype} {list(page.shape)}")
-    h, w = target_size
-    src_h, src_w = page.shape[:2]
-    image = page if (h, w) == (src_h, src_w) else cv2.resize(page, (w, h), interpolation=interpolation)
-    return ResizedLayout(image, np.array((h / src_h, w / src_w), np.float32))
 
 
 def postprocess_layout(
@@ -117,10 +78,8 @@ def postprocess_layout(
             or more than MAX_REGIONS rows above the threshold.
         RuntimeError: of the rows above the threshold one is of no class, or not finite: the network is at fault.
     """
-    _check_arguments(rows, page_size)
     check_class_ids(labels, threshold=threshold, unclip_ratio=unclip_ratio, merge_mode=merge_mode)
-    rows = _above_threshold(rows, threshold, len(labels))
-    _check_rows(rows, labels)
+    rows = select_rows(rows, page_size, labels, threshold)
     if len(rows) > MAX_REGIONS:
         raise ValueError(
             f"{len(rows)} regions are above the layout threshold; at most {MAX_REGIONS} are allowed: raise it"
@@ -128,11 +87,11 @@ def postprocess_layout(
     with np.errstate(all="ignore"):
         if nms:
             rows = _suppress(rows)
-        rows = _without_page_images(rows, page_size, labels)
+        rows = without_page_images(rows, page_size, labels)
         rows = _merge(rows, merge_mode, labels)
         boxes = _grow(rows[:, 2:], rows[:, 0], unclip_ratio)
-    boxes = _clip(boxes, page_size)
-    inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes = clip_boxes(boxes, page_size)
+    inside = has_area(boxes)
     class_ids = rows[inside, 0].astype(np.int32)
     names = tuple(labels[int(class_id)] for class_id in class_ids)
     return LayoutBoxes(boxes[inside], class_ids, names, rows[inside, 1])
@@ -152,36 +111,6 @@ def check_class_ids(labels: Sequence[str], **by_class: object) -> None:
         for class_id in argument if isinstance(argument, Mapping) else ():
             if not 0 <= class_id < len(labels):
                 raise ValueError(f"{name} names class {class_id}; the layout network has {len(labels)} classes, from 0")
-
-
-def _check_arguments(rows: np.ndarray, page_size: tuple[int, int]) -> None:
-    if rows.ndim != 2 or rows.shape[1] != 6 or rows.dtype != np.float32:
-        raise ValueError(f"rows is {rows.dtype} {list(rows.shape)}; float32 [M, 6] is expected")
-    if min(page_size) < 1:
-        raise ValueError(f"a page of {page_size[0]}x{page_size[1]} pixels; a side must be 1 or more")
-
-
-def _check_rows(rows: np.ndarray, labels: Sequence[str]) -> None:
-    """Refuse what no sound network gives, rather than answer with boxes that mean nothing."""
-    classes = rows[:, 0]
-    if not ((classes < len(labels)) & (classes == np.floor(classes))).all():
-        raise RuntimeError(f"the layout network gave classes {np.unique(classes).tolist()}; it has {len(labels)}")
-    if not np.isfinite(rows).all():
-        raise RuntimeError("the layout network gave boxes that are not finite")
-
-
-def _above_threshold(rows: np.ndarray, threshold: float | Mapping[int, float], class_count: int) -> np.ndarray:
-    """The rows of a class, and of a score above its threshold. Scores and classes that are NaN are not."""
-    rows = rows[rows[:, 0] > -1]
-    if not isinstance(threshold, Mapping):
-        return rows[rows[:, 1] > np.float32(threshold)]
-    thresholds = np.full(class_count + 1, _DEFAULT_THRESHOLD, np.float32)
-    for class_id, value in threshold.items():
-        thresholds[class_id] = value
-    # The last entry is for classes that the network ought not to give.
-    classes = np.minimum(rows[:, 0], class_count).astype(np.intp)
-    rows = rows[rows[:, 1] > thresholds[classes]]
-    return rows[np.argsort(rows[:, 0], kind="stable")]
 
 
 def _suppress(rows: np.ndarray) -> np.ndarray:
@@ -204,18 +133,6 @@ def _common(low: np.ndarray, high: np.ndarray, extra: np.float32) -> np.ndarray:
     """Length that each two of N intervals share, plus `extra`, at least 0; float32 [N, N]."""
     shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low) + extra
     return np.maximum(shared, 0, out=shared)
-
-
-def _without_page_images(rows: np.ndarray, page_size: tuple[int, int], labels: Sequence[str]) -> np.ndarray:
-    """Drop boxes of class "image" that cover almost the whole page, unless nothing else is there."""
-    if "image" not in labels:
-        return rows
-    width, height = page_size
-    part = _LANDSCAPE_IMAGE if width > height else _PORTRAIT_IMAGE
-    x1, y1, x2, y2 = _clip(rows[:, 2:], page_size).T
-    fits = (x2 - x1) * (y2 - y1) <= np.float32(part * (width * height))
-    kept = rows[(rows[:, 0] != labels.index("image")) | fits]
-    return kept if len(kept) else rows
 
 
 def _merge(rows: np.ndarray, mode: str | Mapping[int, str], labels: Sequence[str]) -> np.ndarray:
@@ -275,10 +192,3 @@ def _grow(boxes: np.ndarray, classes: np.ndarray, ratio: Ratio | Mapping[int, Ra
     centres = boxes[:, :2] + sides / two
     half = sides * ratios / two
     return np.where(named[:, None], np.hstack((centres - half, centres + half)), boxes)
-
-
-def _clip(boxes: np.ndarray, page_size: tuple[int, int]) -> np.ndarray:
-    """Upper left corners at 0 or more, lower right ones within the page. NaN, of an overflow, is taken to the edge."""
-    corners = np.where(boxes[:, :2] > 0, boxes[:, :2], np.float32(0))
-    bound = np.array(page_size, np.float32)
-    return np.hstack((corners, np.where(boxes[:, 2:] < bound, boxes[:, 2:], bound)))

@@ -32,6 +32,8 @@ MAX_CANDIDATES: Final = 1000
 MAX_POLYGON_POINTS: Final = 4096
 # Regions of one page: the most boxes a layout network of PaddleX's gives (RT-DETR).
 MAX_REGIONS: Final = 300
+# People of one page: the most boxes a detector of PaddleX's gives (RT-DETR; PP-YOLOE and PicoDet stop at 100).
+MAX_PEOPLE: Final = 300
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).
 MAX_RECOGNITION_WIDTH: Final = 3200
 # Seconds of one page's timeout: a day. Longer ones overflow the clocks of gRPC and of sockets; None is for no limit.

@@ -11,13 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 FILE_NAME = "network.json"
 
 # Families share one graph contract: names, dtypes and shapes of inputs and outputs.
-Family = Literal["db_detection", "ctc_recognition", "dense_detection", "detr_detection", "nms_detection"]
+Family = Literal[
+    "db_detection", "ctc_recognition", "dense_detection", "detr_detection", "nms_detection", "heatmap_keypoints"
+]
 FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
     "db_detection": ("prob",),
     "ctc_recognition": ("indices", "probs"),
     "dense_detection": ("boxes", "scores"),
     "detr_detection": ("rows",),
     "nms_detection": ("rows", "count"),
+    "heatmap_keypoints": ("heatmaps",),
 }
 
 
@@ -64,7 +67,7 @@ class NetworkInfo(BaseModel):
     geometry: dict[str, Any] = Field(
         default_factory=dict,
         description="ctc_recognition: image_shape [C,H,W]; object detection: target_size [H,W], interpolation (of "
-        "OpenCV); db_detection: nothing",
+        "OpenCV); heatmap_keypoints: target_size [H,W]; db_detection: nothing",
     )
     postprocess: dict[str, Any] = Field(default_factory=dict, description="inference.yml's PostProcess, less lists")
     characters: list[str] | None = Field(

@@ -142,6 +142,16 @@ class SealRecognitionParams(DocPreprocessorParams):
         return self.seal_rec_score_thresh
 
 
+class KeypointParams(Params):
+    """Parameters of the `human_keypoint_detection` pipeline."""
+
+    det_threshold: Score | None = Field(
+        None,
+        description="A person at or below this score is dropped; without it, the detector's own threshold counts.",
+        json_schema_extra={ALLOWED: "a number from 0 to 1"},
+    )
+
+
 # A message names so many faults, and shows so much of a value.
 _SHOWN_FAULTS = 5
 _SHOWN_CHARACTERS = 60

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from paddlex_triton.network import Family
-from paddlex_triton.params import OCRParams, Params, SealRecognitionParams
+from paddlex_triton.params import KeypointParams, OCRParams, Params, SealRecognitionParams
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class PipelineSpec:
 _DETECTS_TEXT: tuple[Family, ...] = ("db_detection",)
 _READS_TEXT: tuple[Family, ...] = ("ctc_recognition",)
 _DETECTS_OBJECTS: tuple[Family, ...] = ("dense_detection", "detr_detection", "nms_detection")
+_FINDS_JOINTS: tuple[Family, ...] = ("heatmap_keypoints",)
 
 _PAGE_PREPARATION = {"doc_orientation_classify": "PP-LCNet_x1_0_doc_ori", "doc_unwarping": "UVDoc"}
 _SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recognition": "PP-OCRv4_server_rec"}
@@ -121,6 +122,28 @@ _SPECS = (
         },
         default_preset="nopp",
         fallback_preset="offline",
+    ),
+    PipelineSpec(
+        name="human_keypoint_detection",
+        ensemble="human_keypoint_detection",
+        modules=("doc_preprocessor", "human_detection", "keypoint_detection"),
+        params=KeypointParams,
+        roles={
+            "human_detection": Role("human_detection", "human_detection", _DETECTS_OBJECTS),
+            "keypoint_detection": Role("keypoint_detection", "keypoint_detection", _FINDS_JOINTS),
+        },
+        # PaddleX's own configuration, and the same with its larger networks.
+        presets={
+            "PP-TinyPose_128x96": {
+                "human_detection": "PP-YOLOE-S_human",
+                "keypoint_detection": "PP-TinyPose_128x96",
+            },
+            "PP-TinyPose_256x192": {
+                "human_detection": "PP-YOLOE-L_human",
+                "keypoint_detection": "PP-TinyPose_256x192",
+            },
+        },
+        default_preset="PP-TinyPose_128x96",
     ),
 )
 PIPELINES: dict[str, PipelineSpec] = {spec.name: spec for spec in _SPECS}

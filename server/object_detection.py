@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
-from paddlex_triton.ops.layout import resize_for_layout
+from paddlex_triton.ops.object_detection import resize_for_detector
 from paddlex_triton.server.module import Call
 
 
@@ -22,7 +22,7 @@ async def detect_objects(call: Call, role: str, page: np.ndarray) -> np.ndarray:
     """
     info = call.network(role).info
     height, width = info.geometry["target_size"]
-    resized = resize_for_layout(page, (height, width), info.geometry["interpolation"])
+    resized = resize_for_detector(page, (height, width), info.geometry["interpolation"])
     inputs = {"x": resized.image[None]}
     if info.family != "dense_detection":
         inputs["scale_factor"] = resized.scale_factor[None]

@@ -2,17 +2,23 @@
 
 from paddlex_triton.client.results.base import BaseResult
 from paddlex_triton.client.results.doc_preprocessor import DocPreprocessorResult
+from paddlex_triton.client.results.keypoint_detection import KeypointDetectionResult
 from paddlex_triton.client.results.layout_detection import LayoutDetectionResult
 from paddlex_triton.client.results.ocr import OCRResult
 from paddlex_triton.client.results.seal_recognition import SealRecognitionResult
 
 # PaddleX's name of a pipeline to what it answers with.
-RESULTS: dict[str, type[BaseResult]] = {"OCR": OCRResult, "seal_recognition": SealRecognitionResult}
+RESULTS: dict[str, type[BaseResult]] = {
+    "OCR": OCRResult,
+    "human_keypoint_detection": KeypointDetectionResult,
+    "seal_recognition": SealRecognitionResult,
+}
 
 __all__ = [
     "RESULTS",
     "BaseResult",
     "DocPreprocessorResult",
+    "KeypointDetectionResult",
     "LayoutDetectionResult",
     "OCRResult",
     "SealRecognitionResult",

@@ -238,6 +238,23 @@ def texts_of(tensor: np.ndarray) -> list[str]:
     return [bytes(text).decode("utf-8", "replace") for text in tensor.reshape(-1)]
 
 
+def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
+    """A box of a detector with PaddleX's types: it cuts boxes at the borders of the page, which are ints.
+
+    Args:
+        box: FP32 [4], x1, y1, x2, y2 in page pixels.
+        width: of the page.
+        height: of the page.
+    """
+    x1, y1, x2, y2 = box
+    return [
+        0 if x1 <= 0 else x1,
+        0 if y1 <= 0 else y1,
+        width if x2 >= width else x2,
+        height if y2 >= height else y2,
+    ]
+
+
 def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
     """Polygons out of their packed form.
 

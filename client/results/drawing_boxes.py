@@ -64,10 +64,10 @@ def palette_entry(place: int) -> tuple[_Colour, _Colour]:
     index = place % _COLOURS
     hue = (_HUE_STEP * (index % _PER_ROUND) + _HUE_SHIFT * (index // _PER_ROUND)) % 360
     text = _LIGHT_TEXT if hue == 0 or hue >= _FIRST_DARK_HUE else _DARK_TEXT
-    return _pure_colour(hue), text
+    return pure_colour(hue), text
 
 
-def _pure_colour(hue: int) -> _Colour:
+def pure_colour(hue: int) -> _Colour:
     """RGB of a hue in whole degrees, at full saturation and brightness."""
     red, green, blue = (_channel((hue + turn) % 360) for turn in (0, 240, 120))
     return red, green, blue

@@ -11,6 +11,7 @@ from PIL import Image
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results.base import (
     BaseResult,
+    clipped_coordinate,
     expect_outputs_to_fit,
     read_settings,
     texts_of,
@@ -74,7 +75,7 @@ class LayoutDetectionResult(BaseResult):
             strict=True,
         )
         boxes = [
-            {"cls_id": class_id, "label": label, "score": score, "coordinate": _coordinate(box, width, height)}
+            {"cls_id": class_id, "label": label, "score": score, "coordinate": clipped_coordinate(box, width, height)}
             for class_id, label, score, box in rows
         ]
         data = {"input_path": None, "page_index": None, "boxes": boxes}
@@ -93,14 +94,3 @@ class LayoutDetectionResult(BaseResult):
         from paddlex_triton.client.results.drawing_boxes import draw_boxes
 
         return {"res": draw_boxes(self["input_img"], self["boxes"])}
-
-
-def _coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
-    """x1, y1, x2, y2 with PaddleX's types: it cuts boxes at the borders, which are ints."""
-    x1, y1, x2, y2 = box
-    return [
-        0 if x1 <= 0 else x1,
-        0 if y1 <= 0 else y1,
-        width if x2 >= width else x2,
-        height if y2 >= height else y2,
-    ]

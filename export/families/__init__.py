@@ -7,8 +7,9 @@ from paddlex_triton.export.families.ctc_recognition import CTCRecognition
 from paddlex_triton.export.families.db_detection import DBDetection
 from paddlex_triton.export.families.dense_detection import DenseDetection
 from paddlex_triton.export.families.detr_detection import DETRDetection
+from paddlex_triton.export.families.heatmap_keypoints import HeatmapKeypoints
 from paddlex_triton.export.families.nms_detection import NMSDetection
 from paddlex_triton.network import Family
 
-_ALL = (DBDetection(), CTCRecognition(), DenseDetection(), DETRDetection(), NMSDetection())
+_ALL = (DBDetection(), CTCRecognition(), DenseDetection(), DETRDetection(), NMSDetection(), HeatmapKeypoints())
 FAMILIES: dict[Family, NetworkFamily] = {family.name: family for family in _ALL}

@@ -63,18 +63,18 @@ class NetworkFamily(ABC):
     runtime_tolerance: ClassVar[float] = 1e-3
     row_tolerance: ClassVar[float]
 
-    def complete(self, settings: InferenceSettings, metadata: Mapping[str, str], origin: str) -> InferenceSettings:
-        """Fill in what inference.yml left open from the ONNX file's own metadata.
+    def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
+        """Fill in what inference.yml left open from the ONNX file.
 
         Args:
             settings: what inference.yml says.
-            metadata: key -> value, as in the ONNX file.
+            source: the ONNX file.
             origin: what to call the weights in messages.
 
         Raises:
             InferenceFileError: something the family needs is in neither.
         """
-        del metadata, origin
+        del source, origin
         return settings
 
     @abstractmethod
@@ -163,6 +163,17 @@ class NetworkFamily(ABC):
         """
         del settings, output_dims
         return {}
+
+
+def row_by_row(answer: Callable[[Tensors], dict[str, np.ndarray]], feeds: Tensors) -> dict[str, np.ndarray]:
+    """The answer to a batch of a source that takes one row.
+
+    Args:
+        answer: of the source to a batch of one, the batch axis first.
+        feeds: the batch.
+    """
+    found = [answer({name: values[row : row + 1] for name, values in feeds.items()}) for row in range(len(feeds["x"]))]
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
 
 def normalized_planar(image: np.ndarray, settings: InferenceSettings) -> np.ndarray:

@@ -37,7 +37,7 @@ class CTCRecognition(NetworkFamily):
     edit_tolerance: ClassVar[float] = 1e-6
     row_tolerance: ClassVar[float] = 1e-5
 
-    def complete(self, settings: InferenceSettings, metadata: Mapping[str, str], origin: str) -> InferenceSettings:
+    def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
         """Take the characters from the ONNX metadata where inference.yml has none.
 
         Raises:
@@ -49,6 +49,7 @@ class CTCRecognition(NetworkFamily):
             )
         if settings.characters is not None:
             return settings
+        metadata = {entry.key: entry.value for entry in source.metadata_props}
         if _METADATA_KEY not in metadata:
             raise InferenceFileError(
                 f"{origin}: no characters: inference.yml has no PostProcess.character_dict, and the ONNX file no "

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from paddlex_triton.export.detection_yml import NMSSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
-from paddlex_triton.export.families.base import FormError, Run, Tensors, max_difference
+from paddlex_triton.export.families.base import FormError, Run, Tensors, max_difference, row_by_row
 from paddlex_triton.export.families.detector import (
     Detector,
     check_rows,
@@ -43,6 +43,7 @@ from paddlex_triton.export.graph.cut import (
     reads,
     with_outputs,
 )
+from paddlex_triton.export.graph.nms import nms_thresholds
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.network import Family
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
@@ -73,20 +74,24 @@ class DenseDetection(Detector):
     edit_tolerance: ClassVar[float] = 1e-6
     row_tolerance: ClassVar[float] = 1e-5
 
-    def complete(self, settings: InferenceSettings, metadata: Mapping[str, str], origin: str) -> InferenceSettings:
-        """Nothing is added.
+    def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
+        """How boxes are chosen is taken from the graph's own NMS where inference.yml does not say it.
 
         Raises:
-            InferenceFileError: inference.yml does not tell the network's size and classes, or how boxes are chosen.
+            InferenceFileError: inference.yml does not tell the network's size and classes, or nothing tells how boxes
+                are chosen.
         """
-        settings = super().complete(settings, metadata, origin)
-        if detection_of(settings).nms is None:
+        settings = super().complete(settings, source, origin)
+        if detection_of(settings).nms is not None:
+            return settings
+        if (thresholds := nms_thresholds(source)) is None:
             raise InferenceFileError(
                 f"{origin}: inference.yml has no section NMS (score_threshold, nms_threshold, nms_top_k, keep_top_k), "
-                f"which a {self.name} network needs; a graph that has its own NMS is exported with "
-                "`--family nms_detection`"
+                f"which a {self.name} network needs where they cannot be read from the graph; a graph that has its own "
+                "NMS is exported with `--family nms_detection`"
             )
-        return settings
+        detection = detection_of(settings).model_copy(update={"nms": NMSSettings.model_validate(thresholds)})
+        return settings.model_copy(update={"detection": detection})
 
     def edit(self, source: SourceGraph, settings: InferenceSettings) -> onnx.ModelProto:
         """Normalise in the graph, cut it in front of its NMS if it has one, and free its batch.
@@ -139,12 +144,12 @@ class DenseDetection(Detector):
         `rows` [N,keep_top_k,6] are filled up with -1.
         """
         ends = _ends_of(source)
-        if ends.has_nms or detector_inputs(source, detection_of(settings)).takes_one:
-            alone = [{name: values[row : row + 1] for name, values in feeds.items()} for row in range(len(feeds["x"]))]
-            found = [self._raw_answer(run, one, settings, source) for one in alone]
-            answer = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
-        else:
-            answer = self._raw_answer(run, feeds, settings, source)
+
+        def raw_answer(some: Tensors) -> dict[str, np.ndarray]:
+            return self._raw_answer(run, some, settings, source)
+
+        takes_one = ends.has_nms or detector_inputs(source, detection_of(settings)).takes_one
+        answer = row_by_row(raw_answer, feeds) if takes_one else raw_answer(feeds)
         boxes, scores = answer["boxes"], answer["scores"]
         rows, classes = len(feeds["x"]), len(detection_of(settings).labels)
         if boxes.ndim != 3 or boxes.shape[2] != 4 or scores.shape != (rows, classes, boxes.shape[1]):

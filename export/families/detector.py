@@ -55,13 +55,13 @@ class DetectorInputs:
 class Detector(NetworkFamily):
     """Base of the families of object detectors."""
 
-    def complete(self, settings: InferenceSettings, metadata: Mapping[str, str], origin: str) -> InferenceSettings:
+    def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
         """Nothing is added.
 
         Raises:
             InferenceFileError: inference.yml does not tell the network's size and classes.
         """
-        del metadata
+        del source
         if settings.detection is None:
             raise InferenceFileError(
                 f"{origin}: a {self.name} network needs an inference.yml that has Preprocess and label_list"

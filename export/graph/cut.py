@@ -10,6 +10,9 @@ from onnx import helper, numpy_helper, shape_inference
 
 NMS = "NonMaxSuppression"
 
+# Where operators are told the sizes of their output.
+_SIZES_INPUT = {"Reshape": 1, "Resize": 3}
+
 
 def nodes_of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
     """The nodes of some operator, those in branches and loops left out."""
@@ -69,9 +72,9 @@ def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]
 
 
 def free_batch(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
-    """A copy of a graph made for a batch of 1 that takes any, as far as fixed shapes of Reshape stand in the way.
+    """A copy of a graph made for a batch of 1 that takes any, as far as fixed sizes of Reshape and Resize prevent it.
 
-    Whatever is made from the image and reshaped to [1, ...] gets the batch in place of the 1. Whether that was all
+    Whatever is made from the image and brought to [1, ...] gets the batch in place of the 1. Whether that was all
     shows in the proof, which runs rows together and alone.
 
     Args:
@@ -83,22 +86,59 @@ def free_batch(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
     shapes = inferred_shapes(model)
     constants = _constants(model)
     made_from_image = {image}
-    for index, node in enumerate(freed.graph.node):
+    nodes: list[onnx.NodeProto] = []
+    for original in model.graph.node:
+        node = onnx.NodeProto()
+        node.CopyFrom(original)
+        nodes.append(node)
         if made_from_image.isdisjoint(_read_by(node)):
             continue
         made_from_image.update(node.output)
-        shape = constants.get(node.input[1]) if node.op_type == "Reshape" else None
-        if shape is None or not shape.size or shape[0] != 1:
+        place = _SIZES_INPUT.get(node.op_type, 0)
+        sizes = constants.get(node.input[place]) if 0 < place < len(node.input) else None
+        if sizes is None or not sizes.size or sizes[0] != 1:
             continue
-        # Every other dimension as it is for a batch of one: then the first can be told from the number of elements.
-        told = shapes.get(node.output[0], tuple(shape))
-        free = [-1, *(int(given) if size is None else size for size, given in zip(told[1:], shape[1:], strict=True))]
-        if free.count(-1) > 1:
-            free[0] = 0
-        name = f"{node.output[0]}/free_shape_{index}"
-        freed.graph.initializer.append(numpy_helper.from_array(np.array(free, np.int64), name))
-        node.input[1] = name
+        if node.op_type == "Reshape":
+            _free_shape(freed.graph, node, sizes, shapes.get(node.output[0], tuple(sizes)))
+        else:
+            nodes[-1:] = [*_free_sizes(freed.graph, node, sizes), node]
+    del freed.graph.node[:]
+    freed.graph.node.extend(nodes)
     return freed
+
+
+def _free_shape(graph: onnx.GraphProto, node: onnx.NodeProto, shape: np.ndarray, told: tuple[int | None, ...]) -> None:
+    """Give Reshape another shape, where its output is as told for a batch of one."""
+    # Every other dimension as it is then: the first follows from the number of elements.
+    free = [-1, *(int(given) if size is None else size for size, given in zip(told[1:], shape[1:], strict=True))]
+    if free.count(-1) > 1:
+        free[0] = 0
+    node.input[1] = _new_constant(graph, f"{node.output[0]}/free_shape", free)
+
+
+def _free_sizes(graph: onnx.GraphProto, node: onnx.NodeProto, sizes: np.ndarray) -> list[onnx.NodeProto]:
+    """Give Resize sizes with the batch of its input.
+
+    Returns:
+        The nodes that make them.
+    """
+    if any(attribute.name == "axes" for attribute in node.attribute):
+        # Sizes of some of the axes, of which the batch is none.
+        return []
+    name = f"{node.output[0]}/free_sizes"
+    first = _new_constant(graph, f"{name}_first", [0])
+    others = _new_constant(graph, f"{name}_others", [int(size) for size in sizes[1:]])
+    node.input[_SIZES_INPUT["Resize"]] = name
+    return [
+        helper.make_node("Shape", [node.input[0]], [f"{name}_shape"]),
+        helper.make_node("Gather", [f"{name}_shape", first], [f"{name}_batch"], axis=0),
+        helper.make_node("Concat", [f"{name}_batch", others], [name], axis=0),
+    ]
+
+
+def _new_constant(graph: onnx.GraphProto, name: str, values: Sequence[int]) -> str:
+    graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
+    return name
 
 
 def _read_by(node: onnx.NodeProto) -> set[str]:

@@ -19,7 +19,7 @@ import onnxruntime
 from paddlex_triton.export.training.bands import glyph_height
 from paddlex_triton.export.training.metrics import BoxScores, MatchCounts, match_polygons, score_boxes
 from paddlex_triton.ops.db import db_postprocess
-from paddlex_triton.ops.layout import resize_for_layout
+from paddlex_triton.ops.object_detection import resize_for_detector
 from paddlex_triton.ops.text_detection import resize_for_detection
 
 Kind = Literal["seal_det", "seal_layout"]
@@ -93,7 +93,7 @@ class Network:
             page: uint8 [H, W, 3] BGR.
             bgr: feed it so; layout detectors are served RGB.
         """
-        resized = resize_for_layout(page, LAYOUT_SIZE)
+        resized = resize_for_detector(page, LAYOUT_SIZE)
         image = normalize(resized.image if bgr else resized.image[..., ::-1])
         feeds = {"image": image, "scale_factor": resized.scale_factor[None]}
         rows, _ = self._session.run(["boxes", "count"], feeds)

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 
 from paddlex_triton.ops.detection_nms import multiclass_nms
-from paddlex_triton.ops.layout import LayoutBoxes, postprocess_layout, resize_for_layout
+from paddlex_triton.ops.layout import LayoutBoxes, postprocess_layout
+from paddlex_triton.ops.object_detection import resize_for_detector
 from paddlex_triton.ops.regions import region_views, regions_of_boxes
 
 GOLDEN = Path(__file__).parent / "golden" / "layout.npz"
@@ -47,7 +48,7 @@ def test_input(cases, case: str):
     # In alphabetical order of the network's inputs: im_shape (RT-DETR only), image, scale_factor.
     *im_shape, image, scale_factor = tensors
     target_size = (image.shape[2], image.shape[3])
-    resized = resize_for_layout(cases[f"layout_pre_{case}/inp"], target_size)
+    resized = resize_for_detector(cases[f"layout_pre_{case}/inp"], target_size)
     np.testing.assert_array_equal(normalise(resized.image, PLAIN if im_shape else IMAGENET), image, strict=True)
     np.testing.assert_array_equal(resized.scale_factor[None], scale_factor, strict=True)
     assert [shape.tolist() for shape in im_shape] == ([[list(target_size)]] if case.startswith("rtdetr") else [])
@@ -125,7 +126,7 @@ def test_a_real_page(shared: Path, name: str):
     expected = answer.get("res", answer)["layout_det_res"]["boxes"]
     (file,) = (shared / "images").rglob(f"{name}.*")
     page = cv2.imread(str(file))
-    resized = resize_for_layout(page, (640, 640))
+    resized = resize_for_detector(page, (640, 640))
     inputs = {"image": normalise(resized.image, IMAGENET), "scale_factor": resized.scale_factor[None]}
     rows, counts = map(np.asarray, session.run(None, inputs))
     found = postprocess_layout(

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import people_world
 import pytest
 import seal_world
 import tritonclient.grpc as grpcclient
@@ -76,6 +77,39 @@ def seal_triton(seal_server):
 def ask_seal(seal_triton) -> Callable[..., Any]:
     """`ask_seal(image, params)` -> the ensemble's outputs by name."""
     return asking(seal_triton, "seal_recognition")
+
+
+@pytest.fixture(scope="session")
+def people_networks(tmp_path_factory) -> Path:
+    """A repository with a tiny human detector and a tiny keypoint network, see `people_world`."""
+    repository = tmp_path_factory.mktemp("people") / "networks"
+    for folder in people_world.write_weights(tmp_path_factory.mktemp("weights")).values():
+        export_directory(folder, into=repository)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def people_server(people_networks, tmp_path_factory):
+    """A live Triton with the keypoint pipeline alone, on tiny networks."""
+    log = tmp_path_factory.mktemp("triton") / "triton.log"
+    models = {"human_detection": people_world.DETECTOR, "keypoint_detection": people_world.KEYPOINTS}
+    with EmbeddedServer(
+        ["human_keypoint_detection"], models=models, networks=[people_networks], log_file=log
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def people_triton(people_server):
+    """A gRPC client of it."""
+    with grpcclient.InferenceServerClient(people_server.grpc_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def ask_people(people_triton) -> Callable[..., Any]:
+    """`ask_people(image, params)` -> the ensemble's outputs by name."""
+    return asking(people_triton, "human_keypoint_detection")
 
 
 def asking(client: grpcclient.InferenceServerClient, ensemble: str) -> Callable[..., Any]:

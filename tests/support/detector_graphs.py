@@ -1,4 +1,4 @@
-"""Tiny detectors with the structure that Paddle2ONNX 2.1 gives PicoDet and RT-DETR, and their inference.yml files."""
+"""Tiny detectors with the structure that Paddle2ONNX gives PicoDet, PP-YOLOE and RT-DETR, and their inference.yml."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 LABELS = ["image", "table", "seal"]
 NMS = {"name": "MultiClassNMS", "score_threshold": 0.3, "nms_threshold": 0.5, "nms_top_k": 1000, "keep_top_k": 100}
 
-# One level of a PicoDet head: 8 x 12 anchors of stride 8, distances as distributions over 8 bins.
-_HEAD = """
+# One level of a head: 8 x 12 anchors of stride 8, distances as distributions over 8 bins.
+_PICODET_HEAD = """
   c1 = Conv <kernel_shape = [3, 3], strides = [8, 8], pads = [1, 1, 1, 1]> (image, w1)
   f = Relu (c1)
   logits = Conv <kernel_shape = [1, 1]> (f, w_cls)
@@ -27,6 +27,33 @@ _HEAD = """
   expected = MatMul (soft, project)
   sides = Reshape (expected, sides_shape)
   ltrb = Reshape (sides, boxes_shape)
+"""
+# PP-YOLOE weighs channels by their means, and reads distributions with a convolution. A map of half the size is brought
+# back: Paddle2ONNX folds the sizes of Resize too, batch and all.
+_PPYOLOE_HEAD = """
+  c1 = Conv <kernel_shape = [3, 3], strides = [8, 8], pads = [1, 1, 1, 1]> (image, w1)
+  fine = Relu (c1)
+  half = Conv <kernel_shape = [1, 1], strides = [2, 2]> (fine, w_half)
+  full = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">
+    (half, none, none, sizes)
+  f = Add (fine, full)
+  mean = GlobalAveragePool (f)
+  attention = Conv <kernel_shape = [1, 1]> (mean, w_attention)
+  weight = Sigmoid (attention)
+  stem = Mul (f, weight)
+  more = Add (stem, f)
+  logits = Conv <kernel_shape = [1, 1]> (more, w_cls)
+  sigmoid = Sigmoid (logits)
+  scores = Reshape (sigmoid, score_shape)
+  distances = Conv <kernel_shape = [1, 1]> (stem, w_reg)
+  bins = Reshape (distances, yoloe_bins_shape)
+  last = Transpose <perm = [0, 3, 1, 2]> (bins)
+  soft = Softmax <axis = 3> (last)
+  first_bins = Transpose <perm = [0, 3, 1, 2]> (soft)
+  expected = Conv <kernel_shape = [1, 1]> (first_bins, w_project)
+  ltrb = Squeeze <axes = [1]> (expected)
+"""
+_CORNERS = """
   left_top, right_bottom = Split <axis = 2, split = [2, 2]> (ltrb)
   first = Sub (anchors, left_top)
   second = Add (anchors, right_bottom)
@@ -115,8 +142,9 @@ def picodet(
     nms: bool = True,
     classes: int = 3,
     threshold: float = NMS["score_threshold"],
+    head: str = _PICODET_HEAD,
 ) -> onnx.ModelProto:
-    """A PicoDet.
+    """A PicoDet, or another detector of its kind.
 
     Args:
         batch: of the declared inputs; Paddle2ONNX says 1 where there is an NMS.
@@ -124,6 +152,7 @@ def picodet(
         nms: with Paddle's multiclass_nms3; without, it ends in `boxes` and `scores`.
         classes: how many.
         threshold: scores in the graph's NMS are above it.
+        head: what makes `scores` and `ltrb`, the distances of each anchor's sides.
     """
     rng = np.random.default_rng(5)
     rows, columns = np.mgrid[: HEIGHT // 8, : WIDTH // 8]
@@ -132,7 +161,11 @@ def picodet(
         "w1": rng.normal(size=(8, 3, 3, 3)) * 0.3,
         "w_cls": rng.normal(size=(classes, 8, 1, 1)) * 0.5,
         "w_reg": rng.normal(size=(32, 8, 1, 1)),
+        "w_half": rng.normal(size=(8, 8, 1, 1)) * 0.3,
+        "none": [],
+        "w_attention": rng.normal(size=(8, 8, 1, 1)),
         "project": np.arange(8.0)[:, None],
+        "w_project": np.arange(8.0)[None, :, None, None],
         "anchors": np.stack([columns, rows], -1).reshape(-1, 2) + 0.5,
         "stride": np.full((anchors, 1), 8.0),
         "score_threshold": [threshold],
@@ -141,6 +174,8 @@ def picodet(
     shapes = {
         "score_shape": [baked, classes, anchors],
         "bins_shape": [-1, 8],
+        "yoloe_bins_shape": [baked, 4, 8, anchors],
+        "sizes": [baked, 8, *rows.shape],
         "sides_shape": [-1, 4],
         "boxes_shape": [baked or -1, anchors, 4],
         "scale_shape": [-1, 1, 4],
@@ -155,10 +190,15 @@ def picodet(
     }
     inputs = f"float[{batch},3,{HEIGHT},{WIDTH}] image"
     if nms:
-        head = f"({inputs}, float[{batch},2] scale_factor) => (float[M,6] rows, int32[1] count)"
+        outside = f"({inputs}, float[{batch},2] scale_factor) => (float[M,6] rows, int32[1] count)"
     else:
-        head = f"({inputs}) => (float[{batch},{classes},{anchors}] scores, float[{batch},{anchors},4] boxes)"
-    return _parse(11, head, _HEAD + (_NMS_TAIL if nms else ""), constants, shapes)
+        outside = f"({inputs}) => (float[{batch},{classes},{anchors}] scores, float[{batch},{anchors},4] boxes)"
+    return _parse(11, outside, head + _CORNERS + (_NMS_TAIL if nms else ""), constants, shapes)
+
+
+def ppyoloe(*, classes: int = 3) -> onnx.ModelProto:
+    """A PP-YOLOE with its NMS, for a batch of 1."""
+    return picodet(classes=classes, head=_PPYOLOE_HEAD)
 
 
 def rt_detr(*, batch: int | str = "N", queries: int = 10) -> onnx.ModelProto:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_MESSAGE_CHARACTERS, MAX_PARAMS_BYTES
-from paddlex_triton.params import OCRParams, SealRecognitionParams, parse_params
+from paddlex_triton.params import KeypointParams, OCRParams, SealRecognitionParams, parse_params
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"{}", b'{"text_det_thresh": null}'])
@@ -153,6 +153,33 @@ def test_refusals_of_layout_parameters(raw, expected):
         parse_params(raw, SealRecognitionParams)
     assert expected in str(refused.value)
     assert "function-" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (None, None),
+        ("{}", None),
+        ('{"det_threshold": null}', None),
+        ('{"det_threshold": 0}', 0),
+        ('{"det_threshold": 0.99}', 0.99),
+        ('{"det_threshold": 1}', 1),
+    ],
+)
+def test_the_threshold_of_people(raw, value):
+    assert parse_params(raw, KeypointParams).det_threshold == value
+
+
+@pytest.mark.parametrize("value", ["1.01", "-0.01", "true", '"0.5"', "[0.5]", '{"0": 0.5}', "NaN"])
+def test_refused_thresholds_of_people(value):
+    with pytest.raises(InvalidParameter, match=r"det_threshold is .*; allowed: a number from 0 to 1$"):
+        parse_params(f'{{"det_threshold": {value}}}', KeypointParams)
+
+
+@pytest.mark.parametrize("name", ["use_doc_unwarping", "return_preprocessed_img", "layout_threshold", "threshold"])
+def test_people_have_no_parameters_of_documents(name):
+    with pytest.raises(InvalidParameter, match=f"unknown parameter '{name}'; allowed: det_threshold$"):
+        parse_params(f'{{"{name}": null}}', KeypointParams)
 
 
 def test_a_class_that_is_named_twice_is_refused():

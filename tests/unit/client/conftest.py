@@ -60,6 +60,19 @@ SEAL_DETECTION = {
     "unclip_ratio": 0.5,
     "networks": {"seal_text_detection": {"name": "seal_det", "sha256": "c" * 64}},
 }
+HUMAN_DETECTION = {
+    "stage": "human_detection",
+    "version": "0.1.0",
+    "page_size": [200, 120],
+    "threshold": 0.5,
+    "networks": {"human_detection": {"name": "det", "sha256": "d" * 64}},
+}
+KEYPOINT_DETECTION = {
+    "stage": "keypoint_detection",
+    "version": "0.1.0",
+    "page_size": [200, 120],
+    "networks": {"keypoint_detection": {"name": "kpt", "sha256": "f" * 64}},
+}
 # A bent line in a region.
 BENT = [[2, 20], [10, 5], [30, 2], [40, 12], [30, 14], [12, 22]]
 
@@ -132,6 +145,31 @@ def make_seal_tensors(
         "layout_detection_settings": _bytes(json.dumps({**LAYOUT, **(layout or {})}).encode()),
         "seal_text_detection_settings": _bytes(json.dumps({**SEAL_DETECTION, **(detection or {})}).encode()),
     }
+
+
+def make_person_tensors(count: int, *, boxes: list[list[float]] | None = None) -> dict[str, np.ndarray]:
+    """What the ensemble answers for people in the same box, or in those given.
+
+    Joint k of person n is at 10 n + k, 5 k, but for the last one, which is beyond the left border of the page.
+    """
+    keypoints = np.full((count, 17, 3), 0.5, np.float32)
+    keypoints[:, :, 0] = np.arange(count)[:, None] * 10 + np.arange(17)
+    keypoints[:, :, 1] = np.arange(17) * 5
+    keypoints[:, 16] = (-8.25, 3.5, 1.25)
+    return {
+        "boxes": np.array(boxes or [[5.5, 10.25, 55, 90]] * count, np.float32).reshape(-1, 4),
+        "det_scores": np.full(count, 0.75, np.float32),
+        "keypoints": keypoints,
+        "keypoint_scores": np.full(count, 0.625, np.float32),
+        "human_detection_settings": _bytes(json.dumps(HUMAN_DETECTION).encode()),
+        "keypoint_detection_settings": _bytes(json.dumps(KEYPOINT_DETECTION).encode()),
+    }
+
+
+@pytest.fixture
+def person_tensors() -> Callable[..., dict[str, np.ndarray]]:
+    """`make_person_tensors`."""
+    return make_person_tensors
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ EXPECTED = {
     "NO_RETRIES",
     "AsyncPipeline",
     "BaseResult",
+    "KeypointDetectionResult",
     "LayoutDetectionResult",
     "OCRResult",
     "Pipeline",

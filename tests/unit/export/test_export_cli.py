@@ -68,8 +68,19 @@ def test_what_cannot_be_fetched_is_said_before_anything_is_done(tmp_path):
     assert done.exit_code == 1
     assert done.stderr.count("\n") == 1
     assert "no source that it can fetch PP-DocLayout-L or PP-OCRv4_mobile_seal_det from" in done.stderr
+    assert done.stderr.count("_infer.tar") == 2
     assert "`paddlex-triton export --from-dir DIR --name NAME`" in done.stderr
     assert call("export", "PP-DocLayout-S", "--into", repository).exit_code == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_keypoint_pipeline_says_where_its_networks_are(tmp_path):
+    done = call("export", "--pipeline", "human_keypoint_detection", "--into", str(tmp_path / "repository"))
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    for name in ("PP-YOLOE-S_human", "PP-TinyPose_128x96"):
+        assert f"/official_inference_model/paddle3.0.0/{name}_infer.tar" in done.stderr
+    assert "convert each with paddle2onnx to inference.onnx" in done.stderr
+    assert "`paddlex-triton export --from-dir DIR --name NAME`" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from detector_graphs import detector_yml
 from google.protobuf import text_format
+from keypoint_graphs import keypoint_yml
 
 from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
 from paddlex_triton.export.families import FAMILIES
@@ -26,7 +27,10 @@ def render(flavour: str, family: str) -> tuple[str, Any]:
     settings = InferenceSettings()
     if isinstance(kind, Detector):
         settings = parse_inference(detector_yml(), "test")
-    values = kind.config_values(settings, {"boxes": [2125, 4], "rows": [300, 6]})
+    elif family == "heatmap_keypoints":
+        settings = parse_inference(keypoint_yml(), "test")
+    seen = {"boxes": [2125, 4], "rows": [300, 6], "heatmaps": [17, 16, 12]}
+    values = kind.config_values(settings, seen)
     text = render_config(FLAVOURS[flavour], kind.name, "net", kind.max_batch_size, values)
     return text, text_format.Parse(text, pb.ModelConfig())
 
@@ -82,9 +86,14 @@ PAGE = ("x", pb.TYPE_UINT8, [64, 96, 3])
             [("x", pb.TYPE_UINT8, [1, 64, 96, 3]), ("scale_factor", pb.TYPE_FP32, [1, 2])],
             [("rows", pb.TYPE_FP32, [-1, 6]), ("count", pb.TYPE_INT32, [1])],
         ),
+        (
+            "heatmap_keypoints",
+            [("x", pb.TYPE_UINT8, [64, 48, 3])],
+            [("heatmaps", pb.TYPE_FP32, [17, 16, 12])],
+        ),
     ],
 )
-def test_tensors_of_layout_networks(family, inputs, outputs):
+def test_tensors_of_networks_of_fixed_size(family, inputs, outputs):
     for flavour in FLAVOURS:
         _, config = render(flavour, family)
         assert [(x.name, x.data_type, list(x.dims)) for x in config.input] == inputs

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from detector_graphs import HEIGHT, LABELS, NMS, WIDTH, detector_yml, picodet, rt_detr
+from detector_graphs import HEIGHT, LABELS, NMS, WIDTH, detector_yml, picodet, ppyoloe, rt_detr
 from onnx import helper, numpy_helper
 
 from paddlex_triton.export.api import export_directory
@@ -59,7 +59,8 @@ def normalized(images: np.ndarray, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224
     ("model", "yml", "given", "family"),
     [
         (picodet(), detector_yml(), None, "dense_detection"),
-        (picodet(), detector_yml(arch="YOLO"), None, "dense_detection"),
+        (ppyoloe(), detector_yml(arch="YOLO"), None, "dense_detection"),
+        (ppyoloe(), detector_yml(arch="YOLO", nms=False), None, "dense_detection"),
         (picodet(), detector_yml(arch="PicoDet"), "dense_detection", "dense_detection"),
         (picodet(), detector_yml(arch=None), None, "dense_detection"),
         (picodet(), detector_yml(), "nms_detection", "nms_detection"),
@@ -244,8 +245,6 @@ def without(yml: dict, key: str) -> dict:
         ("detr_detection", picodet(batch="N"), detector_yml(arch=None), VerificationError, "--family nms_detection"),
         ("dense_detection", rt_detr(), detector_yml(arch=None), GraphError,
          "has 0 NonMaxSuppression nodes; one is expected.*--family nms_detection"),
-        ("dense_detection", picodet(), detector_yml(nms=False), InferenceFileError,
-         "no section NMS .*--family nms_detection"),
         ("nms_detection", picodet(**RAW), detector_yml(), GraphError, r"rows FLOAT \[M,6\] and an integer count \[N\]"),
         ("dense_detection", picodet(classes=4), detector_yml(), GraphError,
          r"the scores are \[1,4,96\]; label_list has 3 classes: \[N,3,A\]"),
@@ -299,7 +298,7 @@ def test_other_inputs_are_refused():
         ({"NMS": {**NMS, "normalized": False}}, "detection.nms.normalized"),
         ({"NMS": {"score_threshold": 0.3}}, "detection.nms.nms_threshold"),
         ({"Preprocess": "Resize"}, "Preprocess is not a list of operators"),
-        ({"Preprocess": []}, "Preprocess is empty; Resize > NormalizeImage > Permute is what is served"),
+        ({"Preprocess": []}, "Preprocess is empty; Resize > NormalizeImage > Permute or TopDownEval"),
         ({"Preprocess": [{"type": "TopDownEvalAffine"}]}, "Preprocess is TopDownEvalAffine; Resize >"),
         ({"Preprocess": [{"type": "Permute"}, {"type": "Permute"}]}, "an operator twice: Permute, Permute"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from detector_graphs import detector_yml, picodet, rt_detr
+from keypoint_graphs import keypoint_yml, tiny_pose
 from onnx import numpy_helper
 
 from paddlex_triton.export.errors import VerificationError
@@ -22,6 +23,7 @@ def build(kit, family):
         "dense_detection": (picodet(), detector_yml()),
         "detr_detection": (rt_detr(), detector_yml(arch="DETR")),
         "nms_detection": (picodet(), detector_yml(arch=None, nms=False)),
+        "heatmap_keypoints": (tiny_pose(), keypoint_yml()),
     }[family]
     settings = parse_inference(yml, "test")
     source = open_source(model.SerializeToString())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +11,7 @@ from paddlex_triton.export.api import sources_of
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import SourceError, UsageError
 from paddlex_triton.export.identify import family_for, name_for
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_yml import Normalization, parse_inference
 from paddlex_triton.export.sources.shipped import NETWORKS
 from paddlex_triton.export.zoo import find_network, load_zoo, networks_of, parse_zoo, require_sources
 from paddlex_triton.pipelines import PIPELINES
@@ -84,14 +86,51 @@ def test_layout_networks_are_described():
         assert (len(detection.labels), detection.labels[16]) == (23, "seal")
 
 
+@pytest.mark.parametrize("letter", "SL")
+def test_human_detectors_are_described(letter):
+    name = f"PP-YOLOE-{letter}_human"
+    entry = find_network(name)
+    detection = parse_inference(entry.inference, name).detection
+    assert detection is not None
+    assert detection.nms is not None
+    assert (entry.family, detection.target_size, detection.labels) == ("dense_detection", (640, 640), ("pedestrian",))
+    thresholds = {"score_threshold": 0.01, "nms_threshold": 0.6, "nms_top_k": 1000, "keep_top_k": 100}
+    assert (detection.draw_threshold, detection.nms.thresholds) == (0.5, thresholds)
+
+
+@pytest.mark.parametrize("size", [(128, 96), (256, 192)])
+def test_keypoint_networks_are_described(size):
+    name = f"PP-TinyPose_{size[0]}x{size[1]}"
+    entry = find_network(name)
+    settings = parse_inference(entry.inference, name)
+    assert settings.keypoint is not None
+    assert (entry.family, settings.keypoint.target_size, settings.img_mode) == ("heatmap_keypoints", size, "RGB")
+    assert settings.normalization == Normalization()
+
+
 def test_networks_without_a_source():
     fetched, brought = find_network("PP-OCRv4_mobile_det"), find_network("PP-DocLayout-S")
     require_sources([])
     require_sources([fetched])
     with pytest.raises(SourceError, match=r"source that it can fetch PP-DocLayout-S from.*--from-dir DIR --name NAME"):
         require_sources([fetched, brought])
-    with pytest.raises(SourceError, match="fetch PP-DocLayout-S or PP-DocLayout-L from"):
+    with pytest.raises(SourceError, match="fetch PP-DocLayout-S or PP-DocLayout-L from") as caught:
         require_sources([brought, fetched, find_network("PP-DocLayout-L")])
+    # Where PaddleX itself has them from, one archive each.
+    assert re.findall(r"https://\S+/(\S+)_infer\.tar", str(caught.value)) == ["PP-DocLayout-S", "PP-DocLayout-L"]
+
+
+def test_official_archives_are_named_after_their_networks():
+    brought = [entry for entry in load_zoo().networks.values() if not entry.sources]
+    assert brought
+    assert [str(entry.official).rsplit("/", 1)[1] for entry in brought] == [
+        f"{entry.name}_infer.tar" for entry in brought
+    ]
+
+
+def test_network_that_is_nowhere_is_refused():
+    with pytest.raises(ValidationError, match="net has neither sources nor an official archive"):
+        parse_zoo("networks: {net: {family: db_detection, summary: a network, sources: []}}")
 
 
 def test_default_preset_of_ocr():

@@ -1,8 +1,7 @@
-"""Layout detection: the network's input, and each step from its rows to boxes."""
+"""Layout detection: each step from the network's rows to boxes."""
 
 from dataclasses import astuple
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from paddlex_triton.limits import MAX_REGIONS
-from paddlex_triton.ops.layout import LayoutBoxes, postprocess_layout, resize_for_layout
+from paddlex_triton.ops.layout import LayoutBoxes, postprocess_layout
 
 LABELS = ("text", "image", "formula", "seal")
 TEXT, IMAGE, FORMULA, SEAL = range(4)
@@ -32,31 +31,6 @@ def postprocess(rows: np.ndarray, labels=LABELS, page_size=PAGE_SIZE, **options)
 
 def scores(found: LayoutBoxes) -> list[float]:
     return found.scores.tolist()
-
-
-class TestResize:
-    @pytest.mark.parametrize(("size", "target_size"), [((90, 130), (48, 64)), ((10, 20), (64, 48)), ((1, 1), (8, 8))])
-    @pytest.mark.parametrize("interpolation", [cv2.INTER_LINEAR, cv2.INTER_CUBIC])
-    def test_to_the_networks_size(self, size, target_size, interpolation):
-        page = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-        resized = resize_for_layout(page, target_size, interpolation)
-        expected = cv2.resize(page, target_size[::-1], interpolation=interpolation)
-        np.testing.assert_array_equal(resized.image, expected.reshape(*target_size, 3), strict=True)
-        factors = np.array([target_size[0] / size[0], target_size[1] / size[1]], np.float32)
-        np.testing.assert_array_equal(resized.scale_factor, factors, strict=True)
-
-    def test_a_page_of_the_right_size_is_not_copied(self):
-        page = np.zeros((48, 64, 3), np.uint8)
-        resized = resize_for_layout(page, (48, 64))
-        assert resized.image is page
-        assert resized.scale_factor.tolist() == [1, 1]
-
-    @pytest.mark.parametrize(
-        ("shape", "dtype"), [((0, 5, 3), "u1"), ((5, 5), "u1"), ((5, 5, 1), "u1"), ((5, 5, 3), "f4")]
-    )
-    def test_what_is_not_a_page(self, shape, dtype):
-        with pytest.raises(ValueError, match=r"expected a page of uint8 \[H, W, 3\]"):
-            resize_for_layout(np.zeros(shape, dtype), (48, 48))
 
 
 @pytest.mark.parametrize(
@@ -286,7 +260,7 @@ def test_a_class_that_the_network_does_not_have(argument, class_id):
 @pytest.mark.parametrize("threshold", [0.5, {TEXT: 0.5}])
 def test_a_network_that_gives_classes_it_does_not_have(class_id, threshold):
     row = (class_id, 0.9, 10, 10, 20, 20)
-    with pytest.raises(RuntimeError, match=r"the layout network gave classes .*; it has 4"):
+    with pytest.raises(RuntimeError, match=r"the detector gave classes .*; it has 4"):
         postprocess(rows_of(row), threshold=threshold)
     assert postprocess(rows_of((class_id, 0.4, *row[2:])), threshold=threshold).labels == ()
 

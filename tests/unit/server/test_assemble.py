@@ -19,6 +19,7 @@ from paddlex_triton.server.model_config import networks_of, read_config, steps_o
 NETWORKS = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
 SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
 OFFLINE_NETWORKS = ("offline_seal_layout", "offline_seal_det")
+PEOPLE_NETWORKS = ("PP-YOLOE-S_human", "PP-TinyPose_128x96")
 MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
 ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
@@ -57,7 +58,8 @@ def test_everything_the_pipeline_needs_and_nothing_else(repository, tmp_path, pi
     folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
     assert folders == {"ocr", *MODULES, *NETWORKS}
     assert assembly.networks == {name: name for name in NETWORKS}
-    assert assembly.left_out == ({} if pipelines else {"seal_recognition": OFFLINE_NETWORKS})
+    left_out = {"seal_recognition": OFFLINE_NETWORKS, "human_keypoint_detection": PEOPLE_NETWORKS}
+    assert assembly.left_out == ({} if pipelines else left_out)
     assert assembly.fallbacks == {}
     for name in (*MODULES, *NETWORKS):
         version = tmp_path / "models" / name / "1"
@@ -87,7 +89,9 @@ def test_missing_networks_are_named_with_the_command(repository, tmp_path, missi
 
 def test_with_no_pipeline_named_and_none_complete_everything_missing_is_named(repository, tmp_path):
     (repository / NETWORKS[0]).rename(tmp_path / "elsewhere")
-    with pytest.raises(AssemblyError, match=f"not exported: {', '.join((NETWORKS[0], *OFFLINE_NETWORKS))}"):
+    with pytest.raises(
+        AssemblyError, match=f"not exported: {', '.join((NETWORKS[0], *OFFLINE_NETWORKS, *PEOPLE_NETWORKS))}"
+    ):
         assemble(tmp_path / "models", networks=[repository])
 
 
@@ -164,7 +168,7 @@ def test_the_command_says_what_it_serves_and_what_is_missing(repository, tmp_pat
 def test_both_pipelines_share_the_recogniser_s_module(seals, tmp_path):
     assembly = assemble(tmp_path / "models", networks=[seals])
     assert assembly.pipelines == ("OCR", "seal_recognition")
-    assert assembly.left_out == {}
+    assert assembly.left_out == {"human_keypoint_detection": PEOPLE_NETWORKS}
     assert networks_in(tmp_path / "models", "text_recognition") == {
         "text_recognition": "PP-OCRv4_mobile_rec",
         "seal_text_recognition": "PP-OCRv4_server_rec",

@@ -1,0 +1,39 @@
+"""Module `human_detection`: page to boxes around people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paddlex_triton.ops.human_detection import postprocess_people
+from paddlex_triton.params import KeypointParams
+from paddlex_triton.server.module import Call, Module, refusing_values
+from paddlex_triton.server.object_detection import detect_objects
+
+_ROLE = "human_detection"
+
+
+class TritonPythonModel(Module):
+    """Human detection on a whole page."""
+
+    stage = "human_detection"
+    schemas = (KeypointParams,)
+
+    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+        """`page` UINT8 [H,W,3] BGR to `boxes`, `scores`, a row per person, page px."""
+        params = call.params
+        assert isinstance(params, KeypointParams)
+        info = call.network(_ROLE).info
+        threshold = params.det_threshold
+        if threshold is None:
+            threshold = info.postprocess["draw_threshold"]
+        page = call.page("page")
+        page_size = (page.shape[1], page.shape[0])
+        rows = await detect_objects(call, _ROLE, page)
+        with refusing_values():
+            people = postprocess_people(rows, page_size, info.labels or [], threshold)
+        self.metrics.page(people=len(people.boxes))
+        return {
+            "boxes": people.boxes,
+            "scores": people.scores,
+            "settings": self.settings(page_size=list(page_size), threshold=threshold),
+        }
