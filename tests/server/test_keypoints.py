@@ -16,8 +16,9 @@ from paddlex_triton import create_pipeline
 from paddlex_triton.errors import ErrorCode, parse_message
 
 CELL = 150
-# Joints are found to within a pixel of the heatmap: 4 of the crop, which is 128 high and shows 1.25 boxes.
-TOLERANCE = 4 * 1.25 * 1.1 * CELL / 128 + 1
+# A dot fills more than a pixel of the heatmap, all of them as good. They are found to within 1.5: 6 pixels of the crop,
+# which is 128 high and shows 1.25 boxes. The dots are twice as far from each other.
+TOLERANCE = 6 * 1.25 * 1.1 * CELL / 128
 
 
 def encode(image: np.ndarray) -> bytes:
@@ -40,7 +41,7 @@ def check_people(outputs: dict[str, np.ndarray], people: list[int]) -> None:
 def executions(triton: Any, model: str) -> tuple[int, int]:
     """How many rows and how many executions a model has had."""
     (statistics,) = triton.get_inference_statistics(model, as_json=True)["model_stats"]
-    return int(statistics["inference_count"]), int(statistics["execution_count"])
+    return int(statistics.get("inference_count", 0)), int(statistics.get("execution_count", 0))
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 30, 64], ids=["none", "one", "nine", "thirty", "all"])

@@ -28,8 +28,11 @@ _WIDTH, _BEYOND = 0.75, 0.05
 # Pink, but for the blue of the dots.
 _RED, _GREEN, _WHITE = 255, 200, 255
 _BLUES = 8 + 13 * np.arange(JOINTS)
-# Four dots to a row.
+# Four dots to a row, in the middle of the height: a crop shows a little of the neighbours, but none of their dots.
 _COLUMNS, _ROWS = 4, 5
+_TOP, _TALL = 0.2, 0.6
+# Half a dot's side, in cells.
+_HALF_DOT = 0.04
 
 
 def draw_page(cell: int, people: Sequence[int]) -> np.ndarray:
@@ -46,7 +49,7 @@ def draw_page(cell: int, people: Sequence[int]) -> np.ndarray:
     for number in people:
         x1, y1, x2, y2 = np.rint(box_of(number, cell)).astype(int)
         page[max(y1, 0) : y2, x1:x2] = (_WHITE, _GREEN, _RED)
-        half = round(cell * 0.06)
+        half = round(cell * _HALF_DOT)
         for (x, y), blue in zip(np.rint(joints_of(number, cell)).astype(int), _BLUES, strict=True):
             page[y - half : y + half, x - half : x + half, 0] = blue
     return page
@@ -62,7 +65,7 @@ def joints_of(number: int, cell: int) -> np.ndarray:
     x1, y1, x2, y2 = box_of(number, cell)
     row, column = np.divmod(np.arange(JOINTS), _COLUMNS)
     x = x1 + (column + 0.5) / _COLUMNS * (x2 - x1)
-    y = y1 + (row + 0.5) / _ROWS * (y2 - y1)
+    y = y1 + (_TOP + _TALL * (row + 0.5) / _ROWS) * (y2 - y1)
     return np.stack((x, y), axis=1)
 
 
