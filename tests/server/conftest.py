@@ -89,12 +89,17 @@ def people_networks(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def people_server(people_networks, tmp_path_factory):
+def people_models() -> dict[str, str]:
+    """The networks of the keypoint pipeline by role: the tiny ones."""
+    return {"human_detection": people_world.DETECTOR, "keypoint_detection": people_world.KEYPOINTS}
+
+
+@pytest.fixture(scope="session")
+def people_server(people_networks, people_models, tmp_path_factory):
     """A live Triton with the keypoint pipeline alone, on tiny networks."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
-    models = {"human_detection": people_world.DETECTOR, "keypoint_detection": people_world.KEYPOINTS}
     with EmbeddedServer(
-        ["human_keypoint_detection"], models=models, networks=[people_networks], log_file=log
+        ["human_keypoint_detection"], models=people_models, networks=[people_networks], log_file=log
     ) as running:
         yield running
 

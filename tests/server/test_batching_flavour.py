@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import people_world
 import pytest
 import seal_world
 import tritonclient.grpc as grpcclient
@@ -28,19 +29,23 @@ LARGE, SMALL = {"text_det_limit_side_len": 736}, {"text_det_limit_side_len": 64}
 
 
 @pytest.fixture(scope="module")
-def client(networks, tiny_networks, seal_models, tmp_path_factory) -> Iterator[grpcclient.InferenceServerClient]:
+def client(
+    networks, tiny_networks, people_networks, seal_models, people_models, tmp_path_factory
+) -> Iterator[grpcclient.InferenceServerClient]:
     folder = tmp_path_factory.mktemp("batching")
     # A layout network of a family that can be batched; the other tests have one that cannot.
-    models = {**seal_models, "layout_detection": seal_world.DENSE_LAYOUT}
-    assembly = assemble(folder / "models", models=models, networks=[networks, tiny_networks])
+    models = {**seal_models, **people_models, "layout_detection": seal_world.DENSE_LAYOUT}
+    repositories = [networks, tiny_networks, people_networks]
+    assembly = assemble(folder / "models", pipelines=list(PIPELINES), models=models, networks=repositories)
     assert assembly.pipelines == tuple(PIPELINES)
     for module in assembly.modules:
         config = folder / "models" / module / "config.pbtxt"
         text = (modules_repository() / module / "configs" / "gpu.pbtxt").read_text()
         config.write_text(set_networks(text, networks_of(read_config(config))))
-    # The recogniser joins calls as it does on a GPU.
-    recogniser = folder / "models" / "PP-OCRv4_mobile_rec" / "config.pbtxt"
-    recogniser.write_text(recogniser.read_text() + "dynamic_batching { }\n")
+    # These join calls as they do on a GPU.
+    for network in ("PP-OCRv4_mobile_rec", people_world.KEYPOINTS):
+        config = folder / "models" / network / "config.pbtxt"
+        config.write_text(config.read_text() + "dynamic_batching { }\n")
     with (
         EmbeddedServer(directory=folder / "models", log_file=folder / "triton.log") as server,
         grpcclient.InferenceServerClient(server.grpc_url) as created,
@@ -122,3 +127,27 @@ def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client):
     after = client.get_inference_statistics("seal_text_detection").model_stats[0]
     assert after.inference_count - before.inference_count == 24
     assert after.execution_count - before.execution_count < 24
+
+
+def test_people_of_different_pages_share_the_keypoint_networks_runs(client):
+    pages = [people_world.draw_page(100, people) for people in ([5], [], [0, 63], [20, 21, 22])]
+    images = [cv2.imencode(".png", page)[1].tobytes() for page in pages]
+
+    def ask(index: int) -> tuple[list[float], list[float]]:
+        image = grpcclient.InferInput("image", [1], "BYTES")
+        image.set_data_from_numpy(np.array([images[index % 4]], dtype=object))
+        answer = client.infer("human_keypoint_detection", [image], client_timeout=120)
+        boxes, keypoints = answer.as_numpy("boxes"), answer.as_numpy("keypoints")
+        assert boxes is not None and keypoints is not None
+        return boxes.tolist(), keypoints.tolist()
+
+    alone = [ask(index) for index in range(4)]
+    assert [len(boxes) for boxes, _ in alone] == [1, 0, 2, 3]
+    before = client.get_inference_statistics(people_world.KEYPOINTS).model_stats[0]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(ask, range(64)))
+    assert together == alone * 16
+    after = client.get_inference_statistics(people_world.KEYPOINTS).model_stats[0]
+    assert after.inference_count - before.inference_count == 6 * 16
+    # Three of four pages make a call.
+    assert after.execution_count - before.execution_count < 3 * 16

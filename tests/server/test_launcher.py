@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import httpx
+import people_world
 import pytest
 import seal_world
 
@@ -193,7 +194,7 @@ def test_a_server_that_is_not_ready_in_time_is_ended(networks, tmp_path):
     assert server.pid is None
 
 
-def test_everything_loads_straight_from_the_two_repositories(networks, tiny_networks, tmp_path):
+def test_everything_loads_straight_from_the_two_repositories(networks, tiny_networks, people_networks, tmp_path):
     """With networks under the names that the modules' own configurations have."""
     from paddlex_triton.paths import ensembles_repository, modules_repository
 
@@ -207,6 +208,8 @@ def test_everything_loads_straight_from_the_two_repositories(networks, tiny_netw
         (networks / "PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"),
         (tiny_networks / seal_world.DETECTOR, "PP-OCRv4_server_seal_det"),
         (tiny_networks / seal_world.LAYOUT, "PP-DocLayout-L"),
+        (people_networks / people_world.DETECTOR, "PP-YOLOE-S_human"),
+        (people_networks / people_world.KEYPOINTS, "PP-TinyPose_128x96"),
     ):
         shutil.copytree(source, folder / name)
         for file in ("config.pbtxt", "network.json"):
