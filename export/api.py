@@ -26,7 +26,7 @@ from paddlex_triton.export.install import clean, install_network
 from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.base import Source, Weights, sha256_of
 from paddlex_triton.export.sources.directory import DirectorySource
-from paddlex_triton.export.sources.shipped import ShippedSource
+from paddlex_triton.export.sources.shipped import SHIPPED, ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource
 from paddlex_triton.export.verify import declare_row_sizes, verify
 from paddlex_triton.export.zoo import ShippedEntry, SourceEntry, ZooEntry, find_network, require_sources
@@ -169,7 +169,7 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
         if _is_current(repository / name, present, weights, settings, family):
             return Outcome(repository / name, installed=False, report=present[1])
         info = present[0]
-        if info.provenance.source_sha256 != weights.sha256:
+        if info.provenance.source_sha256 != weights.sha256 and not _is_older_release(info, weights):
             raise InstallError(
                 f"{name} is there, made from {info.provenance.source} (SHA-256 {info.provenance.source_sha256[:12]}); "
                 f"--force replaces it by {weights.label} ({weights.sha256[:12]})"
@@ -263,6 +263,11 @@ def _present(folder: Path) -> Present | None:
         return NetworkInfo.load(folder / FILE_NAME), ExportReport.load(folder / export_report.FILE_NAME)
     except (OSError, ValidationError):
         return None
+
+
+def _is_older_release(info: NetworkInfo, weights: Weights) -> bool:
+    """Whether a network that comes along is there from another version of the product: it gives way to this one."""
+    return info.provenance.source == weights.label and weights.label.startswith(SHIPPED)
 
 
 def _is_current(

@@ -177,11 +177,13 @@ def _newton_steps(patches: np.ndarray) -> np.ndarray:
         determinants = dxx * dyy - dxy * dxy
     steps = np.zeros((len(patches), 2), np.float32)
     (usable,) = (np.isfinite(determinants) & (determinants != 0)).nonzero()
-    hessians = np.stack((dxx, dxy, dxy, dyy), axis=-1).reshape(-1, 2, 2)[usable]
-    gradients = np.stack((dx, dy), axis=-1)[usable]
+    # In float64: no matrix is singular there whose determinant is not zero in float32. Written out, since NumPy's
+    # inverse calls BLAS, whose threads may wait long for those of a network that ran just before.
+    dx, dy, dxx, dxy, dyy = (value[usable].astype(np.float64) for value in (dx, dy, dxx, dxy, dyy))
     with np.errstate(all="ignore"):
-        # In float64 inside: no matrix is singular there whose determinant is not zero here.
-        found = -(np.linalg.inv(hessians) @ gradients[..., None])[..., 0]
+        determinants = dxx * dyy - dxy * dxy
+        found = np.stack((dxy * dy - dyy * dx, dxy * dx - dxx * dy), axis=-1) / determinants[:, None]
+        found = found.astype(np.float32)
     found[~np.isfinite(found).all(axis=1)] = 0
     steps[usable] = found
     return steps

@@ -31,8 +31,8 @@ LINES = (
 )
 TURNED = ("仅供测试 SAMPLE", (640, 60), 30, (160, 40, 40), 12)
 
-# A4 at 150 dots per inch; a seal of 42 mm is 250 pixels wide.
-CONTRACT_SIZE, SEAL_WIDTH = (1240, 1754), 250
+# A4 at 200 dots per inch. Measures of the contract are for 150 and are enlarged; a seal of 42 mm is 250 of them wide.
+CONTRACT_SIZE, SEAL_WIDTH, _ENLARGED = (1654, 2339), 250, 200 / 150
 CLAUSES = (
     ("一、服务内容", "乙方为甲方提供文字识别系统的部署、培训与日常维护，具体要求见附件一。"),
     ("二、服务期限", "本合同自二〇二六年十二月一日起生效，有效期为十二个月，期满前可以续签。"),
@@ -41,16 +41,16 @@ CLAUSES = (
     ("五、争议的解决", "因本合同发生的争议，双方应友好协商；协商不成的，提交仲裁。"),
     ("六、其他", "本合同一式两份，双方各执一份，自双方盖章之日起生效。"),
 )
-# Text of the signatures and its left top corner (px); the second seal lies on the right ones.
+# Text of the signatures and its left top corner; the second seal lies on the right ones.
 SIGNATURES = (
     ("甲方（盖章）：", (150, 1250)),
     ("乙方（盖章）：青禾示例科技有限公司", (640, 1250)),
     ("代表签字：", (150, 1440)),
-    ("日期：二〇二六年十一月二十日", (640, 1398)),
+    ("日期：二〇二六年十一月二十日", (640, 1350)),
 )
 CONTRACT_SEALS = (
     (Seal("明德示例教育中心", ("行政专用章",), turn=-6), (420, 1330)),
-    (Seal("青禾示例科技有限公司", ("合同专用章",), turn=8), (880, 1300)),
+    (Seal("青禾示例科技有限公司", ("合同专用章",), turn=5), (965, 1184)),
 )
 # One of each kind: round, oval, frame, black, turned.
 SEALS = (
@@ -84,18 +84,20 @@ def draw_contract(font: Path, bold: Path) -> Image.Image:
     """A contract with two seals, one of them on text, RGB."""
     page = Image.new("RGB", CONTRACT_SIZE, PAPER)
     draw = ImageDraw.Draw(page)
-    middle = CONTRACT_SIZE[0] / 2
-    draw.text((middle, 190), "技术服务合同", font=ImageFont.truetype(bold, 56), fill=INK, anchor="mm")
-    draw.text((middle, 270), "合同编号：SL-2026-1120", font=ImageFont.truetype(font, 26), fill=INK, anchor="mm")
-    y = 350
-    for title, clause in CLAUSES:
-        draw.text((150, y), title, font=ImageFont.truetype(bold, 30), fill=INK)
-        draw.text((150, y + 52), clause, font=ImageFont.truetype(font, 27), fill=INK)
-        y += 132
-    for text, position in SIGNATURES:
-        draw.text(position, text, font=ImageFont.truetype(font, 29), fill=INK)
-    for seal, centre in CONTRACT_SEALS:
-        print_seal(page, seal, centre, SEAL_WIDTH, bold)
+
+    def write(text: str, x: float, y: float, face: Path, height: int, anchor: str = "la") -> None:
+        sized = ImageFont.truetype(face, round(height * _ENLARGED))
+        draw.text((x * _ENLARGED, y * _ENLARGED), text, font=sized, fill=INK, anchor=anchor)
+
+    write("技术服务合同", 620, 190, bold, 56, "mm")
+    write("合同编号：SL-2026-1120", 620, 270, font, 26, "mm")
+    for index, (title, clause) in enumerate(CLAUSES):
+        write(title, 150, 350 + 132 * index, bold, 30)
+        write(clause, 150, 402 + 132 * index, font, 27)
+    for text, (x, y) in SIGNATURES:
+        write(text, x, y, font, 29)
+    for seal, (x, y) in CONTRACT_SEALS:
+        print_seal(page, seal, (round(x * _ENLARGED), round(y * _ENLARGED)), round(SEAL_WIDTH * _ENLARGED), bold)
     return page
 
 

@@ -10,6 +10,8 @@ from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.zoo import ShippedEntry
 
+# What labels of these sources begin with.
+SHIPPED = "shipped:"
 NETWORKS = Path(__file__).resolve().parent.parent / "networks"
 
 

@@ -27,6 +27,7 @@ class Progress:
         iteration: of all schedules together.
         first_iteration: with which this schedule began.
         images: seen so far.
+        rate: part of the network's greatest learning rate that this schedule begins with.
     """
 
     network: str
@@ -36,6 +37,7 @@ class Progress:
     iteration: int = 0
     first_iteration: int = 0
     images: int = 0
+    rate: float = 1.0
 
 
 @dataclass

@@ -96,15 +96,15 @@ class Training:
 
         Args:
             checkpoint: of the same network.
-            schedule: on its schedule; else a schedule of the budget given begins, with its weights and optimizer.
+            schedule: on its schedule; else one of the budget and rate given begins, with its weights and optimizer.
         """
         self.model.load_state_dict(checkpoint.model)
         self.average.load_state_dict(checkpoint.average)
         self.optimizer.load_state_dict(checkpoint.optimizer)
-        budget, there = self.progress.budget, checkpoint.progress
+        given, there = self.progress, checkpoint.progress
         self.progress = copy.copy(there)
         if not schedule:
-            self.progress.budget, self.progress.elapsed = budget, 0.0
+            self.progress.budget, self.progress.elapsed, self.progress.rate = given.budget, 0.0, given.rate
             self.progress.first_iteration = there.iteration
 
     def save(self) -> None:
@@ -147,7 +147,7 @@ class Training:
         progress = self.progress
         done = progress.elapsed / progress.budget
         batch = self.task.batch(np.random.default_rng((progress.seed, progress.iteration)), done)
-        rate = learning_rate_at(done, progress.iteration - progress.first_iteration)
+        rate = progress.rate * learning_rate_at(done, progress.iteration - progress.first_iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = self.task.learning_rate * rate
         loss, parts = self.task.loss(self.model, batch)

@@ -53,10 +53,12 @@ class SealAugmentation:
     """
 
     sizes: tuple[CropSize, ...] = (
-        CropSize(320, 16, (0.5, 0.15), (0.55, 1.6)),
-        CropSize(320, 16, (0.15, 0.1), (0.26, 0.6)),
-        CropSize(576, 5, (0.35, 0.45), (0.9, 1.7)),
-        CropSize(736, 3, (0.0, 0.3), (1.15, 1.45)),
+        CropSize(320, 16, (0.45, 0.12), (0.55, 1.6)),
+        CropSize(320, 16, (0.15, 0.08), (0.26, 0.6)),
+        CropSize(576, 5, (0.3, 0.4), (0.9, 1.7)),
+        # A seal that is wider than it is high is enlarged until its height fills the input.
+        CropSize(576, 5, (0.1, 0.15), (1.6, 3.2)),
+        CropSize(736, 3, (0.0, 0.25), (1.15, 1.45)),
     )
     turn: float = 0.08
     quarter_turns: float = 0.15

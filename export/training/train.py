@@ -52,6 +52,9 @@ def train(
     weights: Annotated[
         Path | None, typer.Option(help="Start from the weights in an ONNX file written here, or in an .npz.")
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Part of the usual learning rate to begin a schedule with.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and batches.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Of torch; two trainings side by side want one each.")] = 1,
 ) -> None:
@@ -59,7 +62,7 @@ def train(
     console, errors = Console(), Console(stderr=True)
     try:
         _prepare_torch(threads)
-        training = _training(network, shards, run, minutes, resume, weights, seed)
+        training = _training(network, shards, run, minutes, resume, weights, seed, rate)
         if _run_shown(training, console):
             _say_written(console, _write(network, training.average, run, 1.0, 0.0))
         else:
@@ -110,7 +113,14 @@ def _new_network(which: Which) -> nn.Module:
 
 
 def _training(
-    which: Which, shards: Path, run: Path, minutes: float | None, resume: bool, weights: Path | None, seed: int
+    which: Which,
+    shards: Path,
+    run: Path,
+    minutes: float | None,
+    resume: bool,
+    weights: Path | None,
+    seed: int,
+    rate: float,
 ) -> Training:
     import torch
 
@@ -134,7 +144,7 @@ def _training(
         task: SealTask | LayoutTask = SealTask(lambda: SealShards(shards))  # type: ignore[arg-type, return-value]
     else:
         task = LayoutTask(lambda: PageShards(shards))  # type: ignore[arg-type, return-value]
-    training = Training(model, task, Progress(which.value, seed, (minutes or 0) * 60), run)
+    training = Training(model, task, Progress(which.value, seed, (minutes or 0) * 60, rate=rate), run)
     if resume:
         training.restore(load_checkpoint(run, which.value), schedule=minutes is None)
     return training

