@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,23 @@ def asking(client: grpcclient.InferenceServerClient, ensemble: str) -> Callable[
 
 def outputs_of(result: Any) -> dict[str, np.ndarray]:
     return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
+
+
+def runs_since(client: Any, model: str, before: Any, rows: int) -> tuple[int, int]:
+    """Rows and runs of a model since its statistics `before`; Triton counts a run a moment after it has answered."""
+    end = time.monotonic() + 5
+    while True:
+        after = client.get_inference_statistics(model).model_stats[0]
+        counted = after.inference_count - before.inference_count
+        if counted >= rows or time.monotonic() > end:
+            return counted, after.execution_count - before.execution_count
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def count_runs() -> Callable[..., tuple[int, int]]:
+    """`runs_since`, for tests."""
+    return runs_since
 
 
 def bytes_tensor(name: str, value: bytes) -> grpcclient.InferInput:

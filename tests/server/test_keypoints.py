@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import cv2
 import numpy as np
@@ -38,20 +37,14 @@ def check_people(outputs: dict[str, np.ndarray], people: list[int]) -> None:
     np.testing.assert_allclose(outputs["keypoint_scores"], outputs["keypoints"][..., 2].mean(axis=1), rtol=1e-6)
 
 
-def executions(triton: Any, model: str) -> tuple[int, int]:
-    """How many rows and how many executions a model has had."""
-    (statistics,) = triton.get_inference_statistics(model, as_json=True)["model_stats"]
-    return int(statistics.get("inference_count", 0)), int(statistics.get("execution_count", 0))
-
-
 @pytest.mark.parametrize("count", [0, 1, 9, 30, 64], ids=["none", "one", "nine", "thirty", "all"])
-def test_everybody_on_a_page_is_found_in_few_calls(ask_people, people_triton, count):
+def test_everybody_on_a_page_is_found_in_few_calls(ask_people, people_triton, count_runs, count):
     people = list(range(0, 64, max(1, 64 // count) if count else 1))[:count]
     config = people_triton.get_model_config(people_world.KEYPOINTS, as_json=True)["config"]
-    rows, calls = executions(people_triton, people_world.KEYPOINTS)
+    before = people_triton.get_inference_statistics(people_world.KEYPOINTS).model_stats[0]
     outputs = ask_people(encode(people_world.draw_page(CELL, people)))
     check_people(outputs, people)
-    rows, calls = np.subtract(executions(people_triton, people_world.KEYPOINTS), (rows, calls)).tolist()
+    rows, calls = count_runs(people_triton, people_world.KEYPOINTS, before, count)
     assert rows == count
     assert calls <= -(-count // config["max_batch_size"])
 
