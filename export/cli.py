@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, get_args
@@ -59,13 +59,13 @@ def export(
     console, errors = Console(), Console(stderr=True)
     try:
         repository = into if into is not None else paths.networks_repository()
-        wanted = _wanted(names or [], pipeline, preset, from_dir, family, name, repository)
+        exported = _exported(repository)
+        wanted = _wanted(names or [], pipeline, preset, from_dir, family, name, exported)
         if pipeline is not None and preset is None:
             _say_fallback(console, pipeline, wanted)
         if dry_run:
-            _say_plan(console, wanted, from_dir, repository)
+            _say_plan(console, wanted, from_dir, repository, exported)
             return
-        exported = _exported(repository)
         require_sources(entry for entry in wanted if entry.name not in exported)
         _require_extra()
         from paddlex_triton.export.api import Options
@@ -108,7 +108,7 @@ def _wanted(
     from_dir: Path | None,
     family: str | None,
     name: str | None,
-    repository: Path,
+    exported: Container[str],
 ) -> list[ZooEntry]:
     """The networks of the zoo that were asked for; none with --from-dir.
 
@@ -123,7 +123,7 @@ def _wanted(
         raise UsageError("--family and --name belong to --from-dir")
     if family is not None and family not in get_args(Family):
         raise UsageError(f"no family {family!r}; known: {_FAMILY_NAMES}")
-    chosen = networks_of(pipeline, preset, _exported(repository)) if pipeline is not None else names
+    chosen = networks_of(pipeline, preset, exported) if pipeline is not None else names
     return [find_network(each) for each in dict.fromkeys(chosen)]
 
 
@@ -140,8 +140,13 @@ def _say_fallback(console: Console, pipeline: str, wanted: Sequence[ZooEntry]) -
     console.print(escape(text), soft_wrap=True)
 
 
-def _say_plan(console: Console, wanted: Sequence[ZooEntry], from_dir: Path | None, repository: Path) -> None:
-    exported = _exported(repository)
+def _say_plan(
+    console: Console,
+    wanted: Sequence[ZooEntry],
+    from_dir: Path | None,
+    repository: Path,
+    exported: Mapping[str, NetworkInfo],
+) -> None:
     for entry in wanted:
         console.print(escape(_plan_of(entry, exported.get(entry.name), repository)), soft_wrap=True)
     if from_dir is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from same_result import assert_same
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_directory
@@ -26,22 +27,9 @@ REAL_MODELS = {
 OFF = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
 
 
-def assert_same(got: Any, expected: Any, place: str = "res") -> None:
-    """Same keys in the same order, same types, same integers and texts; floats within the tolerances."""
-    assert type(got) is type(expected), place
-    if isinstance(expected, dict):
-        assert list(got) == list(expected), place
-        for key in expected:
-            assert_same(got[key], expected[key], f"{place}.{key}")
-    elif isinstance(expected, list):
-        assert len(got) == len(expected), place
-        for index, (one, other) in enumerate(zip(got, expected, strict=True)):
-            assert_same(one, other, f"{place}[{index}]")
-    elif isinstance(expected, float):
-        tolerance = 1e-3 if "coordinate" in place else 1e-4
-        assert abs(got - expected) <= tolerance, (place, got, expected)
-    else:
-        assert got == expected, place
+def tolerance(place: str) -> float:
+    """Pixels of a box, else a score."""
+    return 1e-3 if "coordinate" in place else 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +75,14 @@ def test_standin_networks_on_a_file(shared, standin):
     (result,) = standin.predict(str(folder / "page.png"), **OFF)
     got = result.json["res"]
     assert got["input_path"] == str(folder / "page.png")
-    assert_same({**got, "input_path": "page.png"}, load(folder / "e2e_seal_path.json")["res"])
+    assert_same({**got, "input_path": "page.png"}, load(folder / "e2e_seal_path.json")["res"], tolerance)
 
 
 def test_standin_networks_without_layout(shared, standin):
     folder = shared / "reference" / "e2e_standin"
     page = cv2.imread(str(folder / "page.png"))[40:441, 60:461]
     (result,) = standin.predict(page, **OFF, use_layout_detection=False)
-    assert_same(result.json["res"], load(folder / "e2e_seal_nopp_nolayout.json")["res"])
+    assert_same(result.json["res"], load(folder / "e2e_seal_nopp_nolayout.json")["res"], tolerance)
 
 
 @pytest.mark.parametrize("name", ["seal_text_det_clean_640", "four_seals"])
@@ -103,7 +91,7 @@ def test_real_networks_on_real_seals(shared, real, name, layout):
     path = shared / "images" / "seal" / f"{name}.png"
     (result,) = real.predict(str(path), use_layout_detection=layout)
     stored = load(shared / "reference" / "e2e_real" / f"seal_{name}{'' if layout else '_nolayout'}.json")
-    assert_same({**result.json["res"], "input_path": path.name}, stored)
+    assert_same({**result.json["res"], "input_path": path.name}, stored, tolerance)
 
 
 def test_real_networks_on_a_pdf(shared, real):
@@ -112,7 +100,7 @@ def test_real_networks_on_a_pdf(shared, real):
     assert [result["page_index"] for result in results] == [0, 1, 2, 3]
     for index, result in enumerate(results):
         stored = load(shared / "reference" / "e2e_real" / f"seal_rapiddoc_han_yinzhang_p{index}.json")
-        assert_same({**result.json["res"], "input_path": stored["input_path"]}, stored)
+        assert_same({**result.json["res"], "input_path": stored["input_path"]}, stored, tolerance)
 
 
 def test_networks_that_answered_are_named(shared, real):

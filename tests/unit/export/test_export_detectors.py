@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from damage import change_weights, leave_bgr
 from detector_graphs import HEIGHT, LABELS, NMS, WIDTH, detector_yml, picodet, ppyoloe, rt_detr
 from onnx import helper, numpy_helper
 
@@ -343,19 +344,6 @@ def prove(family: str, model: onnx.ModelProto, yml: dict, damage) -> None:
     edited = FAMILIES[family].edit(source, settings)  # type: ignore[index]
     damage(edited)
     verify(FAMILIES[family], source, edited.SerializeToString(), settings)  # type: ignore[index]
-
-
-def change_weights(name: str, change):
-    def damage(model: onnx.ModelProto) -> None:
-        (tensor,) = [tensor for tensor in model.graph.initializer if tensor.name == name]
-        tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), name))
-
-    return damage
-
-
-def leave_bgr(model: onnx.ModelProto) -> None:
-    (gather,) = [node for node in model.graph.node if node.name.startswith("paddlex_triton/Gather_1")]
-    change_weights(gather.input[1], lambda order: order[::-1].copy())(model)
 
 
 def scale_by_two(model: onnx.ModelProto) -> None:

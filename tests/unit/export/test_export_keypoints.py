@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from damage import change_weights, leave_bgr
 from detector_graphs import detector_yml, picodet
 from keypoint_graphs import HEIGHT, JOINTS, WIDTH, keypoint_yml, tiny_pose
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ExportError, GraphError, InferenceFileError, UsageError, VerificationError
@@ -207,19 +208,6 @@ def test_trainsize_is_width_and_height():
     assert settings.keypoint is not None
     assert settings.keypoint.target_size == (MAX_DETECTION_SIDE, 96)
     assert (settings.family, settings.detection, settings.img_mode) == ("heatmap_keypoints", None, "RGB")
-
-
-def change_weights(name: str, change):
-    def damage(model: onnx.ModelProto) -> None:
-        (tensor,) = [tensor for tensor in model.graph.initializer if tensor.name == name]
-        tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), name))
-
-    return damage
-
-
-def leave_bgr(model: onnx.ModelProto) -> None:
-    (gather,) = [node for node in model.graph.node if node.name.startswith("paddlex_triton/Gather_1")]
-    change_weights(gather.input[1], lambda order: order[::-1].copy())(model)
 
 
 def negate(model: onnx.ModelProto) -> None:

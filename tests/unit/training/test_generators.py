@@ -23,14 +23,7 @@ from paddlex_triton.export.training.scenes.seals import draw_seal_scene
 
 _MANY = 200
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _fonts() -> None:
-    try:
-        fonts.chinese_faces()
-        fonts.latin_faces()
-    except FontsMissing as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("drawing_fonts")
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from paddlex_triton.export.training.errors import FontsMissing, ShardError
-from paddlex_triton.export.training.scenes import fonts, shards
+from paddlex_triton.export.training.errors import ShardError
+from paddlex_triton.export.training.scenes import shards
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _fonts() -> None:
-    try:
-        fonts.chinese_faces()
-        fonts.latin_faces()
-    except FontsMissing as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("drawing_fonts")
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

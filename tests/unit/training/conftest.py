@@ -1,0 +1,18 @@
+"""What the tests of the generators have in common."""
+
+from __future__ import annotations
+
+import pytest
+
+from paddlex_triton.export.training.errors import FontsMissing
+from paddlex_triton.export.training.scenes import fonts
+
+
+@pytest.fixture(scope="session")
+def drawing_fonts() -> None:
+    """Skips where the system has too few fonts to draw with."""
+    try:
+        fonts.chinese_faces()
+        fonts.latin_faces()
+    except FontsMissing as error:
+        pytest.skip(str(error))
