@@ -12,6 +12,7 @@ import numpy as np
 from paddlex_triton.errors import ImageTooLarge
 from paddlex_triton.limits import MAX_CROP_PIXELS, MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
 from paddlex_triton.ops.geometry import min_area_rectangle
+from paddlex_triton.ops.orientation import turn_page
 
 # A crop at least this many times as high as wide is taken for vertical text and turned.
 _VERTICAL_RATIO = 1.5
@@ -137,6 +138,36 @@ class QuadCrops(CropsOnDemand):
     def cut(self, index: int) -> np.ndarray:
         """`crop_quad` of the page and quad at an index."""
         return crop_quad(self._pages[index], self._quads[index])
+
+
+class TurnedCrops(CropsOnDemand):
+    """Crops of which those that are upside down are turned by `turn_page`, each when it is looked at.
+
+    They keep their sizes, and come out with a black row and a black column as pages do.
+    """
+
+    def __init__(self, crops: CropsOnDemand, class_ids: Sequence[int]) -> None:
+        """Check the classes.
+
+        Args:
+            crops: as they were cut out.
+            class_ids: one per crop, of the classifier of line orientation: 0 for upright, 1 for upside down.
+
+        Raises:
+            ValueError: there are not as many of them as there are crops.
+            RuntimeError: one is another number: the network is none for lines. PaddleX stops there too.
+        """
+        if len(class_ids) != len(crops):
+            raise ValueError(f"there are {len(crops)} text lines and {len(class_ids)} classes; one each is expected")
+        if others := sorted({*class_ids} - {0, 1}):
+            raise RuntimeError(f"the classifier of line orientation gave classes {others}; 0 and 1 are expected")
+        # The crops' pixels have been checked; one at a time is turned.
+        super().__init__(crops.sizes, 0)
+        self._crops, self._class_ids = crops, class_ids
+
+    def cut(self, index: int) -> np.ndarray:
+        """The crop at an index, upright. It may be a view of the page: do not write to it."""
+        return turn_page(self._crops[index], 180 * self._class_ids[index])
 
 
 def check_on_page(index: int, page: np.ndarray, polygon: np.ndarray) -> None:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 BLANK = 0
+
+
+@dataclass(frozen=True)
+class CtcLine:
+    """A line, and where its characters come from.
+
+    Attributes:
+        text: the line.
+        score: see `decode`.
+        characters: the text's, one per step that is kept.
+        columns: those steps, ascending from 0.
+    """
+
+    text: str
+    score: float
+    characters: list[str]
+    columns: list[int]
 
 
 def decode(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) -> tuple[list[str], list[float]]:
@@ -42,6 +60,28 @@ def decode(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) ->
         scores.append(float(kept_probs[start:end].mean()) if end > start else 0.0)
         start = end
     return texts, scores
+
+
+def decode_lines(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) -> list[CtcLine]:
+    """`decode` that also says at which step each character was read.
+
+    Args:
+        indices: see `decode`.
+        probs: see `decode`.
+        characters: see `decode`.
+
+    Returns:
+        A line per row.
+
+    Raises:
+        ValueError: as for `decode`.
+    """
+    texts, scores = decode(indices, probs, characters)
+    lines = []
+    for row, keep, text, score in zip(indices, keep_mask(indices), texts, scores, strict=True):
+        path: list[int] = row[keep].tolist()
+        lines.append(CtcLine(text, score, [characters[index] for index in path], keep.nonzero()[0].tolist()))
+    return lines
 
 
 def keep_mask(indices: np.ndarray) -> np.ndarray:

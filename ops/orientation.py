@@ -10,7 +10,7 @@ def turn_page(page: np.ndarray, angle: int) -> np.ndarray:
     """Turn a page counterclockwise as PaddleX does, pixels and all.
 
     Args:
-        page: UINT8 [H,W,3].
+        page: UINT8 [H,W,3]; it may be a read-only view. Sides of at most MAX_IMAGE_SIDE pixels.
         angle: 0, 90, 180 or 270 degrees.
 
     Returns:

@@ -25,10 +25,14 @@ class LineBatch:
     Attributes:
         indices: of the crops, in the order of the caller's list of crops.
         width: of the network's input, pixels.
+        filled: for each crop the part of the width that PaddleX takes it to fill when it looks for words: its aspect
+            over the greatest of its chunk, or over that of the network's least input. Neither rounding nor the
+            greatest width enter into it.
     """
 
     indices: tuple[int, ...]
     width: int
+    filled: tuple[float, ...]
 
 
 def line_widths(h: int, w: int, image_shape: ImageShape, max_width: int = MAX_RECOGNITION_WIDTH) -> tuple[int, int]:
@@ -77,12 +81,16 @@ def plan_batches(
     for index, (h, w) in enumerate(sizes):
         if h < 1 or w < 1:
             raise ValueError(f"crop {index} has no pixels: it is {w}x{h} (width x height)")
-    order = sorted(range(len(sizes)), key=lambda index: sizes[index][1] / sizes[index][0])
+    aspects = [w / h for h, w in sizes]
+    least_aspect = image_shape[2] / image_shape[1]
+    order = sorted(range(len(sizes)), key=aspects.__getitem__)
     batches = []
     for start in range(0, len(order), batch_size):
         chunk = tuple(order[start : start + batch_size])
         widest = max(line_widths(*sizes[index], image_shape, max_width)[1] for index in chunk)
-        batches.append(LineBatch(chunk, widest))
+        # The last crop of a chunk has its greatest aspect.
+        greatest_aspect = max(least_aspect, aspects[chunk[-1]])
+        batches.append(LineBatch(chunk, widest, tuple(aspects[index] / greatest_aspect for index in chunk)))
     return batches
 
 
@@ -123,14 +131,15 @@ def merge_batches(batches: Iterable[LineBatch], max_rows: int) -> list[LineBatch
     """
     if max_rows < 1:
         raise ValueError(f"max_rows is {max_rows}; it must be at least 1")
-    rows: dict[int, list[int]] = {}
+    rows: dict[int, list[tuple[int, float]]] = {}
     for batch in batches:
-        rows.setdefault(batch.width, []).extend(batch.indices)
-    return [
-        LineBatch(tuple(indices[start : start + max_rows]), width)
-        for width, indices in rows.items()
-        for start in range(0, len(indices), max_rows)
-    ]
+        rows.setdefault(batch.width, []).extend(zip(batch.indices, batch.filled, strict=True))
+    merged = []
+    for width, crops in rows.items():
+        for start in range(0, len(crops), max_rows):
+            indices, filled = zip(*crops[start : start + max_rows], strict=True)
+            merged.append(LineBatch(indices, width, filled))
+    return merged
 
 
 def build_batch(

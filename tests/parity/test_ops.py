@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paddlex_triton.ops.classification import resize_exactly, resize_short_and_crop, top_class
 from paddlex_triton.ops.crop import crop_quad
 from paddlex_triton.ops.ctc import decode
 from paddlex_triton.ops.db import db_postprocess
+from paddlex_triton.ops.orientation import turn_page
 from paddlex_triton.ops.polygons import quad_bounds
 from paddlex_triton.ops.recognition import build_batch, merge_batches, plan_batches
 from paddlex_triton.ops.sorting import sort_polygons, sort_quads
@@ -34,8 +36,8 @@ def cases(shared: Path) -> Cases:
     return Cases(shared / "reference" / "ops")
 
 
-def normalise_for_detection(image: np.ndarray) -> np.ndarray:
-    """What the detection network's first nodes do: constants in float64, rounded once, then float32 throughout."""
+def normalise(image: np.ndarray) -> np.ndarray:
+    """What the first nodes of detectors and classifiers do: constants in float64, rounded once, float32 throughout."""
     alpha = (1 / 255 / IMAGENET_STD).astype(np.float32)
     beta = (-IMAGENET_MEAN / IMAGENET_STD).astype(np.float32)
     return (image.astype(np.float32) * alpha + beta).transpose(2, 0, 1)[None]
@@ -58,7 +60,7 @@ def test_detection_input(cases: Cases, number: int):
         limit_type=str(cases(case, "typ")),
         max_side_limit=max_side_limit,
     )
-    np.testing.assert_array_equal(normalise_for_detection(page.image), cases(case, "out"))
+    np.testing.assert_array_equal(normalise(page.image), cases(case, "out"))
     assert [page.src_h, page.src_w, page.ratio_h, page.ratio_w] == cases(case, "shape").tolist()
 
 
@@ -124,6 +126,29 @@ def test_ctc(cases: Cases):
     np.testing.assert_allclose(scores, cases("ctc", "scores"), rtol=1e-5)
 
 
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_turned_page(cases: Cases, angle: int):
+    turned = turn_page(cases(f"rotate_{angle}", "inp"), angle)
+    np.testing.assert_array_equal(turned, cases(f"rotate_{angle}", "out"), strict=True)
+
+
+def test_input_of_document_orientation(cases: Cases):
+    # Classifiers read RGB: the graph swaps the channels.
+    middle = resize_short_and_crop(cases("doc_ori_pre", "inp"), 256, (224, 224))
+    np.testing.assert_array_equal(normalise(middle[..., ::-1]), cases("doc_ori_pre", "out"), strict=True)
+
+
+def test_input_of_line_orientation(cases: Cases):
+    resized = resize_exactly(cases("textline_ori_pre", "inp"), (80, 160))
+    np.testing.assert_array_equal(normalise(resized[..., ::-1]), cases("textline_ori_pre", "out"), strict=True)
+
+
+def test_top_class(cases: Cases):
+    found = [top_class(probs) for probs in cases("topk", "inp")]
+    assert [class_id for class_id, _ in found] == cases("topk", "ids")[:, 0].tolist()
+    assert [score for _, score in found] == cases("topk", "scores")[:, 0].tolist()
+
+
 def test_quad_bounds(cases: Cases):
     bounds = quad_bounds(cases("sort_quad", "inp"))
     assert bounds.dtype == cases("rec_boxes", "out").dtype
@@ -134,5 +159,6 @@ def test_every_case_of_these_operators_is_tested(cases: Cases):
     tested = {f"textdet_pre_{n}" for n in range(9)} | {f"crop_quad_{n}" for n in range(4)}
     tested |= {f"db_{box_type}_{variant}" for box_type in ("quad", "poly") for variant in "abcd"}
     tested |= {"sort_quad", "sort_poly", "rec_pre", "rec_pre_single", "rec_boxes", "ctc"}
-    prefixes = ("textdet_", "crop_quad", "db_", "sort_", "rec_")
+    tested |= {f"rotate_{angle}" for angle in (0, 90, 180, 270)} | {"doc_ori_pre", "textline_ori_pre", "topk"}
+    prefixes = ("textdet_", "crop_quad", "db_", "sort_", "rec_", "rotate_", "doc_ori", "textline_ori", "topk")
     assert {name for name in cases.names if name.startswith(prefixes) or name == "ctc"} == tested

@@ -1,4 +1,4 @@
-"""Crops of quads: geometry, the turn of vertical lines, degenerate quads, bounds."""
+"""Crops of quads: geometry, the turn of vertical lines, degenerate quads, bounds; lines that are upside down."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from paddlex_triton.errors import ImageTooLarge
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
 from paddlex_triton.ops import crop as crop_module
-from paddlex_triton.ops.crop import QuadCrops, crop_quad, min_area_quad, quad_crop_size
+from paddlex_triton.ops.crop import QuadCrops, TurnedCrops, crop_quad, min_area_quad, quad_crop_size
+from paddlex_triton.ops.orientation import turn_page
 
 PAGE = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
 
@@ -153,3 +154,43 @@ def test_bound_on_all_crops_together(monkeypatch, fits):
     else:
         with pytest.raises(ImageTooLarge, match="3000 pixels together; at most 2999 are allowed"):
             QuadCrops([page] * 3, quads)
+
+
+@pytest.mark.parametrize("count", [0, 1, 50])
+def test_lines_that_are_upside_down_are_turned(count):
+    crops = QuadCrops([PAGE] * count, quads_on(PAGE, count))
+    class_ids = np.random.default_rng(0).integers(0, 2, count).tolist()
+    turned = TurnedCrops(crops, class_ids)
+    assert len(turned) == count
+    assert turned.sizes == crops.sizes
+    for index, class_id in enumerate(class_ids):
+        expected = turn_page(crops[index], 180) if class_id else crops[index]
+        np.testing.assert_array_equal(turned[index], expected, strict=True)
+        assert turned.sizes[index] == turned[index].shape[:2]
+    assert [line.shape for line in turned[:2]] == [line.shape for line in crops[:2]]
+
+
+@pytest.mark.parametrize("class_id", [0, 1])
+def test_the_first_pixel_is_turned_too(class_id):
+    """A crop that is a view of one pixel, as large as the page: in its colour, with the black row and column."""
+    turned = TurnedCrops(QuadCrops([PAGE], [upright(5, 5, 5, 5)]), [class_id])
+    expected = np.full((120, 200, 3), PAGE[0, 0])
+    expected[:class_id] = expected[:, :class_id] = 0
+    np.testing.assert_array_equal(turned[0], expected, strict=True)
+
+
+def test_lines_are_turned_when_they_are_looked_at(monkeypatch):
+    monkeypatch.setattr(crop_module, "turn_page", lambda line, angle: pytest.fail("turned before"))
+    assert len(TurnedCrops(QuadCrops([PAGE], [upright(5, 5, 50, 15)]), [1])) == 1
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_class_per_line(count):
+    with pytest.raises(ValueError, match=f"there are 1 text lines and {count} classes"):
+        TurnedCrops(QuadCrops([PAGE], [upright(5, 5, 50, 15)]), [0] * count)
+
+
+@pytest.mark.parametrize("class_id", [-1, 2])
+def test_classes_are_upright_and_upside_down(class_id):
+    with pytest.raises(RuntimeError, match=rf"gave classes \[{class_id}\]; 0 and 1 are expected"):
+        TurnedCrops(QuadCrops([PAGE] * 2, [upright(5, 5, 50, 15)] * 2), [1, class_id])

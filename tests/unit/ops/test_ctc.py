@@ -1,11 +1,11 @@
-"""Greedy CTC decoding."""
+"""Greedy CTC decoding: texts, scores, and the columns of characters."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddlex_triton.ops.ctc import decode
+from paddlex_triton.ops.ctc import CtcLine, decode, decode_lines
 
 CHARACTERS = ["blank", "a", "b", "中", " "]
 
@@ -66,6 +66,36 @@ def test_rows_are_independent(rows):
 
 
 @pytest.mark.parametrize(
+    ("indices", "line"),
+    [
+        ([], CtcLine("", 0.0, [], [])),
+        ([0, 0], CtcLine("", 0.0, [], [])),
+        ([3], CtcLine("中", 0.5, ["中"], [0])),
+        ([0, 1, 1, 0, 1, 4, 4, 2], CtcLine("aa b", 0.5, ["a", "a", " ", "b"], [1, 4, 5, 7])),
+    ],
+)
+def test_columns(indices, line):
+    row = np.array([indices], np.int32)
+    assert decode_lines(row, np.full(row.shape, 0.5, np.float32), CHARACTERS) == [line]
+
+
+def test_a_character_of_several_code_points_has_one_column():
+    (line,) = decode_lines(np.array([[1, 0, 2]]), np.full((1, 3), 0.5, np.float32), ["blank", "नि", "a"])
+    assert line == CtcLine("निa", 0.5, ["नि", "a"], [0, 2])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 33])
+def test_lines_are_what_decode_gives(rows):
+    indices = np.random.default_rng(rows).integers(0, 5, (rows, 40))
+    probs = np.random.default_rng(0).random(indices.shape, np.float32)
+    lines = decode_lines(indices, probs, CHARACTERS)
+    assert ([line.text for line in lines], [line.score for line in lines]) == decode(indices, probs, CHARACTERS)
+    for row, line in zip(indices, lines, strict=True):
+        assert [CHARACTERS[row[column]] for column in line.columns] == line.characters == list(line.text)
+
+
+@pytest.mark.parametrize("read", [decode, decode_lines])
+@pytest.mark.parametrize(
     ("indices", "probs", "message"),
     [
         (np.zeros((2, 3)), np.zeros((2, 3), np.float32), "indices: expected integers"),
@@ -76,6 +106,6 @@ def test_rows_are_independent(rows):
         (np.full((2, 3), -1), np.zeros((2, 3), np.float32), r"expected 0 to 4 \(the characters\), got -1"),
     ],
 )
-def test_refusals(indices, probs, message):
+def test_refusals(read, indices, probs, message):
     with pytest.raises(ValueError, match=message):
-        decode(indices, probs, CHARACTERS)
+        read(indices, probs, CHARACTERS)

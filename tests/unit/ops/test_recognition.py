@@ -16,6 +16,7 @@ from paddlex_triton.ops.recognition import (
 )
 
 SHAPE = (3, 48, 320)
+LEAST_ASPECT = 320 / 48
 
 
 def crop(h: int, w: int) -> np.ndarray:
@@ -47,10 +48,16 @@ def test_plan_of_nothing():
 def test_plan_sorts_by_shape_and_keeps_the_order_of_equals():
     sizes = [(10, 100), (10, 20), (20, 40), (10, 90), (30, 60)]
     assert plan_batches(sizes, batch_size=2) == [
-        LineBatch((1, 2), 320),
-        LineBatch((4, 3), 432),
-        LineBatch((0,), 480),
+        LineBatch((1, 2), 320, (2 / LEAST_ASPECT, 2 / LEAST_ASPECT)),
+        LineBatch((4, 3), 432, (2 / 9, 1)),
+        LineBatch((0,), 480, (1,)),
     ]
+
+
+def test_filled_parts_know_no_greatest_width():
+    """PaddleX squeezes the second line, and finds words in it as if it had not."""
+    (batch,) = plan_batches([(10, 500), (10, 1000)], batch_size=6)
+    assert batch == LineBatch((0, 1), 3200, (0.5, 1))
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 7, 12, 13])
@@ -73,13 +80,18 @@ def test_sizes_of_batches_start_at_one():
 
 
 def test_merge():
-    planned = [LineBatch((4, 2), 320), LineBatch((0, 1), 320), LineBatch((3,), 500), LineBatch((5,), 320)]
-    assert merge_batches(planned, max_rows=3) == [
-        LineBatch((4, 2, 0), 320),
-        LineBatch((1, 5), 320),
-        LineBatch((3,), 500),
+    planned = [
+        LineBatch((4, 2), 320, (0.4, 0.2)),
+        LineBatch((0, 1), 320, (0.25, 0.1)),
+        LineBatch((3,), 500, (1,)),
+        LineBatch((5,), 320, (0.5,)),
     ]
-    assert merge_batches(planned, max_rows=5)[0] == LineBatch((4, 2, 0, 1, 5), 320)
+    assert merge_batches(planned, max_rows=3) == [
+        LineBatch((4, 2, 0), 320, (0.4, 0.2, 0.25)),
+        LineBatch((1, 5), 320, (0.1, 0.5)),
+        LineBatch((3,), 500, (1,)),
+    ]
+    assert merge_batches(planned, max_rows=5)[0] == LineBatch((4, 2, 0, 1, 5), 320, (0.4, 0.2, 0.25, 0.1, 0.5))
 
 
 @given(
@@ -87,21 +99,29 @@ def test_merge():
     batch_size=st.integers(1, 8),
     max_rows=st.integers(1, 32),
 )
-def test_merging_changes_no_width(sizes, batch_size, max_rows):
+def test_merging_changes_nothing_of_a_crop(sizes, batch_size, max_rows):
     planned = plan_batches(sizes, batch_size=batch_size)
     merged = merge_batches(planned, max_rows)
-    before = {index: batch.width for batch in planned for index in batch.indices}
-    after = {index: batch.width for batch in merged for index in batch.indices}
+    before, after = (
+        {
+            index: (batch.width, filled)
+            for batch in batches
+            for index, filled in zip(batch.indices, batch.filled, strict=True)
+        }
+        for batches in (planned, merged)
+    )
     assert after == before
     assert sorted(before) == list(range(len(sizes)))
     assert sum(len(batch.indices) for batch in merged) == len(sizes)
     assert all(1 <= len(batch.indices) <= max_rows and 320 <= batch.width <= 3200 for batch in merged)
-    assert all(line_widths(sizes[index][0], sizes[index][1], SHAPE)[0] <= width for index, width in before.items())
+    for index, (width, filled) in before.items():
+        assert line_widths(sizes[index][0], sizes[index][1], SHAPE)[0] <= width
+        assert 0 < filled <= 1
 
 
 def test_build():
     crops = [crop(32, 100), crop(48, 320), crop(20, 400), np.rot90(crop(300, 40))]
-    x, widths = build_batch(crops, LineBatch((2, 0, 3), 960), SHAPE)
+    x, widths = build_batch(crops, LineBatch((2, 0, 3), 960, (1, 1, 1)), SHAPE)
     assert x.shape == (3, 48, 960, 3)
     assert x.dtype == np.uint8
     assert widths.dtype == np.int32
@@ -114,7 +134,7 @@ def test_build():
 
 def test_build_takes_read_only_views():
     view = np.broadcast_to(np.array([1, 2, 3], np.uint8), (60, 90, 3))
-    x, widths = build_batch([view], LineBatch((0,), 320), SHAPE)
+    x, widths = build_batch([view], LineBatch((0,), 320, (1,)), SHAPE)
     assert widths.tolist() == [[72]]
     assert np.unique(x[0, :, :72].reshape(-1, 3), axis=0).tolist() == [[1, 2, 3]]
 
@@ -129,15 +149,21 @@ def test_build_at_another_height():
 
 def test_build_refuses():
     with pytest.raises(ValueError, match="crop 0 needs 960 columns; the batch has 320"):
-        build_batch([crop(20, 400)], LineBatch((0,), 320), SHAPE)
+        build_batch([crop(20, 400)], LineBatch((0,), 320, (1,)), SHAPE)
     with pytest.raises(ValueError, match="image_shape has 1 channels"):
-        build_batch([crop(20, 40)], LineBatch((0,), 320), (1, 48, 320))
+        build_batch([crop(20, 40)], LineBatch((0,), 320, (1,)), (1, 48, 320))
 
 
 def test_regions_are_batched_by_themselves():
     sizes = [(48, 100), (48, 900), (48, 500), (48, 700)]
     assert plan_regions([], [], batch_size=6) == []
-    assert plan_regions([[0, 1], [], [3, 2]], sizes, batch_size=6) == [LineBatch((0, 1), 900), LineBatch((2, 3), 700)]
+    assert plan_regions([[0, 1], [], [3, 2]], sizes, batch_size=6) == [
+        LineBatch((0, 1), 900, (100 / 48 / (900 / 48), 1)),
+        LineBatch((2, 3), 700, (500 / 48 / (700 / 48), 1)),
+    ]
     assert plan_regions([[0, 1], [3, 2]], sizes, batch_size=1) == [
-        LineBatch((0,), 320), LineBatch((1,), 900), LineBatch((2,), 500), LineBatch((3,), 700),
-    ]  # fmt: skip
+        LineBatch((0,), 320, (100 / 48 / LEAST_ASPECT,)),
+        LineBatch((1,), 900, (1,)),
+        LineBatch((2,), 500, (1,)),
+        LineBatch((3,), 700, (1,)),
+    ]
