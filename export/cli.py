@@ -15,7 +15,14 @@ from rich.table import Table
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
-from paddlex_triton.export.zoo import ZooEntry, find_network, load_zoo, networks_of, require_sources
+from paddlex_triton.export.zoo import (
+    ZooEntry,
+    find_network,
+    load_zoo,
+    networks_of,
+    require_sources,
+    steps_without_network,
+)
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo
 from paddlex_triton.pipelines import find_pipeline, find_preset
 
@@ -63,6 +70,7 @@ def export(
         wanted = _wanted(names or [], pipeline, preset, from_dir, family, name, exported)
         if pipeline is not None and preset is None:
             _say_fallback(console, pipeline, wanted)
+            _say_steps_off(console, pipeline, exported)
         if dry_run:
             _say_plan(console, wanted, from_dir, repository, exported)
             return
@@ -140,6 +148,19 @@ def _say_fallback(console: Console, pipeline: str, wanted: Sequence[ZooEntry]) -
     console.print(escape(text), soft_wrap=True)
 
 
+def _say_steps_off(console: Console, pipeline: str, exported: Container[str]) -> None:
+    """Say which optional steps stay off, as the pipeline runs without them."""
+    steps = steps_without_network(pipeline, exported)
+    if not steps:
+        return
+    networks = ", ".join(" or ".join(names) for names in steps.values())
+    text = (
+        f"{find_pipeline(pipeline).name}: {', '.join(steps)} {'stays' if len(steps) == 1 else 'stay'} off, as this "
+        f"version has no source for {networks}. Official weights are exported with --from-dir"
+    )
+    console.print(escape(text), soft_wrap=True)
+
+
 def _say_plan(
     console: Console,
     wanted: Sequence[ZooEntry],
@@ -159,9 +180,10 @@ def _plan_of(entry: ZooEntry, present: NetworkInfo | None, repository: Path) -> 
         return f"would export {entry.name} ({entry.family}) from {entry.sources[0].label} into {repository}: {state}"
     if present is not None:
         return _kept(entry, present)
+    weights = f"unpack {entry.official_onnx}, or " if entry.official_onnx else ""
     return (
-        f"cannot fetch {entry.name} ({entry.family}): convert the weights in {entry.official} to ONNX first, then "
-        f"{export_command_for(entry.name)}"
+        f"cannot fetch {entry.name} ({entry.family}): {weights}convert the weights in {entry.official} to ONNX first, "
+        f"then {export_command_for(entry.name)}"
     )
 
 

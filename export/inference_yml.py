@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from paddlex_triton.export import detection_yml, keypoint_yml
+from paddlex_triton.export.classification_yml import TOPK, ClassificationSettings, read_classification
 from paddlex_triton.export.detection_yml import FAMILY_OF_ARCH, DetectionSettings, read_detection
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.keypoint_yml import KeypointSettings, read_keypoint
@@ -72,6 +73,7 @@ class InferenceSettings(BaseModel):
     characters: tuple[str, ...] | None = Field(default=None, description="the dictionary, without blank and space")
     detection: DetectionSettings | None = Field(default=None, description="what PaddleDetection writes of a detector")
     keypoint: KeypointSettings | None = Field(default=None, description="what it writes of a keypoint network")
+    classification: ClassificationSettings | None = Field(default=None, description="what PaddleClas writes")
 
 
 def read_inference_yml(path: Path) -> InferenceSettings:
@@ -115,6 +117,8 @@ def parse_inference(content: Any, origin: str) -> InferenceSettings:
         "postprocess": {key: value for key, value in postprocess.items() if not isinstance(value, list)},
         "characters": _characters(characters, origin) if characters is not None else None,
     }
+    if TOPK in postprocess:
+        values |= _of_paddle_clas(transforms, postprocess, origin)
     if "Preprocess" in content:
         found = _of_paddle_detection(content, origin)
         values |= found | {"family": values["family"] or found["family"]}
@@ -124,6 +128,17 @@ def parse_inference(content: Any, origin: str) -> InferenceSettings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InferenceFileError(f"{origin}: {where}: {first['msg']}") from error
+
+
+def _of_paddle_clas(transforms: dict[str, dict[str, Any]], postprocess: dict[str, Any], origin: str) -> dict[str, Any]:
+    """What a file with PaddleClas's `PostProcess.Topk` says, less what all files have in common."""
+    return {
+        "family": "image_classification",
+        # PaddleX feeds these networks RGB.
+        "img_mode": "RGB",
+        "postprocess": {},
+        "classification": read_classification(transforms, postprocess, origin),
+    }
 
 
 def _of_paddle_detection(content: dict[str, Any], origin: str) -> dict[str, Any]:

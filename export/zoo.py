@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from paddlex_triton.export.errors import SourceError, UsageError
 from paddlex_triton.network import Family
-from paddlex_triton.pipelines import find_pipeline, find_preset
+from paddlex_triton.pipelines import PipelineSpec, find_pipeline, find_preset
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -70,6 +70,9 @@ class ZooEntry(BaseModel):
     official: str | None = Field(
         default=None, pattern=r"^https://\S+\.tar$", description="PaddleX's archive of it: PaddlePaddle, not ONNX"
     )
+    official_onnx: str | None = Field(
+        default=None, pattern=r"^https://\S+_onnx_infer\.tar$", description="the same as ONNX, for a few networks"
+    )
     inference: dict[str, Any] = Field(default_factory=dict, description="in the form of inference.yml")
 
     @model_validator(mode="after")
@@ -125,24 +128,58 @@ def networks_of(pipeline: str, preset: str | None = None, exported: Container[st
     Args:
         pipeline: PaddleX's name of the pipeline, e.g. `OCR`.
         preset: one of the pipeline's presets. None for its default, or for its fallback if the default one has networks
-            that can neither be fetched nor are exported.
+            that can neither be fetched nor are exported; and for those of the optional steps whose network can be had.
         exported: names of networks that are exported.
 
     Raises:
-        UsageError: no such pipeline or preset, or the preset has a step that is not served yet.
+        UsageError: no such pipeline or preset.
     """
+    spec = _find_pipeline(pipeline)
+    if preset is not None:
+        return tuple(dict.fromkeys(_preset(spec, preset).values()))
+    networks = _preset(spec)
+    if spec.fallback_preset is not None and not all(_can_be_had(name, exported) for name in networks.values()):
+        networks = _preset(spec, spec.fallback_preset)
+    optional = {role: _best(names, exported) for role, names in spec.when_exported.items()}
+    found = {role: name for role, name in optional.items() if name is not None}
+    return tuple(dict.fromkeys({**networks, **found}.values()))
+
+
+def steps_without_network(pipeline: str, exported: Container[str] = ()) -> dict[str, tuple[str, ...]]:
+    """The optional steps that stay off where no preset is named, as none of their networks can be had.
+
+    Args:
+        pipeline: PaddleX's name of the pipeline.
+        exported: names of networks that are exported.
+
+    Returns:
+        PaddleX's name of the step -> the networks that could take its place.
+
+    Raises:
+        UsageError: no such pipeline.
+    """
+    optional = _find_pipeline(pipeline).when_exported
+    return {role: names for role, names in optional.items() if _best(names, exported) is None}
+
+
+def _find_pipeline(name: str) -> PipelineSpec:
     try:
-        spec = find_pipeline(pipeline)
-        names = find_preset(spec, preset).values()
-        if (
-            preset is None
-            and spec.fallback_preset is not None
-            and not all(_can_be_had(name, exported) for name in names)
-        ):
-            names = find_preset(spec, spec.fallback_preset).values()
+        return find_pipeline(name)
     except KeyError as error:
         raise UsageError(error.args[0]) from error
-    return tuple(dict.fromkeys(names))
+
+
+def _preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
+    try:
+        return find_preset(spec, name)
+    except KeyError as error:
+        raise UsageError(error.args[0]) from error
+
+
+def _best(names: Sequence[str], exported: Container[str]) -> str | None:
+    """The first network that is exported, else the first that can be fetched."""
+    there = (name for name in names if name in exported)
+    return next(there, None) or next((name for name in names if find_network(name).sources), None)
 
 
 def _can_be_had(name: str, exported: Container[str]) -> bool:
@@ -159,9 +196,11 @@ def require_sources(entries: Iterable[ZooEntry]) -> None:
     if not missing:
         return
     places = ", ".join(str(entry.official) for entry in missing)
+    converted = ", ".join(entry.official_onnx for entry in missing if entry.official_onnx)
+    spared = f" (PaddleX has ONNX archives as well, which need no conversion: {converted})" if converted else ""
     raise SourceError(
         f"this version has no source that it can fetch {' or '.join(entry.name for entry in missing)} from: PaddleX "
-        f"publishes these as PaddlePaddle models alone. Download and unpack {places}, convert each with paddle2onnx to "
-        "inference.onnx in its own folder DIR, beside PaddleX's inference.yml, and run `paddlex-triton export "
+        f"publishes these as PaddlePaddle models. Download and unpack {places}, convert each with paddle2onnx to "
+        f"inference.onnx in its own folder DIR, beside PaddleX's inference.yml{spared}, and run `paddlex-triton export "
         "--from-dir DIR --name NAME`"
     )

@@ -10,9 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FILE_NAME = "network.json"
 
+# What a network may be called: a folder, and a model in Triton.
+NETWORK_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+
 # Families share one graph contract: names, dtypes and shapes of inputs and outputs.
 Family = Literal[
-    "db_detection", "ctc_recognition", "dense_detection", "detr_detection", "nms_detection", "heatmap_keypoints"
+    "db_detection",
+    "ctc_recognition",
+    "dense_detection",
+    "detr_detection",
+    "nms_detection",
+    "heatmap_keypoints",
+    "image_classification",
+    "image_unwarping",
 ]
 FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
     "db_detection": ("prob",),
@@ -21,24 +31,31 @@ FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
     "detr_detection": ("rows",),
     "nms_detection": ("rows", "count"),
     "heatmap_keypoints": ("heatmaps",),
+    "image_classification": ("probs",),
+    "image_unwarping": ("unwarped",),
 }
 
 
-# A module's configuration names each network it calls in a parameter `<role>_network`.
+# A module's configuration names the networks it calls for a role in a parameter `<role>_network`.
 _ROLE_SUFFIX = "_network"
 
 
-def networks_by_role(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The networks in a module's configuration: role -> network name; a role with an empty name has none.
+def networks_by_role(parameters: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The networks in a module's configuration: role -> their names; a role without any is left out.
 
     Args:
-        parameters: of the configuration, name -> string value.
+        parameters: of the configuration, name -> string value, see `split_names`.
     """
     return {
-        name.removesuffix(_ROLE_SUFFIX): value
+        name.removesuffix(_ROLE_SUFFIX): names
         for name, value in parameters.items()
-        if name.endswith(_ROLE_SUFFIX) and value
+        if name.endswith(_ROLE_SUFFIX) and (names := split_names(value))
     }
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Networks for one role as they are written in a row, `A,B`: each once, the default one first; none if empty."""
+    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
 class Provenance(BaseModel):
@@ -67,7 +84,8 @@ class NetworkInfo(BaseModel):
     geometry: dict[str, Any] = Field(
         default_factory=dict,
         description="ctc_recognition: image_shape [C,H,W]; object detection: target_size [H,W], interpolation (of "
-        "OpenCV); heatmap_keypoints: target_size [H,W]; db_detection: nothing",
+        "OpenCV); heatmap_keypoints: target_size [H,W]; image_classification: target_size [H,W] and, where it is the "
+        "middle of the image, resize_short; others: nothing",
     )
     postprocess: dict[str, Any] = Field(default_factory=dict, description="inference.yml's PostProcess, less lists")
     characters: list[str] | None = Field(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from paddlex_triton.labels import require_quarter_turns, require_two
 from paddlex_triton.network import Family
 from paddlex_triton.params import KeypointParams, OCRParams, Params, SealRecognitionParams
 
@@ -19,12 +20,14 @@ class Role:
         families: the kinds of network that fit.
         switch: the parameter of the pipeline that turns the step on, None if it is always on. A step whose network is
             not there is off by default, and cannot be turned on.
+        check_labels: raises ValueError for a network with labels that the step cannot use.
     """
 
     module: str
     parameter: str
     families: tuple[Family, ...]
     switch: str | None = None
+    check_labels: Callable[[Sequence[str]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ class PipelineSpec:
         modules: the modules the ensemble chains, in order.
         params: its parameters.
         roles: the places networks take, by PaddleX's names for the steps.
-        presets: name -> role -> network. A role that is not named stays empty, and its step is off. A preset may name
-            roles that cannot be served yet; `find_preset` refuses it.
+        presets: name -> role -> network. A role that is not named stays empty, and its step is off.
         default_preset: the one that is taken if none is named.
         fallback_preset: the one that is taken if none is named and networks of the default one are not exported.
+        when_exported: optional steps that are added if no preset is named: role -> networks, of which the first one
+            that is exported is taken; the step stays off where none is.
     """
 
     name: str
@@ -51,15 +55,11 @@ class PipelineSpec:
     presets: Mapping[str, Mapping[str, str]] = field(repr=False)
     default_preset: str
     fallback_preset: str | None = None
+    when_exported: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def short_preset(self, name: str) -> str:
         """A preset's name without the pipeline's, which PaddleX puts in front: `seal_recognition-nopp` is `nopp`."""
         return name.removeprefix(f"{self.name}-")
-
-    @property
-    def served_presets(self) -> list[str]:
-        """The presets all of whose steps can be served."""
-        return [name for name, roles in self.presets.items() if set(roles) <= set(self.roles)]
 
     @property
     def switches(self) -> dict[str, str]:
@@ -71,8 +71,11 @@ _DETECTS_TEXT: tuple[Family, ...] = ("db_detection",)
 _READS_TEXT: tuple[Family, ...] = ("ctc_recognition",)
 _DETECTS_OBJECTS: tuple[Family, ...] = ("dense_detection", "detr_detection", "nms_detection")
 _FINDS_JOINTS: tuple[Family, ...] = ("heatmap_keypoints",)
+_CLASSIFIES: tuple[Family, ...] = ("image_classification",)
+_FLATTENS: tuple[Family, ...] = ("image_unwarping",)
 
 _PAGE_PREPARATION = {"doc_orientation_classify": "PP-LCNet_x1_0_doc_ori", "doc_unwarping": "UVDoc"}
+_PAGE_PREPARATION_WHEN_EXPORTED = {role: (name,) for role, name in _PAGE_PREPARATION.items()}
 _SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recognition": "PP-OCRv4_server_rec"}
 _SEAL_MOBILE = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
 _LAYOUT_L = {"layout_detection": "PP-DocLayout-L"}
@@ -83,6 +86,21 @@ _SEAL_OFFLINE = {
     "text_recognition": "PP-OCRv4_mobile_rec",
 }
 
+
+def _page_preparation(prefix: str) -> dict[str, Role]:
+    """The optional first steps of pipelines that read documents; each pipeline has its own in the common module."""
+    return {
+        "doc_orientation_classify": Role(
+            "doc_preprocessor",
+            f"{prefix}doc_orientation_classify",
+            _CLASSIFIES,
+            "use_doc_orientation_classify",
+            require_quarter_turns,
+        ),
+        "doc_unwarping": Role("doc_preprocessor", f"{prefix}doc_unwarping", _FLATTENS, "use_doc_unwarping"),
+    }
+
+
 _SPECS = (
     PipelineSpec(
         name="OCR",
@@ -90,13 +108,21 @@ _SPECS = (
         modules=("doc_preprocessor", "text_detection", "text_recognition"),
         params=OCRParams,
         roles={
+            **_page_preparation(""),
             "text_detection": Role("text_detection", "text_detection", _DETECTS_TEXT),
+            "textline_orientation": Role(
+                "text_recognition", "textline_orientation", _CLASSIFIES, "use_textline_orientation", require_two
+            ),
             "text_recognition": Role("text_recognition", "text_recognition", _READS_TEXT),
         },
         presets={
             "PP-OCRv4_mobile": {"text_detection": "PP-OCRv4_mobile_det", "text_recognition": "PP-OCRv4_mobile_rec"}
         },
         default_preset="PP-OCRv4_mobile",
+        when_exported={
+            **_PAGE_PREPARATION_WHEN_EXPORTED,
+            "textline_orientation": ("PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textline_ori"),
+        },
     ),
     PipelineSpec(
         name="seal_recognition",
@@ -104,9 +130,8 @@ _SPECS = (
         modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
         params=SealRecognitionParams,
         roles={
-            "layout_detection": Role(
-                "layout_detection", "layout_detection", _DETECTS_OBJECTS, switch="use_layout_detection"
-            ),
+            **_page_preparation("seal_"),
+            "layout_detection": Role("layout_detection", "layout_detection", _DETECTS_OBJECTS, "use_layout_detection"),
             "seal_text_detection": Role("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
             "text_recognition": Role("text_recognition", "seal_text_recognition", _READS_TEXT),
         },
@@ -122,6 +147,7 @@ _SPECS = (
         },
         default_preset="nopp",
         fallback_preset="offline",
+        when_exported=_PAGE_PREPARATION_WHEN_EXPORTED,
     ),
     PipelineSpec(
         name="human_keypoint_detection",
@@ -169,17 +195,11 @@ def find_preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
         name: one of its presets; None for the default one.
 
     Raises:
-        KeyError: with a message: there is no such preset, or it has a step that is not served yet.
+        KeyError: with a message: there is no such preset.
     """
-    short = spec.short_preset(name or spec.default_preset)
-    preset = spec.presets.get(short)
+    preset = spec.presets.get(spec.short_preset(name or spec.default_preset))
     if preset is None:
-        raise KeyError(f"pipeline {spec.name} has no preset {name!r}; known: {', '.join(spec.served_presets)}")
-    if beyond := [role for role in preset if role not in spec.roles]:
-        raise KeyError(
-            f"preset {short!r} has steps that are not served yet: {', '.join(beyond)}; presets that are: "
-            f"{', '.join(spec.served_presets)}"
-        )
+        raise KeyError(f"pipeline {spec.name} has no preset {name!r}; known: {', '.join(spec.presets)}")
     return dict(preset)
 
 

@@ -1,4 +1,4 @@
-"""The edits that families share: uint8 image in, normalised as PaddleX does; argmax out."""
+"""The edits that families share: uint8 image in, normalised as PaddleX does; argmax or pixels out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from onnx import TensorProto
 
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.inference_yml import Normalization
+
+# The highest level of a pixel.
+WHITE = 255.0
 
 
 def affine_constants(normalization: Normalization) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +49,22 @@ def normalize_centered(builder: GraphBuilder, planar: str) -> str:
     unit = builder.add("Div", planar, builder.constant(np.array(255.0, np.float32)))
     centered = builder.add("Sub", unit, builder.constant(np.array(0.5, np.float32)))
     return builder.add("Div", centered, builder.constant(np.array(0.5, np.float32)))
+
+
+def normalize_unit(builder: GraphBuilder, planar: str, output: str) -> str:
+    """Unwarping: * (1 / 255), which is not the same as / 255 in the last bit."""
+    return builder.add("Mul", planar, builder.constant(np.array(1 / WHITE, np.float32)), output=output)
+
+
+def pixels_of_unit(builder: GraphBuilder, planar: str, output: str) -> str:
+    """float32 [N,3,H,W], 1 is white, to uint8 [N,H,W,3]: cut towards 0, and modulo 256 as numpy does it.
+
+    A cast from float to uint8 does what it likes with numbers outside 0 to 255; from int32 it drops the upper bits.
+    """
+    levels = builder.add("Mul", planar, builder.constant(np.array(WHITE, np.float32)))
+    whole = builder.add("Cast", levels, to=TensorProto.INT32)
+    pixels = builder.add("Cast", whole, to=TensorProto.UINT8)
+    return builder.add("Transpose", pixels, perm=[0, 2, 3, 1], output=output)
 
 
 def zero_beyond_widths(builder: GraphBuilder, planar: str, widths: str, output: str) -> str:

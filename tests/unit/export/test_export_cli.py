@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import typer
+from preparation_graphs import doc_orientation_folder, textline_orientation_folder, unwarping_folder
 from typer.testing import CliRunner
 
 from paddlex_triton.export.cli import register
@@ -42,12 +43,62 @@ def test_dry_run_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_steps_that_stay_off_are_said(tmp_path):
+    """A pipeline goes on without the networks of its optional steps; which they are is said in one line."""
+    repository = str(tmp_path / "repository")
+    command = ("export", "--pipeline", "OCR", "--into", repository, "--dry-run")
+    first, *plans = call(*command).stdout.splitlines()
+    assert first == (
+        "OCR: doc_orientation_classify, doc_unwarping, textline_orientation stay off, as this version has no source "
+        "for PP-LCNet_x1_0_doc_ori, UVDoc, PP-LCNet_x1_0_textline_ori or PP-LCNet_x0_25_textline_ori. Official weights "
+        "are exported with --from-dir"
+    )
+    assert len(plans) == 2
+    for write in (doc_orientation_folder, textline_orientation_folder):
+        done = call("export", "--from-dir", str(write(tmp_path / write.__name__)), "--into", repository)
+        assert done.exit_code == 0, done.output
+    first, *plans = call(*command).stdout.splitlines()
+    assert first.startswith("OCR: doc_unwarping stays off, as this version has no source for UVDoc.")
+    assert [line.split(":")[0] for line in plans[2:]] == ["PP-LCNet_x1_0_doc_ori", "PP-LCNet_x0_25_textline_ori"]
+    done = call("export", "--from-dir", str(unwarping_folder(tmp_path / "uvdoc")), "--into", repository)
+    assert done.exit_code == 0, done.output
+    planned = call(*command).stdout
+    assert " off, as this version" not in planned
+    assert len(planned.splitlines()) == 5
+    named = call(*command, "--preset", "PP-OCRv4_mobile").stdout
+    assert len(named.splitlines()) == 2
+
+
+def test_page_preparation_is_a_preset_like_others(tmp_path):
+    command = (
+        "export",
+        "--pipeline",
+        "seal_recognition",
+        "--preset",
+        "default",
+        "--into",
+        str(tmp_path / "repository"),
+    )
+    planned = call(*command, "--dry-run")
+    assert planned.exit_code == 0
+    lines = {line.split()[2]: line for line in planned.stdout.splitlines()}
+    assert list(lines)[:2] == ["PP-LCNet_x1_0_doc_ori", "UVDoc"]
+    assert len(lines) == 5
+    assert "(image_unwarping): unpack https://" in lines["UVDoc"]
+    assert "/UVDoc_onnx_infer.tar, or convert the weights in https://" in lines["UVDoc"]
+    done = call(*command)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "no source that it can fetch PP-LCNet_x1_0_doc_ori or UVDoc or PP-DocLayout-L" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_networks_that_come_along_where_a_pipeline_s_own_cannot_be_fetched(tmp_path):
     planned = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"), "--dry-run")
     assert planned.exit_code == 0
-    first, *plans = planned.stdout.splitlines()
+    first, second, *plans = planned.stdout.splitlines()
     assert first.startswith("seal_recognition: this version has no source for PP-DocLayout-L, PP-OCRv4_server_seal_det")
     assert "taking preset offline" in first
+    assert second.startswith("seal_recognition: doc_orientation_classify, doc_unwarping stay off, as this version has")
     assert [line.split(" (")[0] for line in plans] == [
         f"would export {name}" for name in ("offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec")
     ]
@@ -112,7 +163,6 @@ def test_what_was_brought_along_is_kept(kit, weights_folder, tmp_path):
         (["PP-OCRv4_mobile_det", "--name", "x"], "--family and --name belong to --from-dir"),
         (["--from-dir", "x", "--family", "x"], "no family 'x'; known: db_detection, ctc_recognition"),
         (["--pipeline", "x"], "unknown pipeline 'x'; known: OCR"),
-        (["--pipeline", "seal_recognition", "--preset", "default"], "steps that are not served yet"),
         (["--pipeline", "OCR", "--preset", "x"], "no preset 'x'; known: PP-OCRv4_mobile"),
         (["PP-OCRv4_mobil_det"], "did you mean PP-OCRv4_mobile_det"),
         (["--from-dir", "absent"], "absent is not a folder"),

@@ -9,6 +9,7 @@ import pytest
 from detector_graphs import detector_yml
 from google.protobuf import text_format
 from keypoint_graphs import keypoint_yml
+from preparation_graphs import textline_orientation_yml
 
 from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
 from paddlex_triton.export.families import FAMILIES
@@ -29,6 +30,8 @@ def render(flavour: str, family: str) -> tuple[str, Any]:
         settings = parse_inference(detector_yml(), "test")
     elif family == "heatmap_keypoints":
         settings = parse_inference(keypoint_yml(), "test")
+    elif family == "image_classification":
+        settings = parse_inference(textline_orientation_yml(), "test")
     seen = {"boxes": [2125, 4], "rows": [300, 6], "heatmaps": [17, 16, 12]}
     values = kind.config_values(settings, seen)
     text = render_config(FLAVOURS[flavour], kind.name, "net", kind.max_batch_size, values)
@@ -91,9 +94,15 @@ PAGE = ("x", pb.TYPE_UINT8, [64, 96, 3])
             [("x", pb.TYPE_UINT8, [64, 48, 3])],
             [("heatmaps", pb.TYPE_FP32, [17, 16, 12])],
         ),
+        ("image_classification", [("x", pb.TYPE_UINT8, [80, 160, 3])], [("probs", pb.TYPE_FP32, [2])]),
+        (
+            "image_unwarping",
+            [("x", pb.TYPE_UINT8, [1, -1, -1, 3])],
+            [("unwarped", pb.TYPE_UINT8, [1, -1, -1, 3])],
+        ),
     ],
 )
-def test_tensors_of_networks_of_fixed_size(family, inputs, outputs):
+def test_tensors_of_other_networks(family, inputs, outputs):
     for flavour in FLAVOURS:
         _, config = render(flavour, family)
         assert [(x.name, x.data_type, list(x.dims)) for x in config.input] == inputs
@@ -101,9 +110,12 @@ def test_tensors_of_networks_of_fixed_size(family, inputs, outputs):
         assert tuple(y.name for y in config.output) == FAMILY_OUTPUTS[family]
 
 
-def test_calls_are_joined_on_a_gpu_only():
-    joined = {case: render(*case)[1].HasField("dynamic_batching") for case in CASES}
-    assert joined == {(flavour, family): flavour == "gpu" and family != "nms_detection" for flavour, family in CASES}
+def test_calls_are_joined_on_a_gpu_and_those_about_people_on_a_cpu_too():
+    joined = {case for case in CASES if render(*case)[1].HasField("dynamic_batching")}
+    one_by_one = {family for family, kind in FAMILIES.items() if kind.max_batch_size == 0}
+    assert one_by_one == {"nms_detection", "image_unwarping"}
+    on_gpu = {("gpu", family) for family in FAMILIES if family not in one_by_one}
+    assert joined == on_gpu | {("cpu", "heatmap_keypoints")}
 
 
 def test_flavours_differ_in_their_hardware():

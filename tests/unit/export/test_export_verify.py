@@ -8,6 +8,7 @@ import pytest
 from detector_graphs import detector_yml, picodet, rt_detr
 from keypoint_graphs import keypoint_yml, tiny_pose
 from onnx import numpy_helper
+from preparation_graphs import textline_orientation_graph, textline_orientation_yml, uvdoc_graph
 
 from paddlex_triton.export.errors import VerificationError
 from paddlex_triton.export.families import FAMILIES
@@ -24,6 +25,8 @@ def build(kit, family):
         "detr_detection": (rt_detr(), detector_yml(arch="DETR")),
         "nms_detection": (picodet(), detector_yml(arch=None, nms=False)),
         "heatmap_keypoints": (tiny_pose(), keypoint_yml()),
+        "image_classification": (textline_orientation_graph(), textline_orientation_yml()),
+        "image_unwarping": (uvdoc_graph(), {}),
     }[family]
     settings = parse_inference(yml, "test")
     source = open_source(model.SerializeToString())

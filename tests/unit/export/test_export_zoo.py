@@ -7,13 +7,22 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from paddlex_triton.export import zoo
 from paddlex_triton.export.api import sources_of
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import SourceError, UsageError
 from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import Normalization, parse_inference
 from paddlex_triton.export.sources.shipped import NETWORKS
-from paddlex_triton.export.zoo import find_network, load_zoo, networks_of, parse_zoo, require_sources
+from paddlex_triton.export.zoo import (
+    Zoo,
+    find_network,
+    load_zoo,
+    networks_of,
+    parse_zoo,
+    require_sources,
+    steps_without_network,
+)
 from paddlex_triton.pipelines import PIPELINES
 
 ENTRY = """
@@ -34,7 +43,8 @@ def test_every_entry_can_be_used():
             continue
         settings = parse_inference(entry.inference, name)
         assert settings.model_name == entry.name == name
-        assert settings.family == entry.family
+        # Of a network that flattens pages the name alone tells.
+        assert settings.family == (None if entry.family == "image_unwarping" else entry.family)
 
 
 @pytest.mark.parametrize("name", ["offline_seal_det", "offline_seal_layout"])
@@ -50,19 +60,20 @@ def test_networks_that_come_along_are_small():
     assert 0 < sum(sizes) < 12e6
 
 
-SERVED = [
-    (spec.name, preset)
-    for spec in PIPELINES.values()
-    for preset, networks in spec.presets.items()
-    if set(networks) <= set(spec.roles)
-]
-
-
-@pytest.mark.parametrize(("pipeline", "preset"), SERVED)
+@pytest.mark.parametrize(
+    ("pipeline", "preset"), [(spec.name, preset) for spec in PIPELINES.values() for preset in spec.presets]
+)
 def test_the_zoo_knows_what_presets_name(pipeline, preset):
-    names = networks_of(pipeline, preset)
-    assert names
-    assert [find_network(name).name for name in names] == list(names)
+    spec, names = PIPELINES[pipeline], networks_of(pipeline, preset)
+    assert set(names) == set(spec.presets[preset].values())
+    for role, name in spec.presets[preset].items():
+        assert find_network(name).family in spec.roles[role].families
+
+
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=PIPELINES)
+def test_the_zoo_knows_the_networks_of_optional_steps(spec):
+    for role, names in spec.when_exported.items():
+        assert {find_network(name).family for name in names} <= set(spec.roles[role].families)
 
 
 def test_presets_of_seals():
@@ -73,8 +84,70 @@ def test_presets_of_seals():
     assert networks_of("seal_recognition", exported=official) == official
     assert networks_of("seal_recognition", exported=server) == networks_of("seal_recognition") == offline
     assert networks_of("seal_recognition", "seal_recognition-nopp-nolayout") == server
-    with pytest.raises(UsageError, match=r"'default' has steps that are not served yet: .* are: nopp, "):
-        networks_of("seal_recognition", "default")
+    assert set(networks_of("seal_recognition", "default")) == {*PAGE_PREPARATION, *official}
+
+
+PAGE_PREPARATION = ("PP-LCNet_x1_0_doc_ori", "UVDoc")
+OCR = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
+LARGE_LINES, SMALL_LINES = "PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textline_ori"
+
+
+@pytest.mark.parametrize(
+    ("exported", "networks", "off"),
+    [
+        ((), (), ("doc_orientation_classify", "doc_unwarping", "textline_orientation")),
+        (OCR, (), ("doc_orientation_classify", "doc_unwarping", "textline_orientation")),
+        (("UVDoc",), ("UVDoc",), ("doc_orientation_classify", "textline_orientation")),
+        ((SMALL_LINES,), (SMALL_LINES,), ("doc_orientation_classify", "doc_unwarping")),
+        ((SMALL_LINES, LARGE_LINES), (LARGE_LINES,), ("doc_orientation_classify", "doc_unwarping")),
+        ((*PAGE_PREPARATION, LARGE_LINES), (*PAGE_PREPARATION, LARGE_LINES), ()),
+    ],
+)
+def test_optional_steps_come_with_their_networks(exported, networks, off):
+    """Where no preset is named, and in no other place."""
+    assert networks_of("OCR", exported=exported) == (*OCR, *networks)
+    assert networks_of("OCR", "PP-OCRv4_mobile", exported) == OCR
+    assert tuple(steps_without_network("ocr", exported)) == off
+
+
+def test_optional_steps_of_the_fallback():
+    offline = networks_of("seal_recognition", "offline")
+    assert networks_of("seal_recognition", exported=PAGE_PREPARATION) == (*offline, *PAGE_PREPARATION)
+    assert steps_without_network("seal_recognition", ("UVDoc",)) == {"doc_orientation_classify": PAGE_PREPARATION[:1]}
+    assert steps_without_network("human_keypoint_detection") == {}
+    with pytest.raises(UsageError, match="unknown pipeline 'x'"):
+        steps_without_network("x")
+
+
+def test_networks_that_can_be_fetched_are_taken(monkeypatch):
+    """The first one that is there, else the first that can be had."""
+    fetched = find_network("offline_seal_det").sources
+    networks = dict(load_zoo().networks)
+    for name in (LARGE_LINES, SMALL_LINES):
+        networks[name] = networks[name].model_copy(update={"sources": fetched})
+    monkeypatch.setattr(zoo, "load_zoo", lambda: Zoo(networks=networks))
+    assert networks_of("OCR") == (*OCR, LARGE_LINES)
+    assert networks_of("OCR", exported=[SMALL_LINES]) == (*OCR, SMALL_LINES)
+    assert "textline_orientation" not in steps_without_network("OCR")
+
+
+def test_networks_that_prepare_pages_are_described():
+    entry = find_network(PAGE_PREPARATION[0])
+    settings = parse_inference(entry.inference, entry.name)
+    assert settings.classification is not None
+    found = settings.classification
+    assert (found.target_size, found.resize_short, found.labels) == ((224, 224), 256, ("0", "90", "180", "270"))
+    assert (settings.normalization, settings.img_mode) == (Normalization(), "RGB")
+    assert find_network("UVDoc").family == "image_unwarping"
+
+
+@pytest.mark.parametrize("name", [SMALL_LINES, LARGE_LINES])
+def test_classifiers_of_lines_are_described(name):
+    settings = parse_inference(find_network(name).inference, name)
+    assert settings.classification is not None
+    found = settings.classification
+    assert (found.target_size, found.resize_short, found.labels) == ((80, 160), None, ("0_degree", "180_degree"))
+    assert settings.normalization == Normalization()
 
 
 def test_layout_networks_are_described():
@@ -120,12 +193,28 @@ def test_networks_without_a_source():
     assert re.findall(r"https://\S+/(\S+)_infer\.tar", str(caught.value)) == ["PP-DocLayout-S", "PP-DocLayout-L"]
 
 
+def test_archives_that_need_no_conversion_are_named_too():
+    uvdoc, paddle = find_network("UVDoc"), find_network("PP-DocLayout-S")
+    with pytest.raises(SourceError) as caught:
+        require_sources([uvdoc, paddle])
+    assert re.findall(r"/([\w-]+_infer)\.tar", str(caught.value)) == [
+        "UVDoc_infer",
+        "PP-DocLayout-S_infer",
+        "UVDoc_onnx_infer",
+    ]
+    assert "(PaddleX has ONNX archives as well, which need no conversion: https://" in str(caught.value)
+
+
 def test_official_archives_are_named_after_their_networks():
     brought = [entry for entry in load_zoo().networks.values() if not entry.sources]
     assert brought
     assert [str(entry.official).rsplit("/", 1)[1] for entry in brought] == [
         f"{entry.name}_infer.tar" for entry in brought
     ]
+    of_onnx = {entry.name: entry.official_onnx for entry in brought if entry.official_onnx}
+    assert set(of_onnx) == {*PAGE_PREPARATION, SMALL_LINES, LARGE_LINES}
+    for name, archive in of_onnx.items():
+        assert archive == str(find_network(name).official).replace("_infer.tar", "_onnx_infer.tar")
 
 
 def test_network_that_is_nowhere_is_refused():
