@@ -113,7 +113,8 @@ class Target:
 
     def _networks_of(self, module: str) -> tuple[str, ...]:
         parameters = self.configuration(module).get("parameters", {})
-        return tuple(networks_by_role({name: value["string_value"] for name, value in parameters.items()}).values())
+        by_role = networks_by_role({name: value["string_value"] for name, value in parameters.items()})
+        return tuple(name for names in by_role.values() for name in names)
 
     def _get(self, path: str) -> dict[str, Any]:
         response = self._http.get(path)

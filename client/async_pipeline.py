@@ -13,7 +13,7 @@ from typing_extensions import Self
 from paddlex_triton.client.embedded import find_server
 from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
-from paddlex_triton.client.networks import PresetWatch, choose_networks
+from paddlex_triton.client.networks import Models, PresetWatch, choose_networks
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.pipeline import (
     DEFAULT_PAGES_IN_FLIGHT,
@@ -189,7 +189,7 @@ class AsyncPipeline:
         with about(page):
             result = await call_with_retries_async(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
-            self._watch.look_at(result.settings)
+            self._watch.look_at(result.settings, work.chosen_roles)
         return result
 
 
@@ -211,7 +211,7 @@ def create_async_pipeline(
     max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
     retry: RetryPolicy | None = None,
     preset: str | None = None,
-    models: Mapping[str, str] | None = None,
+    models: Models | None = None,
 ) -> AsyncPipeline:
     """The asyncio twin of `create_pipeline`, with the same arguments; not a coroutine itself.
 

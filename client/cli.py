@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
+from paddlex_triton.params import MODEL_NAME_SUFFIX
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _SERVER, _IGNORED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
+_NETWORKS = "Networks, where the server has several for a step"
 
 
 class _PipelineGroup(TyperGroup):
@@ -80,11 +82,12 @@ def _command(spec: PipelineSpec) -> Callable[..., None]:
 
     options = {name: (annotation, default) for name, annotation, default in _common_options(spec)}
     for name, field in spec.params.model_fields.items():
+        of_network = name.endswith(MODEL_NAME_SUFFIX)
         option = typer.Option(
             f"--{name}",
-            help=option_help(field),
-            metavar=option_metavar(field),
-            rich_help_panel=_PARAMETERS,
+            help=str(field.description) if of_network else option_help(field),
+            metavar="NETWORK" if of_network else option_metavar(field),
+            rich_help_panel=_NETWORKS if of_network else _PARAMETERS,
             show_default=False,
         )
         options[name] = (Annotated[str | None, option], None)
@@ -101,6 +104,10 @@ def _unnamed_preset(spec: PipelineSpec) -> str:
     if spec.fallback_preset is None:
         return f"{spec.default_preset}'s"
     return f"{spec.default_preset}'s, or {spec.fallback_preset}'s where those are not exported"
+
+
+def _optional_steps(spec: PipelineSpec) -> str:
+    return ", and optional steps are on where their networks are exported" if spec.when_exported else ""
 
 
 def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
@@ -150,8 +157,9 @@ def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
                 text,
                 option(
                     "preset",
-                    f"One of PaddleX's presets: {', '.join(spec.served_presets)}. The embedded server runs on its "
-                    f"networks, without one on {_unnamed_preset(spec)}; steps that it has no network for are off.",
+                    f"One of PaddleX's presets: {', '.join(spec.presets)}. The embedded server runs on its "
+                    "networks; steps that it has no network for are off. Without one it runs on "
+                    f"{_unnamed_preset(spec)}{_optional_steps(spec)}.",
                     _SERVER,
                     "NAME",
                 ),
@@ -164,10 +172,10 @@ def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
                 list[str] | None,
                 option(
                     "model",
-                    f"Network of the embedded server in place of the preset's; ROLE= leaves an optional step off. May "
-                    f"be repeated. Roles: {', '.join(spec.roles)}.",
+                    "Network of the embedded server in place of the preset's, or several, the default one first; ROLE= "
+                    f"leaves an optional step off. May be repeated. Roles: {', '.join(spec.roles)}.",
                     _SERVER,
-                    "ROLE=NETWORK",
+                    "ROLE=NETWORK,...",
                 ),
             ],
             None,
@@ -198,10 +206,6 @@ def _run(
     inputs = [*(input or []), *(more or [])]
     if not inputs:
         raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
-    prepares = params.get("use_doc_orientation_classify") or params.get("use_doc_unwarping")
-    if save_path is not None and prepares:
-        # The picture shows the page as it was read.
-        params.setdefault("return_preprocessed_img", True)
     ignored = {"device": device, "engine": engine, "use_hpip": use_hpip or None, "hpi_config": hpi_config}
     failed = False
     with create_pipeline(spec.name, models=_models(model), **ignored, **connection) as pipeline:

@@ -9,15 +9,13 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.networks import Networks
 from paddlex_triton.client.transports import Endpoint, open_transport
-from paddlex_triton.exported import choose_preset
-from paddlex_triton.paths import networks_repository
 from paddlex_triton.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
@@ -93,7 +91,6 @@ def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
 
 
 def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
-    networks, missing = _named(spec, networks)
     key = (spec.name, networks)
     with _lock:
         running = _running.get(key)
@@ -103,20 +100,26 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
                 logger.warning("Starting the embedded server of %s with %s.", spec.name, chosen)
             else:
                 logger.warning("No server with %s at %s: starting the embedded one.", spec.name, default)
-            if missing:
-                logger.warning("It runs on preset %s: not exported are %s.", networks.preset, ", ".join(missing))
             running = _running[key] = _start(spec, networks)
+            _tell_what_runs(spec, running.server)
         running.users += 1
     url = running.server.http_url if default.protocol == "http" else running.server.grpc_url
     return Found(Endpoint.parse(url, default.protocol), _once(lambda: _release(key, running)))
 
 
-def _named(spec: PipelineSpec, networks: Networks) -> tuple[Networks, tuple[str, ...]]:
-    """The choice with its preset named, and the networks whose absence decided about it."""
-    if networks.preset is not None:
-        return networks, ()
-    choice = choose_preset(spec, [networks_repository()], dict(networks.models))
-    return replace(networks, preset=choice.name), choice.missing
+def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:
+    """Log what was decided where nobody chose: the preset, and the steps that are on by default."""
+    assembly = server.assembly
+    if assembly is None:
+        return
+    if missing := assembly.fallbacks.get(spec.name):
+        logger.warning("It runs on preset %s: not exported are %s.", spec.fallback_preset, ", ".join(missing))
+    steps = [
+        f"{parameter} is {'on (' + ', '.join(names) + ')' if names else 'off'}"
+        for parameter, names in assembly.switches.get(spec.name, {}).items()
+    ]
+    if steps:
+        logger.info("Optional steps of %s: %s.", spec.name, ", ".join(steps))
 
 
 def _start(spec: PipelineSpec, networks: Networks) -> _Running:

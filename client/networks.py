@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
+from paddlex_triton.network import NETWORK_NAME, split_names
 from paddlex_triton.pipelines import PipelineSpec, find_preset, preset_switches
+
+# Role -> network, or several of which the first is the default, "A,B" or a sequence; the step is off if there is none.
+Models: TypeAlias = Mapping[str, str | Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,8 @@ class Networks:
 
     Attributes:
         preset: a preset's short name, None for the pipeline's default one.
-        models: pairs of a role and the network in its place, sorted by role; an empty name leaves the step off.
+        models: pairs of a role and the networks in its place, `A,B` with the default one first, sorted by role; an
+            empty text leaves the step off.
     """
 
     preset: str | None = None
@@ -36,14 +42,21 @@ class PresetWatch:
     """Warns, once, when other networks answer than those of the preset that the caller named."""
 
     def __init__(self, spec: PipelineSpec, networks: Networks) -> None:
-        self._wanted = find_preset(spec, networks.preset) | dict(networks.models) if networks.preset else {}
+        replaced = {role: split_names(names)[0] for role, names in networks.models if names}
+        self._wanted = find_preset(spec, networks.preset) | replaced if networks.preset else {}
 
-    def look_at(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
-        """Compare with what a result says about its stages. Steps that were off are no contradiction."""
+    def look_at(self, settings: Mapping[str, Mapping[str, Any]], chosen: Collection[str] = ()) -> None:
+        """Compare with what a result says about its stages. Steps that were off are no contradiction.
+
+        Args:
+            settings: stage -> what it said.
+            chosen: roles whose networks the request itself chose.
+        """
         answered = {
             role: str(network["name"])
             for stage in settings.values()
             for role, network in stage.get("networks", {}).items()
+            if role not in chosen
         }
         others = [
             f"{role} is {name} instead of {self._wanted[role]}"
@@ -60,21 +73,19 @@ class PresetWatch:
             )
 
 
-def choose_networks(
-    spec: PipelineSpec, preset: str | None, models: Mapping[str, str] | None, url: str | None
-) -> Networks:
+def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | None, url: str | None) -> Networks:
     """Check what a caller chose.
 
     Args:
         spec: the pipeline.
         preset: one of its presets, also in PaddleX's long form, `seal_recognition-nopp`.
-        models: role -> network.
+        models: role -> network or networks.
         url: the server, if the caller named one.
 
     Raises:
-        UnsupportedError: there is no such preset, or it has a step that is not served yet.
-        InvalidParameterError: `preset` is no name, `models` names a role that the pipeline has not, or comes with a
-            `url`.
+        UnsupportedError: there is no such preset.
+        InvalidParameterError: `preset` is no name, `models` names a role that the pipeline has not, or what cannot be
+            a network's name, or comes with a `url`.
     """
     if preset is not None:
         if not isinstance(preset, str) or not preset:
@@ -87,17 +98,40 @@ def choose_networks(
     return Networks(preset, _check_models(spec, models, url) if models is not None else ())
 
 
-def _check_models(spec: PipelineSpec, models: Mapping[str, str], url: str | None) -> tuple[tuple[str, str], ...]:
-    if not isinstance(models, Mapping) or not all(isinstance(name, str) for pair in models.items() for name in pair):
+def _check_models(spec: PipelineSpec, models: Models, url: str | None) -> tuple[tuple[str, str], ...]:
+    if not isinstance(models, Mapping) or not all(map(_is_choice, models.items())):
         raise InvalidParameterError(f"models is {models!r}; it must map roles to names of networks")
     if unknown := [role for role in models if role not in spec.roles]:
         raise InvalidParameterError(
             f"models names {', '.join(unknown)}; pipeline {spec.name} has the roles {', '.join(spec.roles)}"
         )
-    if needed := [role for role, name in models.items() if not name and spec.roles[role].switch is None]:
+    chosen = {role: _names(role, given) for role, given in sorted(models.items())}
+    if needed := [role for role, names in chosen.items() if not names and spec.roles[role].switch is None]:
         raise InvalidParameterError(f"pipeline {spec.name} cannot do without a network for {', '.join(needed)}")
     if models and url is not None:
         raise InvalidParameterError(
             f"models is for the embedded server; which networks answer at {url} was decided where it was started"
         )
-    return tuple(sorted(models.items()))
+    return tuple((role, ",".join(names)) for role, names in chosen.items())
+
+
+def _is_choice(pair: tuple[Any, Any]) -> bool:
+    role, given = pair
+    several = isinstance(given, Sequence) and all(isinstance(name, str) for name in given)
+    return isinstance(role, str) and (isinstance(given, str) or several)
+
+
+def _names(role: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    """The networks for a role, each once.
+
+    Raises:
+        InvalidParameterError: one cannot be a network's name.
+    """
+    names = split_names(given) if isinstance(given, str) else tuple(dict.fromkeys(given))
+    for name in names:
+        if not re.fullmatch(NETWORK_NAME, name):
+            raise InvalidParameterError(
+                f"models names {name!r} for {role}; the name of a network begins with a letter or a digit, goes on "
+                "with those, '.', '_' and '-', and is at most 128 characters long"
+            )
+    return names

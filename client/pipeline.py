@@ -17,7 +17,7 @@ from typing_extensions import Self
 from paddlex_triton.client.embedded import find_server
 from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
-from paddlex_triton.client.networks import PresetWatch, choose_networks
+from paddlex_triton.client.networks import Models, PresetWatch, choose_networks
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
@@ -104,7 +104,8 @@ class Pipeline:
                 of any of them. PDF and TIFF files give a result for every page.
             positional: parameters without their names, in PaddleX's order.
             x: the same as `input`, for callers that name it so.
-            params: PaddleX's parameters of the pipeline; None means the default.
+            params: PaddleX's parameters of the pipeline; None means the default. A page that is flattened comes back
+                with its result, unless `return_preprocessed_img` is False.
 
         Returns:
             An iterator over results, in the order of the pages. What is wrong with a page is raised in its place, and
@@ -200,7 +201,7 @@ class Pipeline:
         with about(page):
             result = call_with_retries(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
-            self._watch.look_at(result.settings)
+            self._watch.look_at(result.settings, work.chosen_roles)
         return result
 
 
@@ -222,7 +223,7 @@ def create_pipeline(
     max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
     retry: RetryPolicy | None = None,
     preset: str | None = None,
-    models: Mapping[str, str] | None = None,
+    models: Models | None = None,
 ) -> Pipeline:
     """A pipeline by PaddleX's name, on a Triton server.
 
@@ -238,10 +239,14 @@ def create_pipeline(
         max_in_flight: pages on their way at once, at most 256.
         retry: how often to try again when the server is busy or away.
         preset: one of the pipeline's presets, such as "nopp-lightweight" of `seal_recognition`: the embedded server
-            runs on its networks, and the steps it has none for are off unless a call turns them on. Which networks
-            another server runs on was decided where it was started; a warning tells if they are others.
-        models: role -> network, instead of the preset's, such as `{"layout_detection": "PP-DocLayout-S"}`; an empty
-            name leaves an optional step off. With it an embedded server is started even if another one is there.
+            runs on its networks, and the steps it has none for are off unless a call turns them on. Without one it
+            runs on the default preset, and optional steps beyond that are on where their networks are exported; which
+            ones is logged. Which networks another server runs on was decided where it was started; a warning tells if
+            they are others.
+        models: role -> network, instead of the preset's, such as `{"layout_detection": "PP-DocLayout-S"}`. Several,
+            `"A,B"` or a list, are all loaded: the first is the default, and a call chooses another with the parameter
+            `<role>_model_name`. An empty name leaves an optional step off. With `models` an embedded server is started
+            even if another one is there.
 
     Returns:
         The pipeline; close it, or use it in a `with` statement. It stays with the server it found: if an embedded one

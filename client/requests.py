@@ -17,8 +17,9 @@ from paddlex_triton.client.inputs import Input
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import RESULTS, BaseResult
 from paddlex_triton.client.results.base import to_plain
+from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.errors import ErrorCode, InvalidParameter
-from paddlex_triton.params import parse_params
+from paddlex_triton.params import Params, parse_params
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
 
 # Parameters behind the input in the signatures of PaddleX's `predict` methods: callers may leave their names out.
@@ -75,19 +76,25 @@ class Work:
         params: the JSON that travels with every page.
         outputs: names of the outputs to ask for.
         result_type: what the outputs become.
+        chosen_roles: roles whose networks the parameters choose.
     """
 
     model: str
     params: bytes
     outputs: tuple[str, ...]
     result_type: type[BaseResult]
+    chosen_roles: frozenset[str] = frozenset()
 
     def inputs(self, page: Page) -> dict[str, np.ndarray]:
         """The tensors of one page. `params` always goes along: requests without it would not share a batch."""
         return {"image": np.array([page.payload], dtype=object), "params": np.array([self.params], dtype=object)}
 
 
-def plan_work(spec: PipelineSpec, params: Mapping[str, Any], defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Work:
+def plan_work(
+    spec: PipelineSpec,
+    params: Mapping[str, Any],
+    defaults: Mapping[str, Any] = _NO_DEFAULTS,
+) -> Work:
     """Check parameters as the server will, before anything is sent.
 
     Args:
@@ -101,17 +108,11 @@ def plan_work(spec: PipelineSpec, params: Mapping[str, Any], defaults: Mapping[s
     """
     known = _check_supported(spec, params)
     given = {name: to_plain(value) for name, value in known.items() if value is not None or not _known(spec, name)}
-    given = {**defaults, **given}
-    try:
-        encoded = json.dumps(given)
-    except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"parameters must be plain values: {error}") from None
-    try:
-        parse_params(encoded, spec.params)
-    except InvalidParameter as error:
-        raise InvalidParameterError(str(error), code=ErrorCode.INVALID_PARAMETER) from None
+    given = {**_defaults_beside(given, defaults), **given}
+    parsed = _parse(spec, given)
     result_type = RESULTS[spec.name]
-    return Work(spec.ensemble, encoded.encode(), result_type.outputs_for(given), result_type)
+    chosen = frozenset(role for role in spec.roles if parsed.network_for(role))
+    return Work(spec.ensemble, json.dumps(given).encode(), result_type.outputs_for(given), result_type, chosen)
 
 
 def name_positional(spec: PipelineSpec, positional: Sequence[Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,6 +182,28 @@ def _check_supported(spec: PipelineSpec, params: Mapping[str, Any]) -> dict[str,
         if params[name] is not None:
             raise UnsupportedError(refused[name])
     return {name: value for name, value in params.items() if name not in refused}
+
+
+def _defaults_beside(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults beside what is given.
+
+    One step of page preparation that is given decides about the other one too, as in PaddleX: that one is on by default
+    only if this one is not switched off.
+    """
+    if not any(name in given for name in PREPARATION_SWITCHES):
+        return dict(defaults)
+    return {name: value for name, value in defaults.items() if not (name in PREPARATION_SWITCHES and value)}
+
+
+def _parse(spec: PipelineSpec, given: Mapping[str, Any]) -> Params:
+    try:
+        encoded = json.dumps(given)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(f"parameters must be plain values: {error}") from None
+    try:
+        return parse_params(encoded, spec.params)
+    except InvalidParameter as error:
+        raise InvalidParameterError(str(error), code=ErrorCode.INVALID_PARAMETER) from None
 
 
 def _known(spec: PipelineSpec, name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddlex_triton.network import FILE_NAME
+from paddlex_triton.network import FILE_NAME, split_names
 from paddlex_triton.pipelines import PipelineSpec, find_preset
 
 
@@ -16,10 +16,12 @@ class PresetChoice:
 
     Attributes:
         name: the preset.
+        networks: role -> network: those of the preset, and of optional steps beyond it whose network is exported.
         missing: the default preset's networks that are not exported, if it is the fallback that was chosen.
     """
 
     name: str
+    networks: Mapping[str, str]
     missing: tuple[str, ...] = ()
 
 
@@ -42,11 +44,18 @@ def choose_preset(
     Args:
         spec: the pipeline.
         repositories: where exported networks are.
-        models: role -> network, put in the places of the preset's; an empty name leaves the place empty.
+        models: role -> network or several, see `split_names`, put in the places of the preset's; an empty name leaves
+            the place empty.
     """
-    replaced = {role: name for role, name in (models or {}).items() if role in spec.roles}
+    replaced = {role: names for role, names in (models or {}).items() if role in spec.roles}
     wanted = {**find_preset(spec), **replaced}
-    missing = not_exported(filter(None, wanted.values()), repositories)
+    missing = not_exported((name for names in wanted.values() for name in split_names(names)), repositories)
+    added = {role: _first_exported(names, repositories) for role, names in spec.when_exported.items()}
+    found = {role: name for role, name in added.items() if name is not None}
     if missing and spec.fallback_preset is not None:
-        return PresetChoice(spec.fallback_preset, missing)
-    return PresetChoice(spec.default_preset)
+        return PresetChoice(spec.fallback_preset, {**found, **find_preset(spec, spec.fallback_preset)}, missing)
+    return PresetChoice(spec.default_preset, {**found, **find_preset(spec)})
+
+
+def _first_exported(names: Iterable[str], repositories: Sequence[Path]) -> str | None:
+    return next((name for name in names if find_exported(name, repositories)), None)

@@ -25,6 +25,11 @@ MAX_DETECTION_SIDE: Final = 8000
 MAX_DETECTION_PIXELS: Final = 4000 * 4000
 # Pixels of what a detector is fed for all regions of one page: 236 seals at the pipeline's 736 pixels a side.
 MAX_REGIONS_DETECTION_PIXELS: Final = 8 * MAX_DETECTION_PIXELS
+# Pixels of a page that is flattened: A4 at 600 dpi has 35 million. The network works on the page as it is, in float32.
+MAX_UNWARPING_PIXELS: Final = 40_000_000
+# Pixels of a page resized for the classifier of its orientation, 256 on the shorter side: of one a thousand times as
+# long as wide.
+MAX_CLASSIFICATION_PIXELS: Final = 256 * 256 * 1000
 # Text lines taken from one region, PaddleX's `max_candidates`.
 MAX_CANDIDATES: Final = 1000
 # Points of one polygon. DB's outlines have at most 500 vertices (they lie 0.002 of the contour's length apart); growing

@@ -13,15 +13,19 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
+from paddlex_triton.limits import MAX_CANDIDATES, MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
+from paddlex_triton.network import NETWORK_NAME
 
 # An int stays an int, so that results echo numbers as they were given.
 Score = Annotated[int | float, Field(ge=0, le=1, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1, le=MAX_DETECTION_SIDE)]
 UnclipRatio = Annotated[int | float, Field(gt=0, le=10, allow_inf_nan=False)]
 LimitType = Literal["min", "max", "resize_long"]
+NetworkName = Annotated[str, Field(pattern=NETWORK_NAME)]
 MergeMode = Literal["large", "small", "union"]
 
+# A step's network is chosen by a parameter `<role>_model_name`, as in PaddleOCR.
+MODEL_NAME_SUFFIX = "_model_name"
 # Key of `json_schema_extra`: what a parameter of several forms may be, in words.
 ALLOWED = "allowed"
 
@@ -70,19 +74,50 @@ class Params(BaseModel):
             return {name: value for name, value in values.items() if value is not None or name not in cls.model_fields}
         return values
 
+    def network_for(self, role: str) -> str | None:
+        """The network that the caller wants in a step's place, one of those that are loaded; None for the default one.
+
+        Args:
+            role: PaddleX's name for the step, as in `PipelineSpec.roles`.
+        """
+        return getattr(self, f"{role}{MODEL_NAME_SUFFIX}", None)
+
+
+def _model_name(step: str) -> Any:
+    return Field(
+        None,
+        description=f"Network for {step}, one of those that are loaded; by default the first of them.",
+        json_schema_extra={ALLOWED: "the name of a network: letters, digits, '.', '_' and '-'"},
+    )
+
 
 class DocPreprocessorParams(Params):
     """Page preparation, shared by the pipelines that read documents."""
 
     use_doc_orientation_classify: bool | None = Field(None, description="Turn the page upright first.")
     use_doc_unwarping: bool | None = Field(None, description="Flatten a curled page first.")
-    return_preprocessed_img: bool = Field(False, description="Send the prepared page back with the result.")
+    return_preprocessed_img: bool | None = Field(
+        None, description="Send the prepared page back with the result; by default only if it was flattened."
+    )
+    doc_orientation_classify_model_name: NetworkName | None = _model_name("telling how a page is turned")
+    doc_unwarping_model_name: NetworkName | None = _model_name("flattening pages")
+
+    @property
+    def leaves_pages_as_they_are(self) -> bool:
+        """Whether both steps are off although only one was switched off: PaddleX then takes neither for wanted."""
+        given = {self.use_doc_orientation_classify, self.use_doc_unwarping} - {None}
+        return given == {False}
 
 
 class OCRParams(DocPreprocessorParams):
     """Parameters of the `OCR` pipeline."""
 
     use_textline_orientation: bool | None = Field(None, description="Turn upside-down text lines.")
+    textline_orientation_batch_size: Annotated[int, Field(ge=1, le=MAX_CANDIDATES)] = Field(
+        6,
+        description="Lines that are turned together, as the first of them lies: PaddleX looks at no other. With 1 "
+        "every line is turned as it lies itself.",
+    )
     text_det_limit_side_len: Side = Field(64, description="Side limit of the detector's input, pixels.")
     text_det_limit_type: LimitType = Field(
         "min",
@@ -94,6 +129,9 @@ class OCRParams(DocPreprocessorParams):
     text_det_unclip_ratio: UnclipRatio = Field(1.5, description="How far boxes are grown.")
     text_rec_score_thresh: Score = Field(0.0, description="Lines below this score are dropped.")
     return_word_box: bool = Field(False, description="Also give a box per word.")
+    text_detection_model_name: NetworkName | None = _model_name("finding lines")
+    textline_orientation_model_name: NetworkName | None = _model_name("telling upside-down lines")
+    text_recognition_model_name: NetworkName | None = _model_name("reading lines")
 
     @property
     def rec_score_thresh(self) -> int | float:
@@ -135,6 +173,9 @@ class SealRecognitionParams(DocPreprocessorParams):
     seal_det_box_thresh: Score = Field(0.6, description="A line below this mean probability is dropped.")
     seal_det_unclip_ratio: UnclipRatio = Field(0.5, description="How far outlines are grown.")
     seal_rec_score_thresh: Score = Field(0, description="Lines below this score are dropped.")
+    layout_detection_model_name: NetworkName | None = _model_name("finding seals")
+    seal_text_detection_model_name: NetworkName | None = _model_name("finding the lines of seals")
+    text_recognition_model_name: NetworkName | None = _model_name("reading lines")
 
     @property
     def rec_score_thresh(self) -> int | float:
@@ -150,6 +191,8 @@ class KeypointParams(Params):
         description="A person at or below this score is dropped; without it, the detector's own threshold counts.",
         json_schema_extra={ALLOWED: "a number from 0 to 1"},
     )
+    human_detection_model_name: NetworkName | None = _model_name("finding people")
+    keypoint_detection_model_name: NetworkName | None = _model_name("finding joints")
 
 
 # A message names so many faults, and shows so much of a value.

@@ -19,7 +19,7 @@ from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
-from paddlex_triton.pipelines import PipelineSpec
+from paddlex_triton.pipelines import PipelineSpec, Role
 from paddlex_triton.server.errors import AssemblyError
 from paddlex_triton.server.model_config import read_config, set_networks, steps_of
 from paddlex_triton.server.selection import Selection, select
@@ -47,6 +47,8 @@ class Assembly:
     """pipelines that nobody named and that cannot be served -> their missing networks"""
     fallbacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """pipelines on their fallback preset -> networks of the default one that are not exported"""
+    switches: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """pipeline -> parameter that turns a step on -> the step's networks; without any it is off by default"""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def assemble(
         directory: created, or replaced if an earlier call made it.
         pipelines: PaddleX's names; if empty, all those whose networks are there.
         presets: pipeline -> preset. Where none is named it is the default one, or the fallback if networks of the
-            default one are not exported.
-        models: role -> network, instead of the presets'; an empty name leaves an optional step off.
+            default one are not exported, and optional steps beyond it whose networks are exported.
+        models: role -> network, or several, `A,B`, of which a request may choose one and the first is the default;
+            instead of the presets'. An empty name leaves an optional step off.
         flavour: which configuration every module and network gets.
         networks: folders to look for networks in, before the default one.
         copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
@@ -89,11 +92,11 @@ def assemble(
     repositories = [*networks, paths.networks_repository()]
     fallbacks: dict[str, tuple[str, ...]] = {}
 
-    def choose(spec: PipelineSpec) -> str:
+    def choose(spec: PipelineSpec) -> Mapping[str, str]:
         choice = choose_preset(spec, repositories, models)
         if choice.missing:
             fallbacks[spec.name] = choice.missing
-        return choice.name
+        return choice.networks
 
     selection = select(pipelines, presets, models, choose)
     left_out = {} if pipelines else _incomplete(selection, repositories)
@@ -134,7 +137,10 @@ def _collect(
     _refuse_misplaced(selection, described)
     sums = {name: info.sha256 for name, info in described.items()}
     names = tuple(spec.name for spec in selection.specs)
-    return sources, Assembly(directory, flavour, names, tuple(ensembles), tuple(modules), sums)
+    assembly = Assembly(
+        directory, flavour, names, tuple(ensembles), tuple(modules), sums, switches=selection.switches()
+    )
+    return sources, assembly
 
 
 def _ensemble_source(spec: PipelineSpec) -> _Source:
@@ -145,13 +151,15 @@ def _ensemble_source(spec: PipelineSpec) -> _Source:
     return _Source(folder, path.read_text(encoding="utf-8"))
 
 
-def _module_source(name: str, flavour: Flavour, networks: Mapping[str, str], found: Mapping[str, Path]) -> _Source:
+def _module_source(
+    name: str, flavour: Flavour, networks: Mapping[str, Sequence[str]], found: Mapping[str, Path]
+) -> _Source:
     """A module with its networks put into its configuration and their descriptions laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
     config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
-    called = dict.fromkeys(network for network in networks.values() if network)
+    called = dict.fromkeys(network for names in networks.values() for network in names)
     extra = tuple((f"{network}.{FILE_NAME}", found[network] / FILE_NAME) for network in called)
     return _Source(folder, config, extra)
 
@@ -167,7 +175,10 @@ def _find_networks(names: Iterable[str], repositories: Sequence[Path]) -> dict[s
 
 
 def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    missing = {pipeline: not_exported(roles.values(), repositories) for pipeline, roles in selection.networks.items()}
+    missing = {
+        pipeline: not_exported((name for names in roles.values() for name in names), repositories)
+        for pipeline, roles in selection.networks.items()
+    }
     return {pipeline: names for pipeline, names in missing.items() if names}
 
 
@@ -189,10 +200,19 @@ def _describe_network(folder: Path) -> NetworkInfo:
 def _refuse_misplaced(selection: Selection, described: Mapping[str, NetworkInfo]) -> None:
     """A network of another kind than its step takes would load, and fail every request."""
     for spec in selection.specs:
-        for role, name in selection.networks[spec.name].items():
-            families, family = spec.roles[role].families, described[name].family
-            if family not in families:
-                raise AssemblyError(f"{role} takes a network of family {' or '.join(families)}; {name} is {family}")
+        for role, names in selection.networks[spec.name].items():
+            for name in names:
+                _refuse_other_kind(role, spec.roles[role], name, described[name])
+
+
+def _refuse_other_kind(step: str, role: Role, name: str, info: NetworkInfo) -> None:
+    if info.family not in role.families:
+        raise AssemblyError(f"{step} takes a network of family {' or '.join(role.families)}; {name} is {info.family}")
+    if role.check_labels is not None:
+        try:
+            role.check_labels(info.labels or [])
+        except ValueError as error:
+            raise AssemblyError(f"{step} cannot use {name}: {error}") from None
 
 
 def _refuse_foreign(directory: Path) -> None:

@@ -24,13 +24,13 @@ _PIPELINE_HELP = (
 _PRESET_HELP = "One of PaddleX's presets, such as nopp-lightweight, or PIPELINE=PRESET; may be repeated."
 _MODEL_HELP = (
     "A network in a step's place, ROLE=NETWORK, such as layout_detection=PP-DocLayout-S; ROLE= leaves an optional "
-    "step off. May be repeated."
+    "step off. Of several, ROLE=A,B, a request chooses one by ROLE_model_name, and A is the default. May be repeated."
 )
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
 Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
-Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="ROLE=NETWORK")]
+Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="ROLE=NETWORK[,NETWORK]")]
 Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
 FlavourOption = Annotated[str, typer.Option("--flavour", help=f"Configuration flavour: {', '.join(FLAVOURS)}.")]
 
@@ -63,6 +63,7 @@ def assemble_command(
         )
     console = Console()
     console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
+    _say_what_is_on(console, assembly)
     _say_what_is_missing(console, assembly)
 
 
@@ -103,6 +104,7 @@ def serve_command(
             what = _summary(server.assembly) if server.assembly else str(directory)
             console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
             if server.assembly:
+                _say_what_is_on(console, server.assembly)
                 _say_what_is_missing(console, server.assembly)
             console.print(f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}")
             console.print("  Ctrl-C stops the server.")
@@ -130,13 +132,29 @@ def _summary(assembly: Assembly) -> str:
     return f"{', '.join(assembly.pipelines)} ({assembly.flavour}) as {', '.join(assembly.ensembles)}, with {networks}"
 
 
+def _say_what_is_on(console: Console, assembly: Assembly) -> None:
+    """The steps that a request can switch, and what happens to them if it does not."""
+    for pipeline, switches in assembly.switches.items():
+        on = [f"{switch} ({', '.join(networks)})" for switch, networks in switches.items() if networks]
+        off = [switch for switch, networks in switches.items() if not networks]
+        told = [f"on by default: {', '.join(on)}"] * bool(on) + [f"no network for: {', '.join(off)}"] * bool(off)
+        if told:
+            _say(console, f"  {pipeline}: {'; '.join(told)}")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
 def _say_what_is_missing(console: Console, assembly: Assembly) -> None:
     for pipeline, missing in assembly.fallbacks.items():
         text = f"  {pipeline} runs on preset {PIPELINES[pipeline].fallback_preset}: not exported are"
-        console.print(f"{text} {', '.join(missing)}", soft_wrap=True, markup=False, highlight=False)
+        _say(console, f"{text} {', '.join(missing)}")
     for pipeline, missing in assembly.left_out.items():
-        text = f"  {pipeline} is left out: not exported are {', '.join(missing)}. Run: {export_command_for(*missing)}"
-        console.print(text, soft_wrap=True, markup=False, highlight=False)
+        _say(
+            console,
+            f"  {pipeline} is left out: not exported are {', '.join(missing)}. Run: {export_command_for(*missing)}",
+        )
 
 
 @contextmanager

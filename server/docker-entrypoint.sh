@@ -3,7 +3,7 @@
 #
 #   PADDLEX_TRITON_PIPELINES   pipelines to load, separated by commas or spaces         OCR
 #   PADDLEX_TRITON_PRESETS     presets, PRESET or PIPELINE=PRESET, separated likewise   PaddleX's
-#   PADDLEX_TRITON_MODEL_NAMES single networks instead, ROLE=NETWORK, separated likewise
+#   PADDLEX_TRITON_MODEL_NAMES single networks instead, ROLE=NETWORK or ROLE=NETWORK,OTHER, separated likewise
 #   PADDLEX_TRITON_FLAVOUR     configuration flavour: cpu, gpu, ...                     cpu
 #   PADDLEX_TRITON_NETWORKS    folder with the exported networks, may be read-only      /networks
 #   PADDLEX_TRITON_MODELS      directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
@@ -28,7 +28,10 @@ add() {
 }
 add --pipeline "${PADDLEX_TRITON_PIPELINES:-OCR}"
 add --preset "${PADDLEX_TRITON_PRESETS:-}"
-add --model "${PADDLEX_TRITON_MODEL_NAMES:-}"
+# A comma may also separate networks of one role: the command reads the list as it is.
+if [[ -n ${PADDLEX_TRITON_MODEL_NAMES:-} ]]; then
+  options+=(--model "$PADDLEX_TRITON_MODEL_NAMES")
+fi
 
 # Ends the container, with the export command to run, if a network is missing.
 paddlex-triton assemble "${options[@]}" --flavour "${PADDLEX_TRITON_FLAVOUR:-cpu}" --networks "$networks" "$models"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ def read_config(path: Path) -> Any:
     return config
 
 
-def networks_of(config: Any) -> dict[str, str]:
-    """The networks a module calls: role -> network name."""
+def networks_of(config: Any) -> dict[str, tuple[str, ...]]:
+    """The networks a module calls: role -> their names."""
     return networks_by_role({name: value.string_value for name, value in sorted(config.parameters.items())})
 
 
@@ -45,13 +45,13 @@ def steps_of(config: Any) -> list[str]:
     return [step.model_name for step in config.ensemble_scheduling.step]
 
 
-def set_networks(text: str, networks: Mapping[str, str]) -> str:
+def set_networks(text: str, networks: Mapping[str, Sequence[str]]) -> str:
     """Put networks into a module's configuration; everything else stays as it is, comments too.
 
     Args:
         text: of the module's config.pbtxt.
-        networks: parameter without `_network` -> network name; every one that the configuration has and that is not
-            named here becomes empty.
+        networks: parameter without `_network` -> names, the default one first; every parameter that the configuration
+            has and that is not named here becomes empty.
 
     Raises:
         AssemblyError: the configuration does not have one of the parameters.
@@ -60,7 +60,7 @@ def set_networks(text: str, networks: Mapping[str, str]) -> str:
 
     def replace(match: re.Match[str]) -> str:
         found.add(match["role"])
-        return f'{match["before"]}"{networks.get(match["role"], "")}"'
+        return f'{match["before"]}"{",".join(networks.get(match["role"], ()))}"'
 
     text = _NETWORK_PARAMETER.sub(replace, text)
     if missing := [role for role in networks if role not in found]:

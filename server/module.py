@@ -13,7 +13,7 @@ import os
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from paddlex_triton.errors import (
 )
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE, MAX_MESSAGE_CHARACTERS
 from paddlex_triton.network import networks_by_role
-from paddlex_triton.params import Params, parse_params
+from paddlex_triton.params import MODEL_NAME_SUFFIX, Params, parse_params
 from paddlex_triton.server.metrics import StageMetrics
 from paddlex_triton.server.network_caller import NetworkCaller
 from paddlex_triton.version import __version__
@@ -82,6 +82,11 @@ class Call:
         self._tensors = {tensor.name(): tensor for tensor in request.inputs()}
         self.deadline_ns = self._deadline()
         self.params = parse_params(self.optional_bytes("params"), *module.schemas_for(self))
+
+    @property
+    def inputs(self) -> Collection[str]:
+        """The names of the inputs that the request carries."""
+        return self._tensors.keys()
 
     def array(self, name: str) -> np.ndarray:
         """A required input, without the batch axis that Triton's batcher may have put in front."""
@@ -148,34 +153,65 @@ class Call:
         """What is left of the caller's timeout, microseconds; 0 if endless, as Triton counts."""
         return max(1, (self.deadline_ns - time.monotonic_ns()) // 1000) if self.deadline_ns else 0
 
-    def network(self, role: str) -> NetworkCaller:
-        """The module's network for a role (`<role>_network` in the configuration).
+    def network(self, role: str, step: str | None = None) -> NetworkCaller:
+        """The module's network for a role: the one that the request names, else the first.
+
+        Args:
+            role: `<role>_network` in the configuration.
+            step: PaddleX's name for it, where it is another; the request's parameter is `<step>_model_name`.
 
         Raises:
-            Unsupported: this server has none.
+            InvalidParameter: the request names another one than those that are loaded.
+            Unsupported: none is loaded.
         """
-        network = self.module.networks.get(role)
-        if network is None:
-            raise Unsupported(f"this server has no network for {role}")
-        return network
+        step = step or role
+        loaded, wanted = self.module.networks.get(role, {}), self.params.network_for(step)
+        if wanted is not None and wanted not in loaded:
+            raise InvalidParameter(
+                f"{step}{MODEL_NAME_SUFFIX} is {wanted!r}; loaded on this server: {', '.join(loaded) or 'none'}"
+            )
+        if not loaded:
+            raise Unsupported(f"this server has no network for {step}")
+        return loaded[wanted] if wanted else next(iter(loaded.values()))
 
-    async def infer(self, role: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run the module's network for a role on one batch."""
+    def optional_network(self, switch: str, role: str, step: str | None = None) -> NetworkCaller | None:
+        """The network of a step that can be switched; None where it is off. Without a network it is off by default.
+
+        Args:
+            switch: the request's parameter that turns the step on and off.
+            role: see `network`.
+            step: see `network`.
+
+        Raises:
+            InvalidParameter: see `network`; also where the step is off.
+            Unsupported: it is asked for, and no network is loaded.
+        """
+        step = step or role
+        there, wanted = role in self.module.networks, getattr(self.params, switch)
+        if wanted and not there:
+            raise Unsupported(
+                f"{switch} is true, but this server has no network for {step}; leave it out or set it to false"
+            )
+        network = self.network(role, step) if there or self.params.network_for(step) else None
+        return network if wanted or wanted is None else None
+
+    async def infer(self, network: NetworkCaller, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run one of the module's networks on one batch."""
         self.check()
-        return await self.network(role).infer(inputs, self)
+        return await network.infer(inputs, self)
 
     async def infer_all(
-        self, role: str, batches: Sequence[Callable[[], Mapping[str, np.ndarray]]]
+        self, network: NetworkCaller, batches: Sequence[Callable[[], Mapping[str, np.ndarray]]]
     ) -> list[dict[str, np.ndarray]]:
         """Run many batches, several at once; each element builds its inputs only when its turn comes.
 
         Args:
-            role: which of the module's networks.
+            network: one of the module's.
             batches: functions without arguments that give the inputs of one call.
         """
 
         async def run(build: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-            return await self.infer(role, build())
+            return await self.infer(network, build())
 
         return await self.run_all([partial(run, build) for build in batches])
 
@@ -235,7 +271,7 @@ class Module:
     schemas: ClassVar[tuple[type[Params], ...]]
 
     batched: bool
-    networks: dict[str, NetworkCaller]
+    networks: dict[str, dict[str, NetworkCaller]]
     metrics: StageMetrics
 
     def initialize(self, args: Mapping[str, str]) -> None:
@@ -247,7 +283,10 @@ class Module:
         self.metrics = StageMetrics(self.stage)
         folder = Path(args["model_repository"])
         parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
-        self.networks = {role: NetworkCaller(self, folder, name) for role, name in networks_by_role(parameters).items()}
+        self.networks = {
+            role: {name: NetworkCaller(self, folder, name) for name in names}
+            for role, names in networks_by_role(parameters).items()
+        }
         self.setup()
 
     def setup(self) -> None:
@@ -270,16 +309,17 @@ class Module:
         """
         raise InternalError("the module has no answer")
 
-    def settings(self, used: Mapping[str, NetworkCaller] | None = None, **values: Any) -> np.ndarray:
+    def settings(self, used: Mapping[str, NetworkCaller | None], **values: Any) -> np.ndarray:
         """The `settings` output: what this stage used, as JSON.
 
         Args:
-            used: the networks by role, where they are not all of the module's.
+            used: the networks by PaddleX's names for their steps; None for a step that was off.
             **values: parameters as they were used.
         """
         networks = {
-            role: {"name": network.info.name, "sha256": network.info.sha256}
-            for role, network in (self.networks if used is None else used).items()
+            step: {"name": network.info.name, "sha256": network.info.sha256}
+            for step, network in used.items()
+            if network is not None
         }
         document = {"stage": self.stage, "version": __version__, **values, "networks": networks}
         return np.array([json.dumps(document, ensure_ascii=False).encode()], dtype=object)

@@ -7,26 +7,27 @@ import numpy as np
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 from paddlex_triton.ops.object_detection import resize_for_detector
 from paddlex_triton.server.module import Call
+from paddlex_triton.server.network_caller import NetworkCaller
 
 
-async def detect_objects(call: Call, role: str, page: np.ndarray) -> np.ndarray:
+async def detect_objects(call: Call, network: NetworkCaller, page: np.ndarray) -> np.ndarray:
     """Run a module's detector on a page.
 
     Args:
         call: the request.
-        role: which of the module's networks.
+        network: the detector.
         page: uint8 [H, W, 3] BGR.
 
     Returns:
         float32 [M, 6] rows: class, score, x1, y1, x2, y2 in page pixels.
     """
-    info = call.network(role).info
+    info = network.info
     height, width = info.geometry["target_size"]
     resized = resize_for_detector(page, (height, width), info.geometry["interpolation"])
     inputs = {"x": resized.image[None]}
     if info.family != "dense_detection":
         inputs["scale_factor"] = resized.scale_factor[None]
-    outputs = await call.infer(role, inputs)
+    outputs = await call.infer(network, inputs)
     if info.family == "detr_detection":
         return outputs["rows"][0]
     if info.family == "nms_detection":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from paddlex_triton.network import NETWORK_NAME, split_names
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
 from paddlex_triton.server.errors import AssemblyError
 
@@ -16,20 +17,27 @@ class Selection:
 
     Attributes:
         specs: the pipelines.
-        networks: pipeline -> role -> network.
+        networks: pipeline -> role -> networks, the default one first.
     """
 
     specs: tuple[PipelineSpec, ...]
-    networks: Mapping[str, Mapping[str, str]]
+    networks: Mapping[str, Mapping[str, tuple[str, ...]]]
 
-    def of_module(self, module: str) -> dict[str, str]:
-        """The networks a module calls: its parameter (without `_network`) -> network; empty where there is none."""
-        found: dict[str, str] = {}
-        for spec in self.specs:
-            for name, role in spec.roles.items():
-                if role.module == module:
-                    found[role.parameter] = self.networks[spec.name].get(name, "")
-        return found
+    def of_module(self, module: str) -> dict[str, tuple[str, ...]]:
+        """The networks a module calls: its parameter (without `_network`) -> networks; empty where there is none."""
+        return {
+            role.parameter: self.networks[spec.name].get(name, ())
+            for spec in self.specs
+            for name, role in spec.roles.items()
+            if role.module == module
+        }
+
+    def switches(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Pipeline -> parameter that turns a step on -> the step's networks. Without any it is off by default."""
+        return {
+            spec.name: {switch: self.networks[spec.name].get(role, ()) for switch, role in spec.switches.items()}
+            for spec in self.specs
+        }
 
     def without(self, pipelines: Container[str]) -> Selection:
         """The same less some pipelines."""
@@ -38,23 +46,24 @@ class Selection:
 
     def names(self) -> list[str]:
         """All networks, each once."""
-        return list(dict.fromkeys(name for roles in self.networks.values() for name in roles.values()))
+        every = (name for roles in self.networks.values() for names in roles.values() for name in names)
+        return list(dict.fromkeys(every))
 
 
 def select(
     pipelines: Sequence[str],
     presets: Mapping[str, str] | None = None,
     models: Mapping[str, str] | None = None,
-    default: Callable[[PipelineSpec], str] = lambda spec: spec.default_preset,
+    default: Callable[[PipelineSpec], Mapping[str, str]] = find_preset,
 ) -> Selection:
     """Choose the networks of pipelines.
 
     Args:
         pipelines: PaddleX's names; all known ones if empty.
         presets: pipeline -> preset.
-        models: role -> network, for every chosen pipeline that has the role; an empty name leaves an optional step
-            without a network, and so off.
-        default: the preset of a pipeline for which none is given.
+        models: role -> network, for every chosen pipeline that has the role, or several as `split_names` reads them;
+            an empty name leaves an optional step without a network, and so off.
+        default: role -> network of a pipeline for which no preset is given.
 
     Raises:
         AssemblyError: an unknown pipeline, preset or role, or a step without the network it needs.
@@ -67,12 +76,21 @@ def select(
             raise AssemblyError(
                 f"a preset is given for {', '.join(sorted(strangers))}, which is not among the pipelines"
             )
-        networks = {spec.name: find_preset(spec, wanted.get(spec.name) or default(spec)) for spec in chosen}
+        networks = {
+            spec.name: {role: split_names(name) for role, name in _of_preset(spec, wanted, default).items()}
+            for spec in chosen
+        }
     except KeyError as error:
         raise AssemblyError(str(error.args[0])) from None
     for role, name in (models or {}).items():
         _put(chosen, networks, role, name)
     return Selection(chosen, networks)
+
+
+def _of_preset(
+    spec: PipelineSpec, wanted: Mapping[str, str], default: Callable[[PipelineSpec], Mapping[str, str]]
+) -> Mapping[str, str]:
+    return find_preset(spec, wanted[spec.name]) if wanted.get(spec.name) else default(spec)
 
 
 def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]:
@@ -91,7 +109,7 @@ def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]
         pipeline, named, preset = text.rpartition("=")
         having = [pipeline] if named else [spec.name for spec in specs if spec.short_preset(preset) in spec.presets]
         if not having or not preset:
-            known = "; ".join(f"{spec.name}: {', '.join(spec.served_presets)}" for spec in specs)
+            known = "; ".join(f"{spec.name}: {', '.join(spec.presets)}" for spec in specs)
             raise AssemblyError(f"no preset {text!r}; known: {known}")
         for name in having:
             if presets.setdefault(name, preset) != preset:
@@ -100,28 +118,45 @@ def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]
 
 
 def models_of(given: Sequence[str]) -> dict[str, str]:
-    """Networks as they are written on a command line: `ROLE=NETWORK`, or `ROLE=` for none.
+    """Networks as they are written on a command line: `ROLE=NETWORK`, `ROLE=A,B`, `ROLE=` for none, or a row of these.
+
+    Args:
+        given: what was written. In a row, separated by commas or spaces, a name without a role is of the role before.
+
+    Returns:
+        Role -> networks as `split_names` reads them.
 
     Raises:
         AssemblyError: one is not of this form.
     """
-    pairs = [text.partition("=") for text in given]
-    if wrong := [text for text, (role, equals, _) in zip(given, pairs, strict=True) if not (role and equals)]:
-        raise AssemblyError(f"{wrong[0]!r} is not of the form ROLE=NETWORK, such as layout_detection=PP-DocLayout-S")
-    return {role: name for role, _, name in pairs}
+    models: dict[str, str] = {}
+    for text in given:
+        role = ""
+        for part in re.split(r"[,\s]+", text.strip(", \n")):
+            before, equals, name = part.partition("=")
+            role = before if equals else role
+            if not role or (equals and not before):
+                raise AssemblyError(
+                    f"{text!r} is not of the form ROLE=NETWORK, such as layout_detection=PP-DocLayout-S"
+                )
+            models[role] = name if equals else f"{models[role]},{part}"
+    return models
 
 
-def _put(specs: Sequence[PipelineSpec], networks: dict[str, dict[str, str]], role: str, name: str) -> None:
-    """Put a network in its place in every pipeline that has the place."""
-    if name and Path(name).name != name:
-        raise AssemblyError(f"{name!r} is no name of a network")
+def _put(
+    specs: Sequence[PipelineSpec], networks: Mapping[str, dict[str, tuple[str, ...]]], role: str, text: str
+) -> None:
+    """Put networks in their place in every pipeline that has the place."""
+    names = split_names(text)
+    if wrong := [name for name in names if not re.fullmatch(NETWORK_NAME, name)]:
+        raise AssemblyError(f"{wrong[0]!r} is no name of a network")
     having = [spec for spec in specs if role in spec.roles]
     if not having:
         known = dict.fromkeys(name for spec in specs for name in spec.roles)
         raise AssemblyError(f"no step {role!r} takes a network; known: {', '.join(known)}")
     for spec in having:
-        if name:
-            networks[spec.name][role] = name
+        if names:
+            networks[spec.name][role] = names
         elif spec.roles[role].switch is None:
             raise AssemblyError(f"pipeline {spec.name} cannot do without a network for {role}")
         else:

@@ -39,7 +39,8 @@ def _decode_there(client: grpcclient.InferenceServerClient, encoded: bytes) -> n
     configuration: Any = client.get_model_config(_MODULE)
     # A flavour that batches takes its inputs with a leading 1.
     shape = [1, 1] if configuration.config.max_batch_size > 0 else [1]
-    tensor = grpcclient.InferInput("image", shape, "BYTES")
+    # Pages of this kind are turned by no network.
+    tensor = grpcclient.InferInput("people_image", shape, "BYTES")
     tensor.set_data_from_numpy(np.array([encoded], dtype=object).reshape(shape))
     response = client.infer(_MODULE, [tensor], client_timeout=30)
     return response.as_numpy("page") if response else None

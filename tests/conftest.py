@@ -59,5 +59,6 @@ def server(networks, tmp_path_factory):
     from paddlex_triton.server.launcher import EmbeddedServer
 
     log = tmp_path_factory.mktemp("triton") / "triton.log"
-    with EmbeddedServer(["OCR"], log_file=log) as running:
+    # A preset that is named takes in nothing else that may be exported where the tests run.
+    with EmbeddedServer(["OCR"], presets={"OCR": "PP-OCRv4_mobile"}, log_file=log) as running:
         yield running

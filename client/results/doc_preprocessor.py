@@ -14,13 +14,17 @@ from paddlex_triton.client.results.base import BaseResult, read_settings, withou
 from paddlex_triton.ops.orientation import turn_page
 
 _STAGE = "doc_preprocessor"
+# The parameters that turn its steps on, in PaddleX's order.
+PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 
 
 class DocPreprocessorResult(BaseResult):
-    """Settings and angle of page preparation, and the prepared page.
+    """Settings and angle of page preparation, and the page.
 
-    Empty if neither step was used, but for `["output_img"]`: the page as the next stage saw it, UINT8 [H,W,3] BGR.
-    It is decoded when it is first asked for.
+    Keys, if a step was used: `input_path` and `page_index` (None, as PaddleX has it), `model_settings`, `angle`
+    (degrees counterclockwise; -1 if it was not looked for), and three pages, UINT8 [H,W,3] BGR: `input_img` as it was
+    sent, `rot_img` turned, `output_img` as the next stage saw it. If neither was used, `output_img` alone. Pages are
+    decoded and turned here when they are first asked for; a flattened one must have been sent back.
     """
 
     OUTPUTS = ("angle", "doc_preprocessor_settings")
@@ -29,12 +33,12 @@ class DocPreprocessorResult(BaseResult):
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> DocPreprocessorResult:
         """Build it from `angle` INT32 [1], the settings and, if it was asked for, `preprocessed_img`."""
         settings = read_settings(tensors["doc_preprocessor_settings"], _STAGE)
-        used = {name: bool(settings.get(name, False)) for name in ("use_doc_orientation_classify", "use_doc_unwarping")}
+        used = {name: bool(settings.get(name, False)) for name in PREPARATION_SWITCHES}
         data: dict[str, Any] = {}
         if any(used.values()):
             angle = int(tensors["angle"].reshape(-1)[0])
             data = {"input_path": None, "page_index": None, "model_settings": used, "angle": angle}
-        result = cls(data, page, {_STAGE: settings})
+        result = cls(data, without_name(page), {_STAGE: settings})
         prepared = tensors.get("preprocessed_img")
         if prepared is not None and prepared.size:
             result["output_img"] = prepared
@@ -42,8 +46,8 @@ class DocPreprocessorResult(BaseResult):
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """The prepared page is large: it is fetched only when it was asked for."""
-        return (*cls.OUTPUTS, "preprocessed_img") if params.get("return_preprocessed_img") else cls.OUTPUTS
+        """The prepared page comes too, which is empty unless it was flattened or asked for."""
+        return cls.OUTPUTS if params.get("return_preprocessed_img") is False else (*cls.OUTPUTS, "preprocessed_img")
 
     @property
     def used(self) -> bool:
@@ -51,14 +55,27 @@ class DocPreprocessorResult(BaseResult):
         return "model_settings" in self
 
     def __missing__(self, key: str) -> np.ndarray:
-        if key != "output_img":
+        if key == "output_img":
+            self[key] = self._output_page()
+        elif key == "input_img" and self.used:
+            self[key] = self.page.image()
+        elif key == "rot_img" and self.used:
+            # Pages that were not turned have the angle -1.
+            self[key] = turn_page(self["input_img"], max(self["angle"], 0))
+        else:
             raise KeyError(key)
-        if self.used:
-            raise UnsupportedError(
-                "the prepared page was not sent back; predict with return_preprocessed_img=True to have it"
-            )
-        self[key] = self.page.image()
         return self[key]
+
+    def _output_page(self) -> np.ndarray:
+        if not self.used:
+            return self.page.image()
+        if self["model_settings"]["use_doc_unwarping"]:
+            raise UnsupportedError(
+                "the page was flattened and not sent back: predict without return_preprocessed_img=False to have it "
+                "and its pictures",
+                source=self.page.label,
+            )
+        return self["rot_img"]
 
     def _json_data(self) -> dict[str, Any]:
         return {name: self[name] for name in ("input_path", "page_index", "model_settings", "angle")}
@@ -69,11 +86,9 @@ class DocPreprocessorResult(BaseResult):
         if not self.used:
             return {}
         turned, flattened = self["model_settings"].values()
-        prepared, original = self["output_img"], self.page.image()
-        # Pages that were not turned have the angle -1.
-        upright = turn_page(original, max(self["angle"], 0)) if flattened else prepared
+        pages = [self[name] for name in ("input_img", "rot_img", "output_img")]
         captions = ["Original Image", f"Rotated Image ({turned}, {self['angle']})", f"Unwarping Image ({flattened})"]
-        return {"preprocessed_img": draw_side_by_side([original, upright, prepared], captions)}
+        return {"preprocessed_img": draw_side_by_side(pages, captions)}
 
 
 class RegionPreparation(DocPreprocessorResult):

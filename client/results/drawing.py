@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from paddlex_triton.client.results.fonts import FontFace, drawable, find_font, fitted_font, warn_without_glyphs
+from paddlex_triton.client.results.fonts import FontFace, drawable, find_font, fitted_size, warn_without_glyphs
 
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 _VERTICAL_FONT_SHARE = 0.96
@@ -83,10 +83,13 @@ def _draw_text(
         high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, size)
     if (high <= low).any():
         return
+    text_image = _text_image(text, width, height, face)
+    if text_image is None:
+        return
     text_corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(text_corners, (corners - low).astype(np.float32))
     patch = cv2.warpPerspective(
-        np.asarray(_text_image(text, width, height, face)),
+        np.asarray(text_image),
         matrix,
         (int(high[0] - low[0]), int(high[1] - low[1])),
         flags=cv2.INTER_NEAREST,
@@ -98,8 +101,8 @@ def _draw_text(
     canvas[low[1] : high[1], low[0] : high[0]] &= patch
 
 
-def _text_image(text: str, width: int, height: int, face: FontFace) -> Image.Image:
-    """Black text on white, fitted into a size."""
+def _text_image(text: str, width: int, height: int, face: FontFace) -> Image.Image | None:
+    """Black text on white, fitted into a size; None if letters are smaller than a pixel: PaddleX draws nothing then."""
     image = Image.new("RGB", (width, height), _WHITE)
     if not text:
         return image
@@ -107,7 +110,10 @@ def _text_image(text: str, width: int, height: int, face: FontFace) -> Image.Ima
     if height > _VERTICAL_RATIO * width and height > _VERTICAL_HEIGHT:
         _draw_vertical(draw, text, width, height, face)
         return image
-    font = fitted_font(face, text, width, height)
+    size = fitted_size(face, text, width, height)
+    if size < 1:
+        return None
+    font = face.at(size)
     draw.text((0, 0), drawable(text, font), fill=_BLACK, font=font)
     return image
 

@@ -85,10 +85,15 @@ def warn_without_glyphs(face: FontFace, texts: list[str]) -> None:
 
 def fitted_font(face: FontFace, text: str, width: int, height: int) -> Font:
     """The font that a text fills most of a height with, or all of a width if it would be too long then, pixels."""
+    return face.at(fitted_size(face, text, width, height))
+
+
+def fitted_size(face: FontFace, text: str, width: int, height: int) -> int:
+    """The size of `fitted_font`, pixels; 0 where letters are smaller than one."""
     size = int(height * _FONT_SHARE)
     font = face.at(size)
     length = font.getlength(drawable(text, font))
-    return face.at(int(size * width / length)) if length > width else font
+    return int(size * width / length) if length > width else size
 
 
 def drawable(text: str, font: Font) -> str:

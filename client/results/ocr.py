@@ -80,7 +80,7 @@ class OCRResult(BaseResult):
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Word boxes and the prepared page are fetched only when they were asked for."""
+        """Word boxes are fetched only when they were asked for; see `DocPreprocessorResult.outputs_for` too."""
         words = ("words",) if params.get("return_word_box") else ()
         return tuple(dict.fromkeys((*cls.OUTPUTS, *DocPreprocessorResult.outputs_for(params), *words)))
 
@@ -211,7 +211,9 @@ def _fields(
 def _words(lines: list[bytes]) -> dict[str, list[Any]]:
     """Words of lines: JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
     read = [json.loads(line or b'{"words": [], "regions": []}') for line in lines]
-    return {"text_word": [line["words"] for line in read], "text_word_region": [line["regions"] for line in read]}
+    # PaddleX's regions are tuples of points.
+    regions = [[tuple(map(tuple, region)) for region in line["regions"]] for line in read]
+    return {"text_word": [line["words"] for line in read], "text_word_region": regions}
 
 
 def _has_area(region: Any) -> bool:

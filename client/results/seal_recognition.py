@@ -52,7 +52,7 @@ class SealRecognitionResult(BaseResult):
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """The prepared page is fetched only when it was asked for."""
+        """See `DocPreprocessorResult.outputs_for`."""
         return tuple(dict.fromkeys((*cls.OUTPUTS, *DocPreprocessorResult.outputs_for(params))))
 
     @classmethod

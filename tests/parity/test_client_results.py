@@ -1,14 +1,36 @@
-"""PaddleX's own JSON, through the ensemble's tensors and back."""
+"""PaddleX's own JSON, printed text and pictures, through the ensemble's tensors and back."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import PIL
 import pytest
+from PIL import ImageFont, features
 
-from paddlex_triton.client.pages import Page
-from paddlex_triton.client.results import OCRResult, SealRecognitionResult
+from paddlex_triton.client.pages import Page, page_from_array
+from paddlex_triton.client.results import BaseResult, OCRResult, SealRecognitionResult
+
+# Made by the script of the same name beside it.
+GOLDEN = Path(__file__).parent / "golden" / "prepared_results.npz"
+PREPARED = [
+    "as it is",
+    "words",
+    "turned by 0",
+    "turned by 90",
+    "turned by 180",
+    "flattened",
+    "turned by 270 and flattened",
+    "seals turned by 180",
+    "seals flattened",
+    "seals turned by 90 and flattened",
+    "no seals",
+]
+# Where Pillow, FreeType or OpenCV are of other versions, letters may look otherwise: so many pixels in all.
+LETTERS_SHARE = 0.02
 
 SEALS = [
     "e2e_real/seal_four_seals",
@@ -61,7 +83,7 @@ def seal_tensors_of(res: dict[str, Any], page_size: tuple[int, int]) -> dict[str
     layout = res.get("layout_det_res")
     boxes = layout["boxes"] if layout else []
     labels = [box["label"] for box in boxes]
-    regions = [box["coordinate"] for box in boxes if box["label"] == "seal"] if layout else [[0, 0, *page_size]]
+    regions = [box["coordinate"] for box in boxes if box["label"].lower() == "seal"] if layout else [[0, 0, *page_size]]
     line = {**seals[0]["text_det_params"], "text_type": "seal"} if seals else {}
     return {
         **preparation_of(res),
@@ -145,17 +167,79 @@ def test_seals(shared: Path, name: str):
     ]
 
 
+def words_of(text_word: list[Any], regions: list[Any]) -> np.ndarray:
+    """The output `words`."""
+    lines = zip(text_word, regions, strict=True)
+    return np.array([json.dumps({"words": words, "regions": boxes}).encode() for words, boxes in lines], dtype=object)
+
+
 def test_keys_with_word_boxes(shared: Path):
     reference = json.loads((shared / "reference" / "e2e_standin" / "e2e_ocr_words.json").read_text(encoding="utf-8"))
     expected = reference["res"]
-    tensors = tensors_of(expected)
     regions = [
         [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]] for x0, y0, x1, y1 in line] for line in expected["text_word_boxes"]
     ]
-    words = [
-        json.dumps({"words": text, "regions": region}).encode()
-        for text, region in zip(expected["text_word"], regions, strict=True)
-    ]
-    tensors["words"] = np.array(words, dtype=object)
+    tensors = {**tensors_of(expected), "words": words_of(expected["text_word"], regions)}
     result = OCRResult.from_tensors(tensors, Page(b""))
     assert json.dumps(result.json) == json.dumps(reference)
+
+
+@pytest.fixture
+def pillow_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws with the font that comes with Pillow, as the golden pictures were drawn."""
+    font = ImageFont.load_default(10)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    assert isinstance(font.path, io.BytesIO)
+    (tmp_path / "font.ttf").write_bytes(font.path.getvalue())
+    monkeypatch.setenv("PADDLE_PDX_LOCAL_FONT_FILE_PATH", str(tmp_path / "font.ttf"))
+
+
+def golden_of(name: str) -> dict[str, np.ndarray]:
+    with np.load(GOLDEN) as golden:
+        own = {part.removeprefix(f"{name}/"): golden[part] for part in golden.files if part.startswith(f"{name}/")}
+        return {**own, "page": golden["page"], "made_with": golden["made_with"]}
+
+
+def prepared_result(golden: dict[str, np.ndarray]) -> BaseResult:
+    """From what the ensemble answers; a page that was not flattened is not sent back."""
+    expected = json.loads(str(golden["json"]))["res"]
+    page, flat = page_from_array(golden["page"]), golden["flattened"]
+    if "seal_res_list" in expected:
+        height, width = flat.shape[:2] if flat.size else golden["page"].shape[:2]
+        tensors = {**seal_tensors_of(expected, (width, height)), "preprocessed_img": flat}
+        return SealRecognitionResult.from_tensors(tensors, page)
+    words = words_of(expected.get("text_word", []), json.loads(str(golden["regions"])))
+    tensors = {**tensors_of(expected), "preprocessed_img": flat}
+    return OCRResult.from_tensors({**tensors, "words": words} if expected["return_word_box"] else tensors, page)
+
+
+def test_every_golden_result_is_tested():
+    with np.load(GOLDEN) as golden:
+        assert json.loads(str(golden["cases"])) == PREPARED
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_json_and_printed_text_of_prepared_pages(name: str):
+    golden = golden_of(name)
+    result = prepared_result(golden)
+    assert json.dumps(result.json) == str(golden["json"])
+    # NumPy 2 writes numbers otherwise.
+    old_numbers: dict[str, Any] = {"legacy": "1.25"} if int(np.__version__.split(".")[0]) > 1 else {}
+    # As `print` does it.
+    with np.printoptions(threshold=1, edgeitems=1, **old_numbers):
+        assert str(result.str) == str(golden["printed"])
+    regions = json.loads(str(golden["regions"]))
+    assert result.get("text_word_region", []) == [[tuple(map(tuple, box)) for box in line] for line in regions]
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_pictures_of_prepared_pages(name: str, pillow_font: None):
+    golden = golden_of(name)
+    pictures = prepared_result(golden).img
+    assert list(pictures) == json.loads(str(golden["pictures"]))
+    versions = [PIL.__version__, features.version("freetype2"), features.check("raqm"), cv2.__version__]
+    share = 0.0 if versions == json.loads(str(golden["made_with"])) else LETTERS_SHARE
+    for key, picture in pictures.items():
+        expected = golden[f"picture/{key}"]
+        assert np.asarray(picture).shape == expected.shape, key
+        assert (np.asarray(picture) != expected).any(axis=2).mean() <= share, key

@@ -63,7 +63,10 @@ def seal_models() -> dict[str, str]:
 def seal_server(tiny_networks, seal_models, tmp_path_factory):
     """A live Triton with the seal pipeline alone, on tiny networks and a real recogniser."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
-    with EmbeddedServer(["seal_recognition"], models=seal_models, networks=[tiny_networks], log_file=log) as running:
+    presets = {"seal_recognition": "nopp"}
+    with EmbeddedServer(
+        ["seal_recognition"], presets=presets, models=seal_models, networks=[tiny_networks], log_file=log
+    ) as running:
         yield running
 
 
@@ -144,10 +147,28 @@ def runs_since(client: Any, model: str, before: Any, rows: int) -> tuple[int, in
         time.sleep(0.05)
 
 
+def settled_statistics(client: Any, model: str) -> Any:
+    """Statistics of a model once no run of earlier requests is being added to them any more."""
+    end = time.monotonic() + 5
+    now = client.get_inference_statistics(model).model_stats[0]
+    while time.monotonic() < end:
+        time.sleep(0.2)
+        now, earlier = client.get_inference_statistics(model).model_stats[0], now
+        if now == earlier:
+            break
+    return now
+
+
 @pytest.fixture(scope="session")
 def count_runs() -> Callable[..., tuple[int, int]]:
     """`runs_since`, for tests."""
     return runs_since
+
+
+@pytest.fixture(scope="session")
+def statistics() -> Callable[..., Any]:
+    """`settled_statistics`, for tests."""
+    return settled_statistics
 
 
 def bytes_tensor(name: str, value: bytes) -> grpcclient.InferInput:

@@ -36,16 +36,18 @@ def client(
     # A layout network of a family that can be batched; the other tests have one that cannot.
     models = {**seal_models, **people_models, "layout_detection": seal_world.DENSE_LAYOUT}
     repositories = [networks, tiny_networks, people_networks]
-    assembly = assemble(folder / "models", pipelines=list(PIPELINES), models=models, networks=repositories)
+    presets = {spec.name: spec.default_preset for spec in PIPELINES.values()}
+    assembly = assemble(
+        folder / "models", pipelines=list(PIPELINES), presets=presets, models=models, networks=repositories
+    )
     assert assembly.pipelines == tuple(PIPELINES)
     for module in assembly.modules:
         config = folder / "models" / module / "config.pbtxt"
         text = (modules_repository() / module / "configs" / "gpu.pbtxt").read_text()
         config.write_text(set_networks(text, networks_of(read_config(config))))
-    # These join calls as they do on a GPU.
-    for network in ("PP-OCRv4_mobile_rec", people_world.KEYPOINTS):
-        config = folder / "models" / network / "config.pbtxt"
-        config.write_text(config.read_text() + "dynamic_batching { }\n")
+    # It joins calls as it does on a GPU; the keypoint network does so anyway.
+    config = folder / "models" / "PP-OCRv4_mobile_rec" / "config.pbtxt"
+    config.write_text(config.read_text() + "dynamic_batching { }\n")
     with (
         EmbeddedServer(directory=folder / "models", log_file=folder / "triton.log") as server,
         grpcclient.InferenceServerClient(server.grpc_url) as created,
@@ -74,14 +76,14 @@ def read(
     return [text.decode() for text in texts], points.tolist()
 
 
-def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client, count_runs):
+def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client, statistics, count_runs):
     pages = (PAGE, np.full((200, 300, 3), 255, np.uint8), PAGE[180:420, :700])
     images = [cv2.imencode(".png", page)[1].tobytes() for page in pages] + [b"junk"]
     alone = [read(client, image, LARGE) for image in images]
     assert [len(answer[0]) if isinstance(answer, tuple) else answer for answer in alone] == [
         11, 0, 5, ErrorCode.INVALID_IMAGE,
     ]  # fmt: skip
-    before = client.get_inference_statistics("text_recognition").model_stats[0]
+    before = statistics(client, "text_recognition")
     with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(lambda index: read(client, images[index % 4], LARGE), range(32)))
     assert together == alone * 8
@@ -90,13 +92,13 @@ def test_pages_of_all_sizes_empty_ones_and_bad_ones_share_an_execution(client, c
     assert runs < 24
 
 
-def test_lines_of_different_pages_share_the_recognisers_runs(client, count_runs):
+def test_lines_of_different_pages_share_the_recognisers_runs(client, statistics, count_runs):
     # Four lines, so one call of four rows a page: a fuller run can only come from several pages.
     image = cv2.imencode(".png", PAGE[360:490])[1].tobytes()
     alone = read(client, image, SMALL)
     assert isinstance(alone, tuple)
     assert len(alone[0]) == 4
-    before = client.get_inference_statistics("PP-OCRv4_mobile_rec").model_stats[0]
+    before = statistics(client, "PP-OCRv4_mobile_rec")
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda _: read(client, image, SMALL), range(48)))
     assert together == [alone] * 48
@@ -105,7 +107,7 @@ def test_lines_of_different_pages_share_the_recognisers_runs(client, count_runs)
     assert rows / runs > 6
 
 
-def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client, count_runs):
+def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client, statistics, count_runs):
     seals = [(250, 180, 150, "FIRST 12"), (750, 580, 150, "FOURTH 6")]
     pages = [seal_world.draw_page(1000, 800, seals[:count]) for count in range(3)]
     images = [cv2.imencode(".png", page)[1].tobytes() for page in pages] + [b"junk"]
@@ -119,7 +121,7 @@ def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client, 
     assert alone[3] == alone[7] == ErrorCode.INVALID_IMAGE
     assert isinstance(alone[2], tuple)
     assert {"FIRST 12", "FOURTH 6"} <= set(alone[2][0])
-    before = client.get_inference_statistics("seal_text_detection").model_stats[0]
+    before = statistics(client, "seal_text_detection")
     with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(ask, range(32)))
     assert together == alone * 4
@@ -128,7 +130,7 @@ def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client, 
     assert runs < 24
 
 
-def test_people_of_different_pages_share_the_keypoint_networks_runs(client, count_runs):
+def test_people_of_different_pages_share_the_keypoint_networks_runs(client, statistics, count_runs):
     pages = [people_world.draw_page(100, people) for people in ([5], [], [0, 63], [20, 21, 22])]
     images = [cv2.imencode(".png", page)[1].tobytes() for page in pages]
 
@@ -142,7 +144,7 @@ def test_people_of_different_pages_share_the_keypoint_networks_runs(client, coun
 
     alone = [ask(index) for index in range(4)]
     assert [len(boxes) for boxes, _ in alone] == [1, 0, 2, 3]
-    before = client.get_inference_statistics(people_world.KEYPOINTS).model_stats[0]
+    before = statistics(client, people_world.KEYPOINTS)
     with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(ask, range(64)))
     assert together == alone * 16

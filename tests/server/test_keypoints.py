@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import people_world
 import pytest
+import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton import create_pipeline
@@ -22,6 +23,12 @@ TOLERANCE = 6 * 1.25 * 1.1 * CELL / 128
 
 def encode(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
+
+
+def tensor(name: str, value: np.ndarray, kind: str) -> grpcclient.InferInput:
+    made = grpcclient.InferInput(name, list(value.shape), kind)
+    made.set_data_from_numpy(value)
+    return made
 
 
 def check_people(outputs: dict[str, np.ndarray], people: list[int]) -> None:
@@ -38,15 +45,32 @@ def check_people(outputs: dict[str, np.ndarray], people: list[int]) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 30, 64], ids=["none", "one", "nine", "thirty", "all"])
-def test_everybody_on_a_page_is_found_in_few_calls(ask_people, people_triton, count_runs, count):
+def test_everybody_on_a_page_is_found_in_few_calls(ask_people, people_triton, statistics, count_runs, count):
     people = list(range(0, 64, max(1, 64 // count) if count else 1))[:count]
     config = people_triton.get_model_config(people_world.KEYPOINTS, as_json=True)["config"]
-    before = people_triton.get_inference_statistics(people_world.KEYPOINTS).model_stats[0]
+    before = statistics(people_triton, people_world.KEYPOINTS)
     outputs = ask_people(encode(people_world.draw_page(CELL, people)))
     check_people(outputs, people)
     rows, calls = count_runs(people_triton, people_world.KEYPOINTS, before, count)
     assert rows == count
     assert calls <= -(-count // config["max_batch_size"])
+
+
+def test_people_of_different_requests_share_runs(people_triton, statistics, count_runs):
+    page, number = people_world.draw_page(CELL, [9]), 9
+    inputs = [
+        tensor("page", page, "UINT8"),
+        tensor("boxes", people_world.box_of(number, CELL)[None].astype(np.float32), "FP32"),
+    ]
+    before = statistics(people_triton, people_world.KEYPOINTS)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: people_triton.infer("keypoint_detection", inputs), range(160)))
+    rows, runs = count_runs(people_triton, people_world.KEYPOINTS, before, len(answers))
+    assert rows == len(answers)
+    assert runs < rows
+    for answer in answers:
+        (joints,) = answer.as_numpy("keypoints")
+        assert np.abs(joints[:, :2] - people_world.joints_of(number, CELL)).max() < TOLERANCE
 
 
 def test_settings_name_the_networks_and_the_threshold(ask_people, people_server):
@@ -75,7 +99,7 @@ def test_threshold(ask_people, threshold, found):
     [
         (b"no picture", None, "doc_preprocessor", ErrorCode.INVALID_IMAGE, ""),
         (None, {"det_threshold": 1.5}, "doc_preprocessor", ErrorCode.INVALID_PARAMETER, "det_threshold is 1.5"),
-        (None, {"layout_nms": True}, "human_detection", ErrorCode.INVALID_PARAMETER, "layout_nms"),
+        (None, {"layout_nms": True}, "doc_preprocessor", ErrorCode.INVALID_PARAMETER, "layout_nms"),
     ],
     ids=["image", "value", "name"],
 )

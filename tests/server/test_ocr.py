@@ -76,6 +76,28 @@ def test_score_threshold_marks_lines(ask, sample):
     assert 0 < outputs["kept"].sum() < len(outputs["kept"])
 
 
+def test_words_come_when_asked_for(ask, sample):
+    plain = ask(sample, PARAMS)
+    outputs = ask(sample, {**PARAMS, "return_word_box": True})
+    assert same_answers({"texts": plain["texts"], "scores": plain["scores"], "points": plain["points"]}, outputs)
+    assert json.loads(outputs["text_recognition_settings"][0])["return_word_box"] is True
+    quads = outputs["points"].reshape(-1, 4, 2)
+    for text, words, quad in zip(texts_of(outputs), outputs["words"], quads, strict=True):
+        read = json.loads(words)
+        assert "".join(read["words"]) == text
+        assert len(read["regions"]) == len(read["words"])
+        middles = np.array(read["regions"]).mean(axis=1)
+        assert (np.diff(middles[:, 0]) >= 0).all()
+        assert (quad.min(axis=0) <= middles).all()
+        assert (middles <= quad.max(axis=0)).all()
+
+
+def test_lines_below_the_threshold_have_no_words(ask, sample):
+    limit = float(np.median(ask(sample, PARAMS)["scores"]))
+    outputs = ask(sample, {**PARAMS, "text_rec_score_thresh": limit, "return_word_box": True})
+    assert [bool(words) for words in outputs["words"]] == outputs["kept"].tolist()
+
+
 def test_the_prepared_page_comes_back_when_asked_for(ask, sample):
     page = cv2.imdecode(np.frombuffer(sample, np.uint8), cv2.IMREAD_COLOR)
     outputs = ask(sample, {**PARAMS, "return_preprocessed_img": True})
@@ -194,7 +216,6 @@ def test_bad_parameters_are_refused_and_the_next_request_is_served(ask, sample, 
         ("use_doc_orientation_classify", "doc_preprocessor"),
         ("use_doc_unwarping", "doc_preprocessor"),
         ("use_textline_orientation", "text_recognition"),
-        ("return_word_box", "text_recognition"),
     ],
 )
 def test_what_is_not_there_is_said_so_and_can_be_switched_off(ask, sample, option, stage):
@@ -253,12 +274,7 @@ def test_bad_pages_do_not_disturb_good_ones_in_flight(ask, sample):
     assert answers == [None if index % 2 else good for index in range(16)]
 
 
-def statistics(triton, model: str) -> tuple[int, int]:
-    stats = triton.get_inference_statistics(model).model_stats[0]
-    return stats.inference_count, stats.execution_count
-
-
-def test_the_recognisers_batches_are_full_and_answers_the_same_under_load(ask, triton):
+def test_the_recognisers_batches_are_full_and_answers_the_same_under_load(ask, triton, statistics, count_runs):
     # Fourteen short lines: three of PaddleX's groups, all of one width, in one call.
     line = cv2.imread(str(ROOT / "samples" / "page.png"))[430:490, 540:800]
     image = encode(np.tile(line, (7, 2, 1)))
@@ -267,7 +283,7 @@ def test_the_recognisers_batches_are_full_and_answers_the_same_under_load(ask, t
     before = statistics(triton, "PP-OCRv4_mobile_rec")
     with ThreadPoolExecutor(8) as pool:
         answers = [texts_of(outputs) for outputs in pool.map(lambda _: ask(image, PARAMS), range(16))]
-    rows, runs = (after - start for after, start in zip(statistics(triton, "PP-OCRv4_mobile_rec"), before, strict=True))
+    rows, runs = count_runs(triton, "PP-OCRv4_mobile_rec", before, 16 * len(alone))
     assert answers == [alone] * 16
     assert rows == 16 * len(alone)
     assert rows / runs > 6

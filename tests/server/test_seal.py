@@ -98,10 +98,9 @@ def test_without_layout_the_page_is_one_region(ask_seal):
     assert settings_of(outputs, "layout_detection")["networks"] == {}
 
 
-def test_without_layout_its_network_is_not_called(ask_seal, seal_triton):
+def test_without_layout_its_network_is_not_called(ask_seal, seal_triton, statistics):
     def calls() -> int:
-        (model,) = seal_triton.get_inference_statistics(seal_world.LAYOUT).model_stats
-        return model.execution_count
+        return statistics(seal_triton, seal_world.LAYOUT).execution_count
 
     before = calls()
     ask_seal(encode(page_with(0)), {"use_layout_detection": False})
@@ -173,12 +172,11 @@ def test_a_page_of_35_megapixels(ask_seal):
     assert {"LARGE 5", "SMALL 9"} <= set(texts)
 
 
-def test_all_calls_of_a_page_are_under_way_together(ask_seal, seal_triton):
+def test_all_calls_of_a_page_are_under_way_together(ask_seal, seal_triton, statistics):
     """Four seals and their lines: the detections wait for each other in Triton's queue, not one after the other."""
 
     def queued(name: str) -> int:
-        (model,) = seal_triton.get_inference_statistics(name).model_stats
-        return model.inference_stats.queue.ns
+        return statistics(seal_triton, name).inference_stats.queue.ns
 
     before = queued(seal_world.DETECTOR)
     ask_seal(encode(page_with(0, 1, 2, 3)))

@@ -178,7 +178,9 @@ def test_refused_thresholds_of_people(value):
 
 @pytest.mark.parametrize("name", ["use_doc_unwarping", "return_preprocessed_img", "layout_threshold", "threshold"])
 def test_people_have_no_parameters_of_documents(name):
-    with pytest.raises(InvalidParameter, match=f"unknown parameter '{name}'; allowed: det_threshold$"):
+    with pytest.raises(
+        InvalidParameter, match=f"unknown parameter '{name}'; allowed: det_threshold, human_det.*, keypoint_\\w+$"
+    ):
         parse_params(f'{{"{name}": null}}', KeypointParams)
 
 

@@ -30,7 +30,31 @@ def test_roles_belong_to_the_modules_and_switches_to_the_parameters(spec):
 )
 def test_presets_say_which_networks_and_which_switches(preset, networks, layout):
     assert find_preset(SEAL, preset) == networks
-    assert preset_switches(SEAL, preset) == {"use_layout_detection": layout}
+    assert preset_switches(SEAL, preset) == {
+        "use_doc_orientation_classify": False,
+        "use_doc_unwarping": False,
+        "use_layout_detection": layout,
+    }
+
+
+def test_the_default_preset_of_paddlex_turns_everything_on():
+    assert set(find_preset(SEAL, "default")) == set(SEAL.roles)
+    assert set(preset_switches(SEAL, "default").values()) == {True}
+
+
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
+def test_steps_that_are_added_where_their_networks_are_exported_can_be_switched(spec):
+    assert all(spec.roles[role].switch for role in spec.when_exported)
+    assert not spec.when_exported.keys() & find_preset(spec).keys()
+
+
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
+def test_every_step_has_a_parameter_that_chooses_its_network(spec):
+    names = {name.removesuffix("_model_name") for name in spec.params.model_fields if name.endswith("_model_name")}
+    assert names == set(spec.roles)
+    for role in spec.roles:
+        assert spec.params().network_for(role) is None
+        assert spec.params.model_validate({f"{role}_model_name": "A-1.x_y"}).network_for(role) == "A-1.x_y"
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
@@ -53,14 +77,10 @@ def test_all_of_paddlex_s_configurations_are_there_and_one_of_our_own():
     }
 
 
-@pytest.mark.parametrize(
-    ("preset", "expected"),
-    [("x", "no preset 'x'; known: nopp, nopp-nolayout"), ("default", "doc_orientation_classify, doc_unwarping")],
-)
-def test_presets_that_are_refused(preset, expected):
+def test_unknown_presets_are_refused_with_the_known_ones():
     with pytest.raises(KeyError) as refused:
-        find_preset(SEAL, preset)
-    assert expected in refused.value.args[0]
+        find_preset(SEAL, "x")
+    assert "no preset 'x'; known: default, nopp, nopp-nolayout" in refused.value.args[0]
 
 
 @pytest.mark.parametrize("name", ["seal_recognition", "SEAL_RECOGNITION", "ocr", "OCR"])
@@ -81,4 +101,4 @@ def test_the_readme_lists_the_presets_of_seals():
     assert listed.keys() == SEAL.presets.keys()
     assert listed.pop("default")[0].startswith("as `nopp`")
     for name, cells in listed.items():
-        assert cells == [SEAL.presets[name].get(role, "") for role in SEAL.roles]
+        assert cells == [SEAL.presets[name].get(role, "") for role in SEAL.roles if role not in SEAL.when_exported]

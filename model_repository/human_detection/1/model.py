@@ -22,18 +22,18 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR to `boxes`, `scores`, a row per person, page px."""
         params = call.params
         assert isinstance(params, KeypointParams)
-        info = call.network(_ROLE).info
+        network = call.network(_ROLE)
         threshold = params.det_threshold
         if threshold is None:
-            threshold = info.postprocess["draw_threshold"]
+            threshold = network.info.postprocess["draw_threshold"]
         page = call.page("page")
         page_size = (page.shape[1], page.shape[0])
-        rows = await detect_objects(call, _ROLE, page)
+        rows = await detect_objects(call, network, page)
         with refusing_values():
-            people = postprocess_people(rows, page_size, info.labels or [], threshold)
+            people = postprocess_people(rows, page_size, network.info.labels or [], threshold)
         self.metrics.page(people=len(people.boxes))
         return {
             "boxes": people.boxes,
             "scores": people.scores,
-            "settings": self.settings(page_size=list(page_size), threshold=threshold),
+            "settings": self.settings({_ROLE: network}, page_size=list(page_size), threshold=threshold),
         }

@@ -22,20 +22,21 @@ class TritonPythonModel(Module):
 
     async def answer(self, call: Call) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR and `boxes` FP32 [N,4] to `keypoints` FP32 [N,17,3] and `scores`, page px."""
-        info = call.network(_ROLE).info
+        network = call.network(_ROLE)
+        info = network.info
         size = (info.geometry["target_size"][0], info.geometry["target_size"][1])
         page = call.page("page")
         with refusing_values():
             frames = frames_of_boxes(call.array("boxes"), size)
         people = range(0, len(frames), info.max_batch_size)
         batches = [frames[start : start + info.max_batch_size] for start in people]
-        answers = await call.infer_all(_ROLE, [partial(self._inputs, page, batch, size) for batch in batches])
+        answers = await call.infer_all(network, [partial(self._inputs, page, batch, size) for batch in batches])
         found = [keypoints_on_page(answer["heatmaps"], batch) for answer, batch in zip(answers, batches, strict=True)]
         self.metrics.page(people=len(frames))
         return {
             "keypoints": np.concatenate([part.keypoints for part in found] or [np.empty((0, 17, 3), np.float32)]),
             "scores": np.concatenate([part.scores for part in found] or [np.empty(0, np.float32)]),
-            "settings": self.settings(),
+            "settings": self.settings({_ROLE: network}),
         }
 
     def _inputs(self, page: np.ndarray, frames: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddlex_triton.errors import Unsupported
 from paddlex_triton.ops.layout import LayoutBoxes, check_class_ids, postprocess_layout
 from paddlex_triton.params import SealRecognitionParams
 from paddlex_triton.server.module import Call, Module, refusing_values
+from paddlex_triton.server.network_caller import NetworkCaller
 from paddlex_triton.server.object_detection import detect_objects
 
 _ROLE = "layout_detection"
@@ -23,24 +23,19 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR to `boxes`, `class_ids`, `labels`, `scores`, a row per region, page px."""
         params = call.params
         assert isinstance(params, SealRecognitionParams)
-        # Without a network the step is off unless it is asked for.
-        use = _ROLE in self.networks if params.use_layout_detection is None else params.use_layout_detection
-        if use and _ROLE not in self.networks:
-            raise Unsupported(
-                "use_layout_detection is true, but this server has no layout network; leave it out or set it to false"
-            )
+        network = call.optional_network("use_layout_detection", _ROLE)
         page = call.page("page")
-        found = await self._detect(call, params, page) if use else LayoutBoxes.empty()
+        found = await self._detect(call, network, page) if network else LayoutBoxes.empty()
         self.metrics.page(regions=len(found.labels))
         return {
             "boxes": found.boxes,
             "class_ids": found.class_ids,
             "labels": np.array([label.encode() for label in found.labels], dtype=object),
             "scores": found.scores,
-            "used": np.array([use], np.bool_),
+            "used": np.array([network is not None], np.bool_),
             "settings": self.settings(
-                self.networks if use else {},
-                use_layout_detection=use,
+                {_ROLE: network},
+                use_layout_detection=network is not None,
                 page_size=[page.shape[1], page.shape[0]],
                 threshold=params.layout_threshold,
                 layout_nms=params.layout_nms,
@@ -49,8 +44,10 @@ class TritonPythonModel(Module):
             ),
         }
 
-    async def _detect(self, call: Call, params: SealRecognitionParams, page: np.ndarray) -> LayoutBoxes:
-        labels = call.network(_ROLE).info.labels or []
+    async def _detect(self, call: Call, network: NetworkCaller, page: np.ndarray) -> LayoutBoxes:
+        params = call.params
+        assert isinstance(params, SealRecognitionParams)
+        labels = network.info.labels or []
         by_class = {
             "layout_threshold": params.layout_threshold,
             "layout_unclip_ratio": params.layout_unclip_ratio,
@@ -58,7 +55,7 @@ class TritonPythonModel(Module):
         }
         with refusing_values():
             check_class_ids(labels, **by_class)
-        rows = await detect_objects(call, _ROLE, page)
+        rows = await detect_objects(call, network, page)
         with refusing_values():
             return postprocess_layout(
                 rows,

@@ -14,6 +14,7 @@ from paddlex_triton.ops.sorting import sort_polygons
 from paddlex_triton.ops.text_detection import check_regions, resize_for_detection
 from paddlex_triton.params import SealRecognitionParams
 from paddlex_triton.server.module import Call, Module, refusing_values
+from paddlex_triton.server.network_caller import NetworkCaller
 
 _ROLE = "seal_text_detection"
 # PaddleX has no parameter for it; its pipeline leaves it at its default.
@@ -32,6 +33,7 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR and `boxes` to `regions` and the polygons in them (CSR, px of their region)."""
         params = call.params
         assert isinstance(params, SealRecognitionParams)
+        network = call.network(_ROLE)
         page = call.page("page")
         limits = {
             "limit_side_len": params.seal_det_limit_side_len,
@@ -42,7 +44,7 @@ class TritonPythonModel(Module):
             regions = self._regions(call, page)
             views = region_views(page, regions)
         check_regions([(view.shape[0], view.shape[1]) for view in views], **limits)
-        found = await call.run_all([partial(self._find, call, params, view, limits) for view in views])
+        found = await call.run_all([partial(self._find, call, network, view, limits) for view in views])
         lines = [(region, *line) for region, of_region in enumerate(found) for line in of_region]
         # Planning a thousand lines takes half a second.
         call.check()
@@ -59,6 +61,7 @@ class TritonPythonModel(Module):
             "poly_scores": np.array([score for _, _, score in lines], np.float32),
             "text_type": np.array([b"seal"], dtype=object),
             "settings": self.settings(
+                {_ROLE: network},
                 text_type="seal",
                 **limits,
                 thresh=params.seal_det_thresh,
@@ -76,11 +79,13 @@ class TritonPythonModel(Module):
         labels = [bytes(label).decode("utf-8", "replace") for label in call.array("labels")]
         return regions_of_boxes(boxes, labels, (width, height))
 
-    async def _find(self, call: Call, params: SealRecognitionParams, view: np.ndarray, limits: dict) -> list[_Line]:
+    async def _find(self, call: Call, network: NetworkCaller, view: np.ndarray, limits: dict) -> list[_Line]:
         """The lines of one seal, from top to bottom."""
+        params = call.params
+        assert isinstance(params, SealRecognitionParams)
         height, width = view.shape[:2]
         resized = resize_for_detection(view, **limits)
-        prob = (await call.infer(_ROLE, {"x": resized.image[None]}))["prob"][0]
+        prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]
         polygons, scores = db_postprocess(
             prob,
             src_h=height,

@@ -9,6 +9,8 @@ from paddlex_triton.ops.text_detection import resize_for_detection
 from paddlex_triton.params import OCRParams
 from paddlex_triton.server.module import Call, Module
 
+_ROLE = "text_detection"
+
 
 class TritonPythonModel(Module):
     """DB text detection on a whole page."""
@@ -20,6 +22,7 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR to one region and the polygons in it (CSR, page px)."""
         params = call.params
         assert isinstance(params, OCRParams)
+        network = call.network(_ROLE)
         page = call.page("page")
         height, width = page.shape[:2]
         resized = resize_for_detection(
@@ -28,7 +31,7 @@ class TritonPythonModel(Module):
             limit_type=params.text_det_limit_type,
             max_side_limit=params.text_det_max_side_limit,
         )
-        prob = (await call.infer("text_detection", {"x": resized.image[None]}))["prob"][0]
+        prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]
         quads, scores = db_postprocess(
             prob,
             src_h=height,
@@ -48,6 +51,7 @@ class TritonPythonModel(Module):
             "poly_scores": np.array([scores[index] for index in order], np.float32),
             "text_type": np.array([b"general"], dtype=object),
             "settings": self.settings(
+                {_ROLE: network},
                 text_type="general",
                 limit_side_len=params.text_det_limit_side_len,
                 limit_type=params.text_det_limit_type,

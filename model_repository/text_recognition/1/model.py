@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
 import numpy as np
 
-from paddlex_triton.errors import InvalidParameter, Unsupported
-from paddlex_triton.ops.ctc import decode
-from paddlex_triton.ops.polygons import unpack_polygons
-from paddlex_triton.ops.recognition import ImageShape, LineBatch, build_batch, merge_batches, plan_regions
-from paddlex_triton.ops.regions import members_of_regions, region_views
+from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.ops.crop import TurnedCrops
 from paddlex_triton.params import OCRParams, Params, SealRecognitionParams
-from paddlex_triton.server.module import Call, Module, refusing_values
+from paddlex_triton.server.module import Call, Module
+from paddlex_triton.server.text_lines import classify_lines, cut_lines, read_lines, words_json
 from paddlex_triton.server.text_types import TEXT_TYPES, TextType
 
 _ANGLE_OFF = -1
-
-
-def _inputs(crops: Sequence[np.ndarray], batch: LineBatch, image_shape: ImageShape) -> dict[str, np.ndarray]:
-    x, widths = build_batch(crops, batch, image_shape)
-    return {"x": x, "widths": widths}
+_STEP, _ORIENTATION = "text_recognition", "textline_orientation"
 
 
 class TritonPythonModel(Module):
-    """Crop, rectify, recognise, decode."""
+    """Crop, turn, rectify, recognise, decode."""
 
     stage = "text_recognition"
     schemas = tuple(kind.schema for kind in TEXT_TYPES.values())
@@ -44,40 +35,32 @@ class TritonPythonModel(Module):
         """`page`, `regions`, polygons to `texts`, `scores`, `kept`, `angles`, `words`, a row per polygon."""
         params, kind = call.params, self._kind(call)
         assert isinstance(params, OCRParams | SealRecognitionParams)
-        for option in ("use_textline_orientation", "return_word_box"):
-            if getattr(params, option, None):
-                raise Unsupported(f"{option} is not available on this server; leave it out or set it to false")
-        texts, scores = await self._recognise(call, kind)
-        self.metrics.page(lines=len(texts))
+        network = call.network(kind.role, _STEP)
+        orientation = call.optional_network("use_textline_orientation", _ORIENTATION) if kind.has_orientation else None
+        lines = cut_lines(call, kind)
+        crops, angles = lines.crops, [_ANGLE_OFF] * len(lines.crops)
+        if orientation:
+            assert isinstance(params, OCRParams)
+            angles = await classify_lines(call, orientation, crops, params.textline_orientation_batch_size)
+            crops = TurnedCrops(crops, angles)
+        read = await read_lines(call, network, crops, lines.members, kind.batch_size)
+        kept = [one.line.score >= params.rec_score_thresh for one in read]
+        return_words = getattr(params, "return_word_box", False)
+        words = [
+            words_json(one, polygon) if return_words and keep else b""
+            for one, polygon, keep in zip(read, lines.polygons, kept, strict=True)
+        ]
+        self.metrics.page(lines=len(read))
         return {
-            "texts": np.array([text.encode() for text in texts], dtype=object),
-            "scores": np.array(scores, np.float32),
-            "kept": np.array([score >= params.rec_score_thresh for score in scores], np.bool_),
-            "angles": np.full(len(texts), _ANGLE_OFF, np.int32),
-            "words": np.array([b""] * len(texts), dtype=object),
+            "texts": np.array([one.line.text.encode() for one in read], dtype=object),
+            "scores": np.array([one.line.score for one in read], np.float32),
+            "kept": np.array(kept, np.bool_),
+            "angles": np.array(angles, np.int32),
+            "words": np.array(words, dtype=object),
             "settings": self.settings(
-                {"text_recognition": call.network(kind.role)},
+                {_STEP: network, _ORIENTATION: orientation},
                 score_thresh=params.rec_score_thresh,
-                return_word_box=False,
-                use_textline_orientation=False,
+                return_word_box=return_words,
+                use_textline_orientation=orientation is not None,
             ),
         }
-
-    async def _recognise(self, call: Call, kind: TextType) -> tuple[list[str], list[float]]:
-        info = call.network(kind.role).info
-        image_shape = tuple(info.geometry["image_shape"])
-        with refusing_values():
-            views = region_views(call.page("page"), call.array("regions"))
-            polygons = unpack_polygons(call.array("points"), call.array("offsets"))
-            region_ids = call.array("region_ids")
-            members = members_of_regions(region_ids, len(views), len(polygons))
-            crops = kind.crops([views[region] for region in region_ids], polygons)
-        planned = plan_regions(members, crops.sizes, image_shape=image_shape, batch_size=kind.batch_size)
-        batches = merge_batches(planned, info.max_batch_size)
-        inputs = [partial(_inputs, crops, batch, image_shape) for batch in batches]
-        texts, scores = [""] * len(crops), [0.0] * len(crops)
-        for batch, outputs in zip(batches, await call.infer_all(kind.role, inputs), strict=True):
-            decoded = zip(*decode(outputs["indices"], outputs["probs"], info.characters or []), strict=True)
-            for index, (text, score) in zip(batch.indices, decoded, strict=True):
-                texts[index], scores[index] = text, score
-        return texts, scores

@@ -22,7 +22,7 @@ from paddlex_triton.client.exceptions import (
 )
 from paddlex_triton.client.transports.mock import MockTransport
 from paddlex_triton.params import OCRParams, SealRecognitionParams
-from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.pipelines import PIPELINES, find_pipeline
 from paddlex_triton.version import __version__
 
 
@@ -173,11 +173,11 @@ def test_parameters_of_several_forms(run, image, name, text, value):
 
 
 def test_networks_of_the_embedded_server(run, image):
-    chosen = "--preset nopp-lightweight --model layout_detection=PP-DocLayout-S --model text_recognition=x=y"
+    chosen = "--preset nopp-lightweight --model layout_detection=PP-DocLayout-S --model text_recognition=x,y"
     result, _, arguments = run("predict", "seal_recognition", image, *chosen.split())
     assert result.exit_code == 0, result.output
     assert arguments["preset"] == "nopp-lightweight"
-    assert arguments["models"] == {"layout_detection": "PP-DocLayout-S", "text_recognition": "x=y"}
+    assert arguments["models"] == {"layout_detection": "PP-DocLayout-S", "text_recognition": "x,y"}
     assert run("predict", "OCR", image, "--model", "text_recognition=")[2]["models"] == {"text_recognition": ""}
 
 
@@ -290,11 +290,20 @@ def test_wrong_usage(run, arguments):
     assert sent == []
 
 
-def test_the_prepared_page_is_fetched_for_the_picture(run, image, tmp_path):
-    _, sent, _ = run("predict", "OCR", image, "--use_doc_unwarping", "True", "--save_path", tmp_path / "out")
-    assert sent == [{"use_doc_unwarping": True, "return_preprocessed_img": True}]
-    _, sent, _ = run("predict", "OCR", image, "--use_doc_unwarping", "True")
-    assert sent == [{"use_doc_unwarping": True}]
+@pytest.mark.parametrize("name", PIPELINES)
+def test_networks_of_a_call(run, image, name, tensors, seal_tensors, person_tensors, monkeypatch):
+    answers = {"OCR": lambda: tensors(["a"]), "seal_recognition": lambda: seal_tensors([["a"]])}
+    chosen = {f"{role}_model_name": f"net-{number}" for number, role in enumerate(PIPELINES[name].roles)}
+    options = [part for option, network in chosen.items() for part in (f"--{option.replace('_', '-')}", network)]
+    answer = answers.get(name, lambda: person_tensors(1))
+    result, sent, _ = run("predict", name, image, *options, answer=lambda _: answer())
+    assert result.exit_code == 0, result.output
+    assert sent == [chosen]
+    monkeypatch.setenv("COLUMNS", "200")
+    shown, _, _ = run("predict", name, "--help")
+    panel = shown.output.partition("Networks, where the server has several for a step")[2]
+    assert all(f"--{option}" in panel for option in chosen)
+    assert "NETWORK" in panel
 
 
 @pytest.mark.parametrize(

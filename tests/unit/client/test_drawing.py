@@ -53,6 +53,23 @@ def test_text_is_inside_its_box():
     assert (right == 255).all()
 
 
+@pytest.mark.parametrize(
+    ("right", "below", "text", "drawn"),
+    [
+        (180, 21, "a", False),
+        (180, 22, "a", True),
+        (180, 21, "", True),
+        (24, 60, "a" * 200, True),
+        (60, 30, "a" * 200, False),
+    ],
+)
+def test_lines_too_small_for_letters_are_left_out(right, below, text, drawn):
+    box = np.array([[20, 20], [right, 20], [right, below], [20, below]])
+    left, beside = halves(draw_text_lines(PAGE, [box], [text]))
+    assert (beside != 255).any() == drawn
+    assert (left != PAGE[:, :, ::-1]).any()
+
+
 def test_the_text_turns_with_the_box():
     upright = halves(draw_text_lines(PAGE, [BOX], ["L"]))[1]
     turned = halves(draw_text_lines(PAGE, [BOX[[2, 3, 0, 1]]], ["L"]))[1]

@@ -1,8 +1,9 @@
 """Finding a server, or starting one."""
 
+import logging
 import socket
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from paddlex_triton.client import create_pipeline, embedded
 from paddlex_triton.client.embedded import find_server, serves
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.transports import Endpoint
-from paddlex_triton.pipelines import PIPELINES, find_pipeline, find_preset
+from paddlex_triton.pipelines import find_pipeline
 from paddlex_triton.server.errors import ServerStartError
 
 OCR = find_pipeline("OCR")
@@ -21,10 +22,13 @@ class FakeServer:
 
     made: list["FakeServer"] = []  # noqa: RUF012
     refusal: Exception | None = None
+    # pipeline -> networks of its default preset that are missing, and pipeline -> parameter -> networks
+    fallbacks: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
+    switches: dict[str, dict[str, tuple[str, ...]]] = {}  # noqa: RUF012
 
     def __init__(self, pipelines, *, presets, models, log_file):
         self.pipelines, self.presets, self.models = list(pipelines), presets, models
-        self.log_file, self.pid = log_file, None
+        self.log_file, self.pid, self.assembly = log_file, None, None
         self.grpc_url, self.http_url = "127.0.0.1:18001", "http://127.0.0.1:18000"
         FakeServer.made.append(self)
 
@@ -32,6 +36,7 @@ class FakeServer:
         if self.refusal:
             raise self.refusal
         self.pid = 1
+        self.assembly = SimpleNamespace(fallbacks=self.fallbacks, switches=self.switches)
 
     def stop(self):
         self.pid = None
@@ -47,20 +52,6 @@ def launcher(monkeypatch):
     monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: False)
     yield
     assert not embedded._running
-
-
-@pytest.fixture(autouse=True)
-def exported(monkeypatch, tmp_path):
-    """`exported(*names)` puts networks into the repository; it has those of the default presets."""
-    monkeypatch.setattr(embedded, "networks_repository", lambda: tmp_path)
-
-    def add(*names: str) -> None:
-        for name in names:
-            (tmp_path / name).mkdir()
-            (tmp_path / name / "network.json").write_text("{}")
-
-    add(*{name for spec in PIPELINES.values() for name in find_preset(spec).values()}, "PP-DocLayout-S")
-    return add
 
 
 def test_a_named_server_is_not_asked():
@@ -84,8 +75,8 @@ def test_otherwise_one_is_started_and_said_to_be(caplog, protocol, expected):
     found = find_server(OCR, None, protocol)
     (server,) = FakeServer.made
     assert str(found.endpoint) == expected
-    presets = {"OCR": "PP-OCRv4_mobile"}
-    assert (server.pipelines, server.presets, server.models, server.pid) == (["OCR"], presets, {}, 1)
+    # Without a preset the server completes the default one.
+    assert (server.pipelines, server.presets, server.models, server.pid) == (["OCR"], {}, {}, 1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "starting the embedded one" in caplog.text
     assert server.log_file.parent.is_dir()
@@ -113,14 +104,24 @@ def test_a_server_for_each_choice_of_networks():
         {"models": {"layout_detection": "PP-DocLayout-S"}},
         {"models": {"layout_detection": "PP-DocLayout-S"}, "preset": "nopp"},
         {"models": {"layout_detection": "PP-DocLayout-S"}, "preset": "nopp-lightweight"},
+        {"models": {"layout_detection": ["PP-DocLayout-S", "PP-DocLayout-L"]}},
+        {"models": {"layout_detection": "PP-DocLayout-S, PP-DocLayout-L,PP-DocLayout-S"}},
+        {"models": {"layout_detection": "PP-DocLayout-L,PP-DocLayout-S"}},
+        {"models": {"layout_detection": ()}},
+        {"models": {"layout_detection": ""}},
         {"models": {}},
     ]
     pipelines = [create_pipeline("seal_recognition", **choice) for choice in choices]
     assert [(server.presets, server.models) for server in FakeServer.made] == [
+        ({}, {}),
         ({"seal_recognition": "nopp"}, {}),
         ({"seal_recognition": "nopp-nolayout"}, {}),
+        ({}, {"layout_detection": "PP-DocLayout-S"}),
         ({"seal_recognition": "nopp"}, {"layout_detection": "PP-DocLayout-S"}),
         ({"seal_recognition": "nopp-lightweight"}, {"layout_detection": "PP-DocLayout-S"}),
+        ({}, {"layout_detection": "PP-DocLayout-S,PP-DocLayout-L"}),
+        ({}, {"layout_detection": "PP-DocLayout-L,PP-DocLayout-S"}),
+        ({}, {"layout_detection": ""}),
     ]
     assert {tuple(server.pipelines) for server in FakeServer.made} == {("seal_recognition",)}
     for pipeline in pipelines:
@@ -128,14 +129,28 @@ def test_a_server_for_each_choice_of_networks():
     assert {server.pid for server in FakeServer.made} == {None}
 
 
-def test_networks_that_come_along_where_the_official_ones_are_not_exported(caplog, tmp_path):
-    (tmp_path / "PP-DocLayout-L").rename(tmp_path / "elsewhere")
-    with create_pipeline("seal_recognition"), create_pipeline("seal_recognition", preset="offline"):
-        (server,) = FakeServer.made
-        assert server.presets == {"seal_recognition": "offline"}
-    assert "runs on preset offline: not exported are PP-DocLayout-L." in caplog.text
-    with create_pipeline("seal_recognition", models={"layout_detection": "PP-DocLayout-S"}):
-        assert FakeServer.made[-1].presets == {"seal_recognition": "nopp"}
+def test_a_fallback_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(FakeServer, "fallbacks", {"seal_recognition": ("PP-DocLayout-L", "PP-OCRv4_server_rec")})
+    with create_pipeline("seal_recognition"), create_pipeline("OCR"), create_pipeline("seal_recognition"):
+        assert [server.presets for server in FakeServer.made] == [{}, {}]
+    assert caplog.text.count("runs on preset offline: not exported are PP-DocLayout-L, PP-OCRv4_server_rec.") == 1
+    assert caplog.text.count("runs on preset") == 1
+
+
+def test_which_optional_steps_are_on_is_told(monkeypatch, caplog):
+    switches = {
+        "use_doc_orientation_classify": ("PP-LCNet_x1_0_doc_ori",),
+        "use_doc_unwarping": (),
+        "use_textline_orientation": ("PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textline_ori"),
+    }
+    monkeypatch.setattr(FakeServer, "switches", {"OCR": switches, "human_keypoint_detection": {}})
+    caplog.set_level(logging.INFO, "paddlex_triton")
+    with create_pipeline("OCR"), create_pipeline("human_keypoint_detection"):
+        pass
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
+        "Optional steps of OCR: use_doc_orientation_classify is on (PP-LCNet_x1_0_doc_ori), use_doc_unwarping is off, "
+        "use_textline_orientation is on (PP-LCNet_x1_0_textline_ori, PP-LCNet_x0_25_textline_ori)."
+    ]
 
 
 def test_pipelines_have_servers_of_their_own():

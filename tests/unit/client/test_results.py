@@ -12,6 +12,7 @@ from paddlex_triton.client.exceptions import ServerError, UnsupportedError
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import RESULTS, OCRResult
 from paddlex_triton.client.results.base import to_plain
+from paddlex_triton.ops.orientation import turn_page
 from paddlex_triton.pipelines import PIPELINES
 
 # Of PaddleX 3.7.2's own file for a page with every switch off.
@@ -120,9 +121,29 @@ def test_word_boxes(tensors, page):
     assert list(res) == [*KEYS, "text_word_boxes", "text_word"]
     assert res["text_word"] == [["a", "b"], ["c"]]
     assert res["text_word_boxes"] == [[[10, 0, 90, 20], [5, 1, 9, 3]], [[10, 30, 90, 50]]]
-    assert result["text_word_region"][1] == [BOX_1]
+    assert result["text_word_region"][1] == [tuple(map(tuple, BOX_1))]
+    assert [type(boxes) for boxes in result.str["res"]["text_word_boxes"]] == [np.ndarray, np.ndarray]
     assert OCRResult.outputs_for({"return_word_box": True})[-1] == "words"
     assert "ocr_res_img" in result.img
+
+
+def test_word_boxes_of_nothing(tensors, page):
+    nothing = OCRResult.from_tensors(tensors([], recognition={"return_word_box": True}), page)
+    assert list(nothing.json["res"])[-2:] == ["text_word_boxes", "text_word"]
+    assert [nothing.json["res"][key] for key in ("text_word_boxes", "text_word")] == [[], []]
+    empty = {"words": [], "regions": []}
+    answer = tensors(["", "a"], words=[empty, empty], kept=[True, False], recognition={"return_word_box": True})
+    result = OCRResult.from_tensors(answer, page)
+    assert [result.json["res"][key] for key in ("text_word_boxes", "text_word")] == [[[]], [[]]]
+    assert np.array_equal(np.asarray(result.img["ocr_res_img"]), np.asarray(nothing.img["ocr_res_img"]))
+
+
+@pytest.mark.parametrize("words", [b'{"words": ["a"]}', b"[]", b"no JSON", b'{"words": ["a"], "regions": [3]}'])
+def test_words_that_cannot_be_read(tensors, page, words):
+    answer = tensors(["a"], recognition={"return_word_box": True})
+    answer["words"] = np.array([words], object)
+    with pytest.raises(ServerError, match="do not fit"):
+        OCRResult.from_tensors(answer, page)
 
 
 def test_words_without_an_area_are_not_drawn(tensors, page):
@@ -134,8 +155,19 @@ def test_words_without_an_area_are_not_drawn(tensors, page):
     assert np.array_equal(*pictures)
 
 
+TURNED = {"use_doc_orientation_classify": True}
+FLATTENED = {"use_doc_unwarping": True}
+
+
+@pytest.fixture
+def spotted() -> Page:
+    """A page of 200 x 120 pixels of which no two rows or columns are equal, in a file called scan.png."""
+    noise = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    return Page(cv2.imencode(".png", noise)[1].tobytes(), "in/scan.png")
+
+
 def test_page_preparation(tensors, page):
-    answer = tensors(["a"], angle=90, preparation={"use_doc_orientation_classify": True})
+    answer = tensors(["a"], angle=90, preparation=TURNED)
     result = OCRResult.from_tensors(answer, page)
     res = result.json["res"]
     assert list(res)[2:5] == ["model_settings", "doc_preprocessor_res", "dt_polys"]
@@ -146,21 +178,68 @@ def test_page_preparation(tensors, page):
         "model_settings": {"use_doc_orientation_classify": True, "use_doc_unwarping": False},
         "angle": 90,
     }
-    # Lines lie on the prepared page: drawing them on the page that was sent would be wrong.
-    with pytest.raises(UnsupportedError, match="return_preprocessed_img=True"):
-        _ = result.img
-    answer["preprocessed_img"] = np.zeros((200, 120, 3), np.uint8)
-    pictures = OCRResult.from_tensors(answer, page).img
-    assert {name: picture.size for name, picture in pictures.items()} == {
-        "ocr_res_img": (240, 200),
-        "preprocessed_img": (440, 225),
-    }
-    assert "preprocessed_img" in OCRResult.outputs_for({"return_preprocessed_img": True})
+    assert list(res["doc_preprocessor_res"]) == ["input_path", "page_index", "model_settings", "angle"]
+    assert list(result.str["res"]) == list(res)
+    assert result.str["res"]["doc_preprocessor_res"] == res["doc_preprocessor_res"]
+    for wanted in ({"return_preprocessed_img": True}, {"return_preprocessed_img": None}, {}):
+        assert "preprocessed_img" in OCRResult.outputs_for(wanted)
+    assert "preprocessed_img" not in OCRResult.outputs_for({"return_preprocessed_img": False})
+
+
+@pytest.mark.parametrize("sent_back", [False, True])
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_pages_that_were_only_turned_are_turned_here(tensors, spotted, angle, sent_back):
+    answer = tensors(["a"], angle=angle, preparation=TURNED)
+    turned = turn_page(spotted.image(), angle)
+    if sent_back:
+        answer["preprocessed_img"] = turned
+    result = OCRResult.from_tensors(answer, spotted)
+    pages = result["doc_preprocessor_res"]
+    assert np.array_equal(pages["input_img"], spotted.image())
+    assert np.array_equal(pages["rot_img"], turned)
+    assert np.array_equal(pages["output_img"], turned)
+    pictures = result.img
+    assert list(pictures) == ["ocr_res_img", "preprocessed_img"]
+    height, width = turned.shape[:2]
+    assert pictures["ocr_res_img"].size == (2 * width, height)
+    # Below the line.
+    assert np.array_equal(np.asarray(pictures["ocr_res_img"])[25:, :width, ::-1], turned[25:])
+    beside = np.asarray(pictures["preprocessed_img"])[:, :, ::-1]
+    assert beside.shape == (max(height, 120) + 25, 200 + 2 * width, 3)
+    assert np.array_equal(beside[:120, :200], spotted.image())
+    assert np.array_equal(beside[:height, 200 : 200 + width], turned)
+    assert np.array_equal(beside[:height, 200 + width :], turned)
+
+
+@pytest.mark.parametrize("preparation", [FLATTENED, {**TURNED, **FLATTENED}])
+def test_flattened_pages_must_be_sent_back(tensors, spotted, tmp_path, preparation):
+    answer = tensors(["a"], angle=180, preparation=preparation)
+    result = OCRResult.from_tensors(answer, spotted)
+    assert result.json["res"]["doc_preprocessor_res"]["angle"] == 180
+    for draw in (lambda: result.img, lambda: result.save_to_img(tmp_path), lambda: result["doc_preprocessor_res"].img):
+        with pytest.raises(UnsupportedError, match=r"in/scan\.png: .*predict without return_preprocessed_img=False"):
+            draw()
+    assert list(tmp_path.iterdir()) == []
+    result.save_to_json(tmp_path)
+    answer["preprocessed_img"] = spotted.image()[::-1]
+    pages = OCRResult.from_tensors(answer, spotted)["doc_preprocessor_res"]
+    assert np.array_equal(pages["output_img"], spotted.image()[::-1])
+    assert np.array_equal(pages["rot_img"], turn_page(spotted.image(), 180))
+
+
+def test_pages_that_were_not_prepared(tensors, page):
+    preparation = OCRResult.from_tensors(tensors(["a"]), page)["doc_preprocessor_res"]
+    assert np.array_equal(preparation["output_img"], page.image())
+    assert list(preparation) == ["output_img"]
+    assert preparation.img == {}
+    for key in ("input_img", "rot_img", "nothing"):
+        with pytest.raises(KeyError):
+            _ = preparation[key]
 
 
 @pytest.mark.parametrize(
     ("turned", "flattened", "angle", "middle"),
-    [(True, False, 90, 90), (False, True, -1, 200), (True, True, 180, 255), (True, True, 0, 200)],
+    [(False, True, -1, 200), (True, True, 180, 255), (True, True, 0, 200)],
 )
 def test_picture_of_page_preparation(tensors, turned, flattened, angle, middle):
     original = np.full((120, 200, 3), 200, np.uint8)
@@ -175,6 +254,24 @@ def test_picture_of_page_preparation(tensors, turned, flattened, angle, middle):
     assert [int(picture[110, x].min()) for x in (100, 300, 500)] == [200, middle, 90]
     captions = picture[120:]
     assert (captions.min(axis=2) < 100).any()
+
+
+@pytest.mark.parametrize(
+    ("input_path", "page_index", "stem", "suffix"),
+    [("in/scan.jpg", None, "scan", ".jpg"), ("scan.pdf", 11, "scan_11", ".png"), ("scan.tiff", 2, "scan_2", ".tiff")],
+)
+def test_names_of_pictures_of_prepared_pages(tensors, page, tmp_path, input_path, page_index, stem, suffix):
+    answer = tensors(["a"], angle=90, preparation=TURNED)
+    result = OCRResult.from_tensors(answer, Page(page.payload, input_path, page_index))
+    result.save_all(tmp_path)
+    names = [f"{stem}_ocr_res_img{suffix}", f"{stem}_preprocessed_img{suffix}", f"{stem}_res.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    with Image.open(tmp_path / names[1]) as picture:
+        assert picture.size == (440, 225)
+    # On its own it has no name, as in PaddleX.
+    result["doc_preprocessor_res"].save_to_img(tmp_path / "own")
+    (own,) = (tmp_path / "own").iterdir()
+    assert re.fullmatch(r"\d{10}_\d{4}_preprocessed_img\.png", own.name)
 
 
 def test_settings_are_beside_the_json(tensors, page):

@@ -9,15 +9,19 @@ import pytest
 import paddlex_triton
 from paddlex_triton.client import AsyncPipeline, embedded
 from paddlex_triton.client import pipeline as pipeline_module
-from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
+from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError, error_from_response
 from paddlex_triton.client.networks import Networks, PresetWatch, choose_networks
 from paddlex_triton.client.requests import POSITIONAL
 from paddlex_triton.client.results import SealRecognitionResult
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
-from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.errors import ErrorCode, format_message
+from paddlex_triton.pipelines import PIPELINES, find_pipeline
 
-SEAL, OCR = find_pipeline("seal_recognition"), find_pipeline("OCR")
+SEAL = find_pipeline("seal_recognition")
 ORDER = POSITIONAL["seal_recognition"]
+PREPARED = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
+ON = {"use_layout_detection": True}
+PLAIN = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def test_it_answers(seals, numbered):
     assert [seal["rec_texts"] for seal in result["seal_res_list"]] == [["a"]]
     (request,) = transport.sent
     assert request.model == "seal_recognition"
-    assert request.outputs == SealRecognitionResult.OUTPUTS
+    assert request.outputs == SealRecognitionResult.outputs_for({})
     assert sent_params(transport) == [{}]
 
 
@@ -131,12 +135,18 @@ def on_mocks(monkeypatch, seal_tensors, tensors):
     ("preset", "params", "sent"),
     [
         (None, {}, {}),
-        ("nopp", {}, {"use_layout_detection": True}),
-        ("nopp-nolayout", {}, {"use_layout_detection": False}),
-        ("seal_recognition-nopp-nolayout-lightweight", {}, {"use_layout_detection": False}),
-        ("nopp-nolayout", {"use_layout_detection": True}, {"use_layout_detection": True}),
-        ("nopp-nolayout", {"use_layout_detection": None}, {"use_layout_detection": False}),
-        ("nopp", {"layout_nms": False}, {"use_layout_detection": True, "layout_nms": False}),
+        ("default", {}, {**PREPARED, "use_layout_detection": True}),
+        # One step of page preparation that is given decides about the other: the server applies PaddleX's rule.
+        ("default", {"use_doc_unwarping": False}, {"use_doc_unwarping": False, "use_layout_detection": True}),
+        ("default", {"use_doc_unwarping": True}, {"use_doc_unwarping": True, "use_layout_detection": True}),
+        ("default", {"use_doc_orientation_classify": None}, {**PREPARED, "use_layout_detection": True}),
+        ("nopp", {"use_doc_unwarping": True}, {**PLAIN, "use_doc_unwarping": True, "use_layout_detection": True}),
+        ("nopp", {}, {**PLAIN, "use_layout_detection": True}),
+        ("nopp-nolayout", {}, {**PLAIN, "use_layout_detection": False}),
+        ("seal_recognition-nopp-nolayout-lightweight", {}, {**PLAIN, "use_layout_detection": False}),
+        ("nopp-nolayout", {"use_layout_detection": True}, {**PLAIN, "use_layout_detection": True}),
+        ("nopp-nolayout", {"use_layout_detection": None}, {**PLAIN, "use_layout_detection": False}),
+        ("nopp", {"layout_nms": False}, {**PLAIN, "use_layout_detection": True, "layout_nms": False}),
     ],
 )
 def test_a_preset_s_switches_are_defaults(on_mocks, numbered, url, preset, params, sent):
@@ -147,10 +157,15 @@ def test_a_preset_s_switches_are_defaults(on_mocks, numbered, url, preset, param
     assert sent_params(transport) == [sent, sent]
 
 
-def test_a_preset_without_switches(on_mocks, numbered):
+def test_a_preset_without_optional_steps(on_mocks, numbered):
     with paddlex_triton.create_pipeline("OCR", url="host:8001", preset="PP-OCRv4_mobile") as pipeline:
         list(pipeline.predict(numbered(0)))
-    assert sent_params(on_mocks[0]) == [{}]
+    assert sent_params(on_mocks[0]) == [{**PLAIN, "use_textline_orientation": False}]
+
+
+def test_a_preset_without_switches(pipeline, numbered, person_tensors):
+    spec = find_pipeline("human_keypoint_detection")
+    assert choose_networks(spec, "PP-TinyPose_128x96", None, None).default_params(spec) == {}
 
 
 async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
@@ -171,8 +186,8 @@ async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
         with pytest.raises(UnsupportedError, match="layout_det_res"):
             pipeline.predict(numbered(0), layout_det_res=[])
     assert sent_params(made[0]) == [
-        {"use_layout_detection": False},
-        {"use_layout_detection": True, "layout_threshold": {"16": 0.5}},
+        {**PLAIN, "use_layout_detection": False},
+        {**PLAIN, "use_layout_detection": True, "layout_threshold": {"16": 0.5}},
     ]
 
 
@@ -182,7 +197,6 @@ async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
     ("options", "error", "says"),
     [
         ({"preset": "nothing"}, UnsupportedError, "no preset 'nothing'; known: .*nopp-lightweight"),
-        ({"preset": "default"}, UnsupportedError, "not served yet"),
         ({"preset": "seal_recognition-"}, UnsupportedError, "known: .*nopp-lightweight"),
         ({"preset": ""}, InvalidParameterError, "preset is ''; known: .*nopp-lightweight"),
         ({"preset": 3}, InvalidParameterError, "preset is 3; known"),
@@ -191,8 +205,21 @@ async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
         (
             {"models": {"layout": "PP-DocLayout-S"}},
             InvalidParameterError,
-            "models names layout; pipeline seal_recognition has the roles layout_detection, seal_text_detection, text_",
+            "models names layout; pipeline seal_recognition has the roles doc_orientation_classify, .*_recognition$",
         ),
+        ({"models": {"text_recognition": ["a", 3]}}, InvalidParameterError, "must map roles to names"),
+        ({"models": {3: "a"}}, InvalidParameterError, "must map roles to names"),
+        ({"models": {"text_recognition": {"a", "b"}}}, InvalidParameterError, "must map roles to names"),
+        ({"models": {"text_recognition": []}}, InvalidParameterError, "cannot do without a network for text_recog"),
+        (
+            {"models": {"text_recognition": "a,../b"}},
+            InvalidParameterError,
+            r"names '\.\./b' for text_recognition; the",
+        ),
+        ({"models": {"text_recognition": ["a,b"]}}, InvalidParameterError, "names 'a,b' for text_recognition"),
+        ({"models": {"text_recognition": ["a", ""]}}, InvalidParameterError, "names '' for text_recognition"),
+        ({"models": {"text_recognition": "a b"}}, InvalidParameterError, "begins with a letter or a digit"),
+        ({"models": {"text_recognition": "x" * 129}}, InvalidParameterError, "at most 128 characters"),
         (
             {"models": {"text_recognition": ""}},
             InvalidParameterError,
@@ -217,18 +244,37 @@ def test_networks_cannot_be_chosen_of_a_named_server():
         (None, None, {}),
         (None, {"text_recognition": "x"}, {}),
         (None, {"layout_detection": ""}, {"use_layout_detection": False}),
-        ("nopp", {"layout_detection": ""}, {"use_layout_detection": False}),
-        ("nopp-nolayout", {"layout_detection": "x"}, {"use_layout_detection": True}),
+        (None, {"layout_detection": ["x", "y"], "doc_unwarping": []}, {**ON, "use_doc_unwarping": False}),
+        ("nopp", {"layout_detection": ""}, {**PLAIN, "use_layout_detection": False}),
+        ("nopp-nolayout", {"layout_detection": "x"}, {**PLAIN, **ON}),
+        ("nopp", {"doc_unwarping": "x,y"}, {**PLAIN, **ON, "use_doc_unwarping": True}),
     ],
 )
 def test_single_networks_turn_their_steps_on_and_off(preset, models, defaults):
     assert choose_networks(SEAL, preset, models, None).default_params(SEAL) == defaults
 
 
-def test_presets_that_can_be_chosen():
-    assert OCR.served_presets == ["PP-OCRv4_mobile"]
-    for name in SEAL.served_presets:
-        assert choose_networks(SEAL, f"seal_recognition-{name}", None, None) == Networks(name)
+@pytest.mark.parametrize("spec", PIPELINES.values(), ids=PIPELINES)
+def test_every_preset_can_be_chosen(spec):
+    for name in spec.presets:
+        assert choose_networks(spec, f"{spec.name}-{name}", None, None) == Networks(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("a", "a"),
+        (["a"], "a"),
+        ("a,b", "a,b"),
+        (("a", "b"), "a,b"),
+        (" b , a ,", "b,a"),
+        (["b", "a", "b"], "b,a"),
+        ("x" * 128, "x" * 128),
+    ],
+)
+def test_several_networks_for_a_role(given, names):
+    chosen = choose_networks(SEAL, None, {"text_recognition": given, "doc_unwarping": ""}, None)
+    assert chosen == Networks(None, (("doc_unwarping", ""), ("text_recognition", names)))
 
 
 def settings_naming(**networks: str) -> dict[str, dict]:
@@ -242,12 +288,62 @@ def test_other_networks_than_the_preset_s_are_told_once():
         watch.look_at({"doc_preprocessor": {"networks": {}}})
         watch.look_at(settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_mobile_rec"))
     others = settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_server_rec")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.look_at(others, {"text_recognition"})
     with pytest.warns(UserWarning, match="text_recognition is PP-OCRv4_server_rec instead of PP-OCRv4_mobile_rec"):
         watch.look_at(others)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         watch.look_at(others)
         PresetWatch(SEAL, Networks()).look_at(others)
+
+
+def test_the_first_of_several_networks_is_expected():
+    watch = PresetWatch(SEAL, Networks("nopp", (("layout_detection", ""), ("text_recognition", "mine,yours"))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.look_at(settings_naming(text_recognition="mine"))
+        watch.look_at(settings_naming(text_recognition="yours"), {"text_recognition"})
+    with pytest.warns(UserWarning, match="text_recognition is yours instead of mine"):
+        watch.look_at(settings_naming(text_recognition="yours"))
+
+
+def test_networks_that_a_request_chose_are_no_surprise(on_mocks, numbered):
+    # The mocks answer with networks called layout, seal_det and rec.
+    chosen = {"layout_detection_model_name": "layout", "seal_text_detection_model_name": "seal_det"}
+    with paddlex_triton.create_pipeline("seal_recognition", url="server:8001", preset="nopp") as pipeline:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            list(pipeline.predict(numbered(0), **chosen, text_recognition_model_name="rec"))
+        with pytest.warns(UserWarning, match="preset: text_recognition is rec instead of PP-OCRv4_server_rec"):
+            list(pipeline.predict(numbered(0), **chosen, text_recognition_model_name=None))
+    (transport,) = on_mocks
+    defaults = {**PLAIN, "use_layout_detection": True}
+    assert sent_params(transport) == [
+        {**defaults, **chosen, "text_recognition_model_name": "rec"},
+        {**defaults, **chosen},
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", "a b", 3, ["a"], "x" * 129])
+def test_names_that_no_network_has(seals, numbered, name):
+    pipeline, transport = seals()
+    with pytest.raises(InvalidParameterError, match=r"text_recognition_model_name is .*name of a network"):
+        pipeline.predict(numbered(0), text_recognition_model_name=name)
+    assert transport.sent == []
+
+
+def test_a_network_that_the_server_has_not(pipeline, numbered):
+    says = "text_recognition_model_name is 'mine'; loaded: PP-OCRv4_server_rec"
+
+    def refuse(request):
+        message = format_message("text_recognition", ErrorCode.INVALID_PARAMETER, says)
+        raise error_from_response(message, "INVALID_ARGUMENT", request.request_id)
+
+    seals, _ = pipeline(refuse, name="seal_recognition")
+    with pytest.raises(InvalidParameterError, match=says):
+        list(seals.predict(numbered(0), text_recognition_model_name="mine"))
 
 
 def test_a_pipeline_with_a_preset_looks_at_its_results(on_mocks, numbered):

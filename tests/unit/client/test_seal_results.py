@@ -10,8 +10,10 @@ from PIL import Image
 from paddlex_triton.client.exceptions import InvalidImageError, ServerError, UnsupportedError
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import LayoutDetectionResult, OCRResult, SealRecognitionResult
+from paddlex_triton.ops.orientation import turn_page
 
 OFF = {"use_layout_detection": False}
+TURNED = {"use_doc_orientation_classify": True}
 # Every line's outline in the answers of `seal_tensors`.
 BENT = [[2, 20], [10, 5], [30, 2], [40, 12], [30, 14], [12, 22]]
 SEAL_KEYS = [
@@ -204,29 +206,49 @@ def test_missing_outputs(seal_tensors, page, name):
 
 
 def test_what_is_fetched():
-    assert "preprocessed_img" not in SealRecognitionResult.outputs_for({})
-    assert SealRecognitionResult.outputs_for({"return_preprocessed_img": True})[-1] == "preprocessed_img"
+    assert "preprocessed_img" not in SealRecognitionResult.outputs_for({"return_preprocessed_img": False})
+    for wanted in ({}, {"return_preprocessed_img": True}):
+        assert SealRecognitionResult.outputs_for(wanted)[-1] == "preprocessed_img"
     assert "words" not in SealRecognitionResult.OUTPUTS
 
 
 def test_page_preparation(seal_tensors, page):
-    answer = seal_tensors([["a"]], angle=90, preparation={"use_doc_orientation_classify": True})
+    answer = seal_tensors([["a"]], angle=90, preparation=TURNED)
     result = SealRecognitionResult.from_tensors(answer, page)
     res = result.json["res"]
     assert list(res)[2:5] == ["model_settings", "doc_preprocessor_res", "layout_det_res"]
     assert res["model_settings"]["use_doc_preprocessor"] is True
     assert res["doc_preprocessor_res"]["angle"] == 90
     assert res["seal_res_list"][0]["model_settings"]["use_doc_preprocessor"] is False
-    with pytest.raises(UnsupportedError, match="return_preprocessed_img=True"):
-        _ = result.img
-    answer["preprocessed_img"] = np.zeros((200, 120, 3), np.uint8)
-    pictures = SealRecognitionResult.from_tensors(answer, page).img
-    assert {name: picture.size for name, picture in pictures.items()} == {
+    assert result.str["res"]["doc_preprocessor_res"] == res["doc_preprocessor_res"]
+    assert {name: picture.size for name, picture in result.img.items()} == {
         "layout_det_res": (120, 200),
         "preprocessed_img": (440, 225),
         "seal_res_region1": (100, 50),
     }
-    assert list(pictures) == ["layout_det_res", "preprocessed_img", "seal_res_region1"]
+    assert list(result.img) == ["layout_det_res", "preprocessed_img", "seal_res_region1"]
+
+
+def test_pictures_of_a_flattened_page(seal_tensors, page):
+    answer = seal_tensors([["a"], []], angle=270, preparation={**TURNED, "use_doc_unwarping": True})
+    with pytest.raises(UnsupportedError, match=r"in/scan\.png: .*return_preprocessed_img=False"):
+        _ = SealRecognitionResult.from_tensors(answer, page).img
+    flat = np.random.default_rng(0).integers(0, 256, (200, 120, 3), dtype=np.uint8)
+    answer["preprocessed_img"] = flat
+    pictures = SealRecognitionResult.from_tensors(answer, page).img
+    # The second seal, which has no lines, reaches to the border.
+    assert np.array_equal(np.asarray(pictures["seal_res_region2"])[:, :50, ::-1], flat[10:60, 65:115])
+    assert np.array_equal(np.asarray(pictures["preprocessed_img"])[:200, -120:, ::-1], flat)
+
+
+def test_seals_of_a_page_that_was_turned(seal_tensors):
+    noise = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    page = Page(cv2.imencode(".png", noise)[1].tobytes())
+    answer = seal_tensors([[], []], boxes=[], angle=180, preparation=TURNED)
+    pictures = SealRecognitionResult.from_tensors(answer, page).img
+    turned = turn_page(noise, 180)
+    assert np.array_equal(np.asarray(pictures["layout_det_res"])[:, :, ::-1], turned)
+    assert np.array_equal(np.asarray(pictures["seal_res_region2"])[:, :50, ::-1], turned[10:60, 65:115])
 
 
 def test_pictures(seal_tensors):
@@ -239,15 +261,16 @@ def test_pictures(seal_tensors):
     assert np.array_equal(untouched, image[10:60, 65:115])
 
 
-def test_the_page_is_decoded_once_for_all_pictures(seal_tensors, page, monkeypatch):
+@pytest.mark.parametrize(("preparation", "pictures"), [({}, 3), ({"angle": 90, "preparation": TURNED}, 4)])
+def test_the_page_is_decoded_once_for_all_pictures(seal_tensors, page, monkeypatch, preparation, pictures):
     decoded = []
     decode = Page.image
-    monkeypatch.setattr(Page, "image", lambda self: decoded.append(self) or decode(self))
-    result = SealRecognitionResult.from_tensors(seal_tensors([["a"], ["b"]]), page)
+    monkeypatch.setattr(Page, "image", lambda self: decoded.append(self.payload) or decode(self))
+    result = SealRecognitionResult.from_tensors(seal_tensors([["a"], ["b"]], **preparation), page)
     assert all([result.json, result.to_legacy(), result.str])
     assert decoded == []
-    assert [len(result.img), len(result.img)] == [3, 3]
-    assert decoded == [page]
+    assert [len(result.img), len(result.img)] == [pictures, pictures]
+    assert decoded == [page.payload]
 
 
 def test_a_page_that_cannot_be_decoded_here(seal_tensors):

@@ -24,8 +24,17 @@ MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
 ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
+FAMILIES = {"det": "db_detection", "rec": "ctc_recognition", "ori": "image_classification", "UVDoc": "image_unwarping"}
+LABELS = {"doc": ["0", "90", "180", "270"], "textline": ["0_degree", "180_degree"], "colours": ["red", "green"]}
+PREPARATION_NETWORKS = ("PP-LCNet_x1_0_doc_ori", "UVDoc")
+
+
 def family_of(name: str) -> str:
-    return {"det": "db_detection", "rec": "ctc_recognition"}.get(name.rpartition("_")[2], "dense_detection")
+    return FAMILIES.get(name.rpartition("_")[2], "dense_detection")
+
+
+def labels_of(name: str) -> list[str] | None:
+    return next((labels for part, labels in LABELS.items() if f"{part}_" in name), None)
 
 
 def write_network(repository: Path, name: str, *, flavours: tuple[str, ...] = ()) -> None:
@@ -38,6 +47,7 @@ def write_network(repository: Path, name: str, *, flavours: tuple[str, ...] = ()
         (folder / "configs" / f"{flavour}.pbtxt").write_text(f'name: "{name}" # {flavour}\n')
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
     info = {"name": name, "family": family_of(name), "max_batch_size": 4, "sha256": name, "provenance": provenance}
+    info["labels"] = labels_of(name)
     (folder / "network.json").write_text(json.dumps(info))
 
 
@@ -95,13 +105,14 @@ def test_with_no_pipeline_named_and_none_complete_everything_missing_is_named(re
         assemble(tmp_path / "models", networks=[repository])
 
 
-def networks_in(models: Path, module: str) -> dict[str, str]:
+def networks_in(models: Path, module: str) -> dict[str, tuple[str, ...]]:
     return networks_of(read_config(models / module / "config.pbtxt"))
 
 
 @pytest.fixture
 def seals(repository):
-    for name in (*SEAL_NETWORKS, "PP-DocLayout-S", "PP-OCRv4_mobile_seal_det", "mine"):
+    others = ("PP-DocLayout-S", "PP-OCRv4_mobile_seal_det", "mine", "colours_ori", "bare_ori")
+    for name in (*SEAL_NETWORKS, *others):
         write_network(repository, name)
     return repository
 
@@ -109,8 +120,8 @@ def seals(repository):
 def test_networks_of_the_default_preset(seals, tmp_path):
     assembly = assemble(tmp_path / "models", pipelines=["seal_recognition"], networks=[seals])
     assert tuple(assembly.networks) == SEAL_NETWORKS
-    assert networks_in(tmp_path / "models", "layout_detection") == {"layout_detection": "PP-DocLayout-L"}
-    assert networks_in(tmp_path / "models", "text_recognition") == {"seal_text_recognition": "PP-OCRv4_server_rec"}
+    assert networks_in(tmp_path / "models", "layout_detection") == {"layout_detection": ("PP-DocLayout-L",)}
+    assert networks_in(tmp_path / "models", "text_recognition") == {"seal_text_recognition": ("PP-OCRv4_server_rec",)}
     text = (tmp_path / "models" / "text_recognition" / "config.pbtxt").read_text()
     assert text.startswith("# Polygons on a page to texts.")
 
@@ -122,7 +133,7 @@ def test_networks_that_come_along_where_official_ones_are_not_exported(repositor
     assembly = assemble(tmp_path / "models", pipelines=pipelines, networks=[repository])
     assert set(assembly.networks) - set(NETWORKS) == set(OFFLINE_NETWORKS)
     assert assembly.fallbacks == {"seal_recognition": SEAL_NETWORKS[:1]}
-    assert networks_in(tmp_path / "models", "text_recognition")["seal_text_recognition"] == "PP-OCRv4_mobile_rec"
+    assert networks_in(tmp_path / "models", "text_recognition")["seal_text_recognition"] == ("PP-OCRv4_mobile_rec",)
 
 
 def test_single_networks_complete_the_default_preset_or_the_fallback(repository, tmp_path):
@@ -163,6 +174,9 @@ def test_the_command_says_what_it_serves_and_what_is_missing(repository, tmp_pat
     said = call()
     assert "OCR, seal_recognition (cpu) as ocr, seal_recognition, with PP-OCRv4_mobile_det" in said
     assert f"seal_recognition runs on preset offline: not exported are {', '.join(SEAL_NETWORKS)}" in said
+    off = "use_doc_orientation_classify, use_doc_unwarping"
+    assert f"OCR: no network for: {off}, use_textline_orientation\n" in said
+    assert f"seal_recognition: on by default: use_layout_detection (offline_seal_layout); no network for: {off}" in said
 
 
 def test_both_pipelines_share_the_recogniser_s_module(seals, tmp_path):
@@ -170,8 +184,8 @@ def test_both_pipelines_share_the_recogniser_s_module(seals, tmp_path):
     assert assembly.pipelines == ("OCR", "seal_recognition")
     assert assembly.left_out == {"human_keypoint_detection": PEOPLE_NETWORKS}
     assert networks_in(tmp_path / "models", "text_recognition") == {
-        "text_recognition": "PP-OCRv4_mobile_rec",
-        "seal_text_recognition": "PP-OCRv4_server_rec",
+        "text_recognition": ("PP-OCRv4_mobile_rec",),
+        "seal_text_recognition": ("PP-OCRv4_server_rec",),
     }
     for name in ("PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"):
         assert (tmp_path / "models" / "text_recognition" / f"{name}.network.json").is_file()
@@ -207,11 +221,14 @@ def test_presets_and_single_networks(seals, tmp_path, presets, models, wanted):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"presets": {"seal_recognition": "x"}}, "no preset 'x'; known: nopp, nopp-nolayout"),
-        ({"presets": {"seal_recognition": "default"}}, "not served yet: doc_orientation_classify"),
+        ({"presets": {"seal_recognition": "x"}}, "no preset 'x'; known: default, nopp, nopp-nolayout"),
+        ({"presets": {"seal_recognition": "default"}}, "not exported: PP-LCNet_x1_0_doc_ori, UVDoc"),
         ({"presets": {"OCR": "PP-OCRv4_mobile"}}, "a preset is given for OCR, which is not among the pipelines"),
         ({"presets": {"ORC": "nopp"}}, "unknown pipeline 'ORC'"),
-        ({"models": {"layout": "mine"}}, "no step 'layout' takes a network; known: layout_detection, seal_text_det"),
+        (
+            {"models": {"layout": "mine"}},
+            "no step 'layout' takes a network; known: doc_orientation_classify, doc_unwarp",
+        ),
         ({"models": {"text_recognition": ""}}, "seal_recognition cannot do without a network for text_recognition"),
         ({"models": {"layout_detection": "nowhere"}}, "not exported: nowhere"),
         (
@@ -222,6 +239,13 @@ def test_presets_and_single_networks(seals, tmp_path, presets, models, wanted):
         ({"models": {"text_recognition": "mine"}}, "text_recognition takes a network of family ctc_recognition"),
         ({"models": {"seal_text_detection": "mine"}}, "seal_text_detection takes a network of family db_detection"),
         ({"models": {"layout_detection": "../mine"}}, "'../mine' is no name of a network"),
+        ({"models": {"layout_detection": "mine,nowhere"}}, "not exported: nowhere"),
+        ({"models": {"layout_detection": "mine,PP-OCRv4_mobile_rec"}}, "PP-OCRv4_mobile_rec is ctc_recognition"),
+        (
+            {"models": {"doc_orientation_classify": "colours_ori"}},
+            "doc_orientation_classify cannot use colours_ori: its labels are red, green; 0, 90, 180, 270 are needed",
+        ),
+        ({"models": {"doc_orientation_classify": "bare_ori"}}, "cannot use bare_ori: its labels are missing"),
     ],
 )
 def test_selections_that_are_refused(seals, tmp_path, options, expected):
@@ -237,7 +261,73 @@ def test_modules_come_with_the_networks_of_the_default_preset(spec, file):
     for name, network in find_preset(spec).items():
         role = spec.roles[name]
         config = read_config(paths.modules_repository() / role.module / file)
-        assert networks_of(config)[role.parameter] == network
+        assert networks_of(config)[role.parameter] == (network,)
+
+
+OPTIONAL = [(spec, role) for spec in PIPELINES.values() for role in spec.when_exported]
+
+
+@pytest.mark.parametrize(("spec", "role"), OPTIONAL, ids=[f"{spec.name}-{role}" for spec, role in OPTIONAL])
+@pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
+def test_modules_come_with_the_networks_of_optional_steps(spec, role, file):
+    config = read_config(paths.modules_repository() / spec.roles[role].module / file)
+    assert networks_of(config)[spec.roles[role].parameter] == spec.when_exported[role][:1]
+
+
+def test_optional_steps_are_on_where_their_networks_are_exported(seals, tmp_path):
+    off = {"use_doc_orientation_classify": (), "use_doc_unwarping": ()}
+    assembly = assemble(tmp_path / "models", networks=[seals])
+    assert assembly.switches["OCR"] == {**off, "use_textline_orientation": ()}
+    assert assembly.switches["seal_recognition"] == {**off, "use_layout_detection": ("PP-DocLayout-L",)}
+    for name in (*PREPARATION_NETWORKS, "PP-LCNet_x0_25_textline_ori"):
+        write_network(seals, name)
+    assembly = assemble(tmp_path / "models", networks=[seals])
+    on = dict(zip(off, ((name,) for name in PREPARATION_NETWORKS), strict=True))
+    assert assembly.switches["OCR"] == {**on, "use_textline_orientation": ("PP-LCNet_x0_25_textline_ori",)}
+    assert assembly.switches["seal_recognition"] == {**on, "use_layout_detection": ("PP-DocLayout-L",)}
+    assert networks_in(tmp_path / "models", "doc_preprocessor") == {
+        "doc_orientation_classify": PREPARATION_NETWORKS[:1],
+        "doc_unwarping": PREPARATION_NETWORKS[1:],
+        "seal_doc_orientation_classify": PREPARATION_NETWORKS[:1],
+        "seal_doc_unwarping": PREPARATION_NETWORKS[1:],
+    }
+    write_network(seals, "PP-LCNet_x1_0_textline_ori")
+    assembly = assemble(tmp_path / "models", networks=[seals])
+    assert assembly.switches["OCR"]["use_textline_orientation"] == ("PP-LCNet_x1_0_textline_ori",)
+
+
+def test_a_preset_that_is_named_leaves_other_steps_off_in_its_own_pipeline_alone(seals, tmp_path):
+    for name in PREPARATION_NETWORKS:
+        write_network(seals, name)
+    assemble(tmp_path / "models", presets={"seal_recognition": "nopp"}, networks=[seals])
+    assert networks_in(tmp_path / "models", "doc_preprocessor") == {
+        "doc_orientation_classify": PREPARATION_NETWORKS[:1],
+        "doc_unwarping": PREPARATION_NETWORKS[1:],
+    }
+    options = {"pipelines": ["seal_recognition"], "networks": [seals], "presets": {"seal_recognition": "default"}}
+    assembly = assemble(tmp_path / "models", **options)
+    assert set(assembly.networks) == {*SEAL_NETWORKS, *PREPARATION_NETWORKS}
+
+
+def test_several_networks_in_a_step_s_place(seals, tmp_path):
+    models = {"text_recognition": "PP-OCRv4_server_rec, PP-OCRv4_mobile_rec,PP-OCRv4_server_rec"}
+    assembly = assemble(tmp_path / "models", pipelines=["OCR"], models=models, networks=[seals])
+    assert set(assembly.networks) == {"PP-OCRv4_mobile_det", "PP-OCRv4_server_rec", "PP-OCRv4_mobile_rec"}
+    both = ("PP-OCRv4_server_rec", "PP-OCRv4_mobile_rec")
+    assert networks_in(tmp_path / "models", "text_recognition") == {"text_recognition": both}
+    for name in both:
+        assert (tmp_path / "models" / "text_recognition" / f"{name}.network.json").is_file()
+
+
+@pytest.mark.parametrize(("name", "fits"), [("x_textline_ori", True), ("x_doc_ori", False)])
+def test_lines_are_told_apart_by_two_classes(seals, tmp_path, name, fits):
+    write_network(seals, name)
+    options = {"pipelines": ["OCR"], "models": {"textline_orientation": name}, "networks": [seals]}
+    if fits:
+        assert assemble(tmp_path / "models", **options).switches["OCR"]["use_textline_orientation"] == (name,)
+        return
+    with pytest.raises(AssemblyError, match=f"textline_orientation cannot use {name}: .* two are needed"):
+        assemble(tmp_path / "models", **options)
 
 
 def test_missing_flavour_is_named(repository, tmp_path):

@@ -72,7 +72,7 @@ def test_gpu_is_reserved_by_the_gpu_service_alone():
 
 # Megabytes of a request of 12 megapixels, by the formula in the file.
 REQUEST_MB = {
-    "doc_preprocessor": 9 * 12,
+    "doc_preprocessor": 15 * 12,
     "text_detection": 13 * 12,
     "layout_detection": 6 * 12,
     "seal_text_detection": 13 * 12,
@@ -102,8 +102,8 @@ def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
 @pytest.mark.parametrize(
     ("flavour", "stated"),
     [
-        ("cpu", "1.7 GB, seal_recognition 1.9 GB, both 2.4 GB and human keypoints 1.0 GB"),
-        ("gpu", "7.9, 9.3, 12 and 6.1 GB"),
+        ("cpu", "1.8 GB, seal_recognition 2.1 GB, both 2.5 GB and human keypoints 1.55 GB"),
+        ("gpu", "9.0, 10.4, 13.1 and 7.2 GB"),
     ],
 )
 def test_the_sizes_stated_are_those_of_the_formula(flavour, stated):
@@ -224,21 +224,31 @@ def container(tmp_path):
 def networks(tmp_path):
     """Folders that look like the exported networks of all modules."""
     for module in dict.fromkeys(module for spec in PIPELINES.values() for module in spec.modules):
-        for name in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
-            write_network(tmp_path / "networks" / name)
+        for names in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
+            for name in names:
+                write_network(tmp_path / "networks" / name)
     write_network(tmp_path / "networks" / "mine")
+
+
+PREPARATION = {"PP-LCNet_x1_0_doc_ori", "UVDoc"}
+KINDS = {
+    "det": ("db_detection", None),
+    "rec": ("ctc_recognition", None),
+    "ori": ("image_classification", (["0", "90", "180", "270"], ["0_degree", "180_degree"])),
+    "UVDoc": ("image_unwarping", None),
+}
 
 
 def write_network(folder: Path) -> None:
     for subfolder in ("1", "configs"):
-        (folder / subfolder).mkdir(parents=True)
+        (folder / subfolder).mkdir(parents=True, exist_ok=True)
     (folder / "1" / "model.onnx").write_bytes(b"weights")
     (folder / "config.pbtxt").write_text(f'name: "{folder.name}"\n')
     (folder / "configs" / "gpu.pbtxt").write_text(f'name: "{folder.name}" # gpu\n')
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
-    kinds = {"det": "db_detection", "rec": "ctc_recognition"}
-    family = kinds.get(folder.name.rpartition("_")[2], "dense_detection")
+    family, labels = KINDS.get(folder.name.rpartition("_")[2], ("dense_detection", None))
     info = {"name": folder.name, "family": family, "max_batch_size": 4, "sha256": "", "provenance": provenance}
+    info["labels"] = labels["textline" in folder.name] if labels else None
     (folder / "network.json").write_text(json.dumps(info))
 
 
@@ -267,7 +277,14 @@ def test_entrypoint_assembles_and_becomes_tritonserver(container, networks, tmp_
         ({"PADDLEX_TRITON_PRESETS": "nopp-nolayout"}, {"PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec"}),
         (
             {"PADDLEX_TRITON_MODEL_NAMES": "layout_detection=mine,text_recognition=PP-OCRv4_mobile_rec"},
-            {"mine", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec"},
+            {"mine", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec", *PREPARATION},
+        ),
+        (
+            {
+                "PADDLEX_TRITON_PRESETS": "nopp",
+                "PADDLEX_TRITON_MODEL_NAMES": "text_recognition=PP-OCRv4_mobile_rec,PP-OCRv4_server_rec",
+            },
+            {"PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"},
         ),
     ],
 )

@@ -161,7 +161,7 @@ def test_deadline_starts_with_the_requests_timeout(pb_utils, make_module, timeou
 
 def nested(pb_utils, make_module, network, batches, **keywords):
     async def answer(self, call):
-        results = await call.infer_all("probe", [lambda b=b: {"x": b} for b in batches])
+        results = await call.infer_all(call.network("probe"), [lambda b=b: {"x": b} for b in batches])
         return {"y": np.concatenate([r["prob"] for r in results]) if results else np.empty(0)}
 
     pb_utils.InferenceRequest.network = network
@@ -228,7 +228,7 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
     probe = request(pb_utils)
 
     async def answer(self, call):
-        await call.infer_all("probe", [lambda: {"x": np.zeros((1, 1))}] * 50)
+        await call.infer_all(call.network("probe"), [lambda: {"x": np.zeros((1, 1))}] * 50)
         return {}
 
     def network(call):
@@ -244,7 +244,7 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
 
 def test_settings_name_the_network(pb_utils, make_module):
     async def answer(self, call):
-        return {"settings": self.settings(thresh=0.3)}
+        return {"settings": self.settings({"probe": call.network("probe"), "off": None}, thresh=0.3)}
 
     (response,) = run(make_module(answer), request(pb_utils))
     settings = json.loads(response.array("settings")[0])

@@ -46,7 +46,15 @@ def test_unknown_presets_are_refused_with_the_known_ones(pipelines, given):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [([], {}), (["a=b"], {"a": "b"}), (["a=b", "c="], {"a": "b", "c": ""}), (["a=b=c"], {"a": "b=c"})],
+    [
+        ([], {}),
+        (["a=b"], {"a": "b"}),
+        (["a=b", "c="], {"a": "b", "c": ""}),
+        (["a=b=c"], {"a": "b=c"}),
+        (["a=b,c"], {"a": "b,c"}),
+        (["a=b,c", "d=e"], {"a": "b,c", "d": "e"}),
+        ([" a=b,c, d=,e=f g\n"], {"a": "b,c", "d": "", "e": "f,g"}),
+    ],
 )
 def test_models(given, expected):
     assert models_of(given) == expected
@@ -59,7 +67,8 @@ def test_models_of_another_form_are_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("networks", "a", "b"), [({}, "", ""), ({"a": "new"}, "new", ""), ({"a": "x", "b": "y"}, "x", "y")]
+    ("networks", "a", "b"),
+    [({}, "", ""), ({"a": ("new",)}, "new", ""), ({"a": ("x", "z"), "b": ("y",)}, "x,z", "y"), ({"a": ()}, "", "")],
 )
 def test_networks_are_put_into_a_configuration(networks, a, b):
     expected = CONFIG.replace('"old"', f'"{a}"', 1).replace('"old"', f'"{b}"', 1)
@@ -68,4 +77,4 @@ def test_networks_are_put_into_a_configuration(networks, a, b):
 
 def test_a_parameter_that_is_not_there_is_refused():
     with pytest.raises(AssemblyError, match="no parameter c_network"):
-        set_networks(CONFIG, {"c": "new"})
+        set_networks(CONFIG, {"c": ("new",)})
