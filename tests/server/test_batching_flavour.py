@@ -11,12 +11,14 @@ from typing import Any
 import cv2
 import numpy as np
 import people_world
+import preparation_graphs
 import pytest
 import seal_world
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.errors import ErrorCode, parse_message
+from paddlex_triton.export.api import export_directory
 from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.assemble import assemble
@@ -25,7 +27,8 @@ from paddlex_triton.server.model_config import networks_of, read_config, set_net
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 
-LARGE, SMALL = {"text_det_limit_side_len": 736}, {"text_det_limit_side_len": 64}
+OFF = {"use_doc_orientation_classify": False}
+LARGE, SMALL = {"text_det_limit_side_len": 736, **OFF}, {"text_det_limit_side_len": 64, **OFF}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,9 @@ def client(
     folder = tmp_path_factory.mktemp("batching")
     # A layout network of a family that can be batched; the other tests have one that cannot.
     models = {**seal_models, **people_models, "layout_detection": seal_world.DENSE_LAYOUT}
-    repositories = [networks, tiny_networks, people_networks]
+    models["doc_orientation_classify"] = preparation_graphs.DOC_ORIENTATION
+    export_directory(preparation_graphs.doc_orientation_folder(folder / "weights"), into=folder / "networks")
+    repositories = [networks, tiny_networks, people_networks, folder / "networks"]
     presets = {spec.name: spec.default_preset for spec in PIPELINES.values()}
     assembly = assemble(
         folder / "models", pipelines=list(PIPELINES), presets=presets, models=models, networks=repositories
@@ -45,9 +50,10 @@ def client(
         config = folder / "models" / module / "config.pbtxt"
         text = (modules_repository() / module / "configs" / "gpu.pbtxt").read_text()
         config.write_text(set_networks(text, networks_of(read_config(config))))
-    # It joins calls as it does on a GPU; the keypoint network does so anyway.
-    config = folder / "models" / "PP-OCRv4_mobile_rec" / "config.pbtxt"
-    config.write_text(config.read_text() + "dynamic_batching { }\n")
+    # These join calls as they do on a GPU; the keypoint network does so anyway.
+    for network in ("PP-OCRv4_mobile_rec", preparation_graphs.DOC_ORIENTATION):
+        config = folder / "models" / network / "config.pbtxt"
+        config.write_text(config.read_text() + "dynamic_batching { }\n")
     with (
         EmbeddedServer(directory=folder / "models", log_file=folder / "triton.log") as server,
         grpcclient.InferenceServerClient(server.grpc_url) as created,
@@ -114,7 +120,7 @@ def test_pages_with_any_number_of_seals_and_bad_ones_share_an_execution(client, 
 
     def ask(index: int) -> tuple[list[str], list[list[int]]] | ErrorCode:
         # Every other page as one region: modules that skip their network share an execution with those that do not.
-        return read(client, images[index % 4], {"use_layout_detection": index % 8 < 4}, "seal_recognition")
+        return read(client, images[index % 4], {"use_layout_detection": index % 8 < 4, **OFF}, "seal_recognition")
 
     alone = [ask(index) for index in range(8)]
     assert alone[0] == ([], [])
@@ -152,3 +158,26 @@ def test_people_of_different_pages_share_the_keypoint_networks_runs(client, stat
     assert rows == 6 * 16
     # Three of four pages make a call.
     assert runs < 3 * 16
+
+
+def test_pages_of_different_pipelines_share_the_classifiers_runs(client, statistics, count_runs):
+    pages = [preparation_graphs.tinted(PAGE[:100, :160], position) for position in range(4)]
+    images = [cv2.imencode(".png", page)[1].tobytes() for page in pages]
+
+    def angle(index: int) -> int:
+        params = b"{}" if index % 8 < 4 else b""
+        tensors = []
+        # Requests with and without parameters, for two ensembles, that give the image under different names.
+        for name, value in (("image", images[index % 4]), ("params", params))[: 2 if params else 1]:
+            tensors.append(grpcclient.InferInput(name, [1], "BYTES"))
+            tensors[-1].set_data_from_numpy(np.array([value], dtype=object))
+        answer = client.infer(("ocr", "seal_recognition")[index // 4 % 2], tensors, client_timeout=120)
+        return int(answer.as_numpy("angle")[0])
+
+    before = statistics(client, preparation_graphs.DOC_ORIENTATION)
+    with ThreadPoolExecutor(16) as pool:
+        angles = list(pool.map(angle, range(96)))
+    assert angles == [90 * (index % 4) for index in range(96)]
+    rows, runs = count_runs(client, preparation_graphs.DOC_ORIENTATION, before, 96)
+    assert rows == 96
+    assert runs < 96

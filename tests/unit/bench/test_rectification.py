@@ -18,7 +18,7 @@ from paddlex_triton.ops.seal_crop import plan_rectification, rectify_polygon
 
 
 def slow(page, polygon):
-    time.sleep(0.002)
+    time.sleep(0.02)
     return rectify_polygon(page, polygon)
 
 
