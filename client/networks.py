@@ -30,8 +30,13 @@ class Networks:
     models: tuple[tuple[str, str], ...] = ()
 
     def default_params(self, spec: PipelineSpec) -> dict[str, bool]:
-        """Parameters that follow from the choice: steps that have a network are on, those that have none are off."""
-        switches = preset_switches(spec, self.preset) if self.preset else {}
+        """Parameters that follow from a preset: steps that have a network are on, those that have none are off.
+
+        Without one the server decides, which knows what it has.
+        """
+        if self.preset is None:
+            return {}
+        switches = preset_switches(spec, self.preset)
         for role, name in self.models:
             if switch := spec.roles[role].switch:
                 switches[switch] = bool(name)

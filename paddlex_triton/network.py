@@ -87,7 +87,10 @@ class NetworkInfo(BaseModel):
         "OpenCV); heatmap_keypoints: target_size [H,W]; image_classification: target_size [H,W] and, where it is the "
         "middle of the image, resize_short; others: nothing",
     )
-    postprocess: dict[str, Any] = Field(default_factory=dict, description="inference.yml's PostProcess, less lists")
+    postprocess: dict[str, Any] = Field(
+        default_factory=dict,
+        description="inference.yml's PostProcess, less lists; ctc_recognition: bidi, if lines run from right to left",
+    )
     characters: list[str] | None = Field(
         default=None, description="ctc_recognition: one string per class, class 0 is the blank"
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from paddlex_triton.ops.bidi import display_order
 from paddlex_triton.ops.classification import classifier_input, top_class
 from paddlex_triton.ops.crop import CropsOnDemand
 from paddlex_triton.ops.ctc import CtcLine, decode_lines
@@ -111,6 +112,9 @@ async def read_lines(
     read: dict[int, ReadLine] = {}
     for batch, outputs in zip(batches, answers, strict=True):
         lines = decode_lines(outputs["indices"], outputs["probs"], info.characters or [])
+        if info.postprocess.get("bidi"):
+            # Words stay in the order of their columns, as in PaddleX.
+            lines = [replace(line, text=display_order(line.text)) for line in lines]
         steps = outputs["indices"].shape[1]
         for index, filled, line in zip(batch.indices, batch.filled, lines, strict=True):
             read[index] = ReadLine(line, steps * filled)

@@ -52,7 +52,7 @@ class DocPreprocessorResult(BaseResult):
     @property
     def used(self) -> bool:
         """Whether any step was used."""
-        return "model_settings" in self
+        return super().__contains__("model_settings")
 
     def __missing__(self, key: str) -> np.ndarray:
         if key == "output_img":
@@ -65,6 +65,16 @@ class DocPreprocessorResult(BaseResult):
         else:
             raise KeyError(key)
         return self[key]
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or key == "output_img" or (self.used and key in ("input_img", "rot_img"))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, pages included."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     def _output_page(self) -> np.ndarray:
         if not self.used:

@@ -27,6 +27,8 @@ from paddlex_triton.network import Family
 # Where some ONNX files carry their dictionary, one character a line.
 _METADATA_KEY = "character"
 _BLANK = "blank"
+# PaddleX knows them by name.
+_RIGHT_TO_LEFT = ("arabic_PP-OCRv3_mobile_rec", "arabic_PP-OCRv5_mobile_rec")
 
 
 class CTCRecognition(NetworkFamily):
@@ -151,6 +153,11 @@ class CTCRecognition(NetworkFamily):
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
         """The shape PaddleX resizes lines to, [C,H,W]."""
         return {"image_shape": list(settings.image_shape)}
+
+    def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
+        """Of inference.yml, and `bidi` for networks of right-to-left scripts, whose lines PaddleX reorders."""
+        bidi = {"bidi": True} if settings.model_name in _RIGHT_TO_LEFT else {}
+        return {**settings.postprocess, **bidi}
 
     def characters(self, settings: InferenceSettings) -> list[str]:
         """One string per class: the blank, the dictionary, the space (PaddleX always appends it)."""

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import httpx
 import people_world
-import preparation_graphs
 import pytest
 import seal_world
 
-from paddlex_triton.export.api import export_directory
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.errors import ServerStartError
 from paddlex_triton.server.launcher import EmbeddedServer
@@ -200,14 +198,8 @@ def test_everything_loads_straight_from_the_two_repositories(networks, tiny_netw
     """With networks under the names that the modules' own configurations have."""
     from paddlex_triton.paths import ensembles_repository, modules_repository
 
-    folder, weights = tmp_path / "models", tmp_path / "weights"
+    folder = tmp_path / "models"
     folder.mkdir()
-    for made in (
-        preparation_graphs.doc_orientation_folder(weights / "pages"),
-        preparation_graphs.textline_orientation_folder(weights / "lines", "PP-LCNet_x1_0_textline_ori"),
-        preparation_graphs.unwarping_folder(weights / "unwarping"),
-    ):
-        export_directory(made, into=folder)
     for module in {module for spec in PIPELINES.values() for module in spec.modules}:
         (folder / module).symlink_to(modules_repository() / module)
     for source, name in (

@@ -38,14 +38,19 @@ BACK = {"return_preprocessed_img": True}
 Ask = Callable[..., dict[str, np.ndarray]]
 
 
+def arabic(index: int) -> str:
+    return chr(0x0628 + index % 16)
+
+
 def write_other_recogniser(recogniser: Path, repository: Path) -> None:
-    """The same network under another name, with a dictionary that has x for every character."""
+    """The same network under another name, with letters that are written from right to left for every character."""
     folder = repository / OTHER_RECOGNISER
     shutil.copytree(recogniser, folder)
     config = folder / "config.pbtxt"
     config.write_text(config.read_text().replace(recogniser.name, OTHER_RECOGNISER))
     info = json.loads((folder / "network.json").read_text())
-    info |= {"name": OTHER_RECOGNISER, "characters": ["x"] * len(info["characters"])}
+    letters = [arabic(index) for index in range(len(info["characters"]))]
+    info |= {"name": OTHER_RECOGNISER, "characters": letters, "postprocess": {"bidi": True}}
     (folder / "network.json").write_text(json.dumps(info))
 
 
@@ -284,10 +289,12 @@ def test_seals_have_no_line_orientation(ask):
     assert set(outputs["angles"].tolist()) == {-1}
 
 
-def test_a_request_chooses_among_the_networks_that_are_loaded(ask):
+def test_a_request_chooses_among_the_networks_that_are_loaded(ask, networks):
+    characters = json.loads((networks / "PP-OCRv4_mobile_rec" / "network.json").read_text())["characters"]
     plain = ask(PAGE, {**OFF, **SIZE})
     other = ask(PAGE, {**OFF, **SIZE, "text_recognition_model_name": OTHER_RECOGNISER})
-    assert texts_of(other) == ["x" * len(text) for text in texts_of(plain)]
+    written = ["".join(arabic(characters.index(character)) for character in text) for text in texts_of(plain)]
+    assert texts_of(other) == [text[::-1] for text in written]
     assert settings_of(other, "text_recognition")["networks"]["text_recognition"]["name"] == OTHER_RECOGNISER
     again = ask(PAGE, {**OFF, **SIZE, "text_recognition_model_name": "PP-OCRv4_mobile_rec"})
     assert texts_of(again) == texts_of(plain)

@@ -315,7 +315,9 @@ def test_the_preset_without_layout_serves_without_its_network(tiny_networks, tmp
         (result,) = pipeline.predict(page_with(0, 3))
         assert result["model_settings"]["use_layout_detection"] is False
         assert {"FIRST 12", "FOURTH 6"} <= set(result["seal_res_list"][0]["rec_texts"])
-        with pytest.raises(Exception, match="use_layout_detection is true, but this server has no network for layout_detection"):
+        with pytest.raises(
+            Exception, match="use_layout_detection is true, but this server has no network for layout_detection"
+        ):
             list(pipeline.predict(page_with(0), use_layout_detection=True))
         started = time.monotonic()
         assert list(pipeline.predict(page_with(), use_layout_detection=False))

@@ -215,3 +215,21 @@ def test_a_module_of_several_pipelines_tells_of_the_one_that_was_meant(raw, expe
     with pytest.raises(InvalidParameter) as refused:
         parse_params(raw, OCRParams, SealRecognitionParams)
     assert str(refused.value).startswith(expected)
+
+
+@pytest.mark.parametrize(("value", "allowed"), [(0, False), (1, True), (1000, True), (1001, False), (2.0, False)])
+def test_how_many_lines_are_turned_together(value, allowed):
+    raw = json.dumps({"textline_orientation_batch_size": value})
+    if allowed:
+        assert parse_params(raw, OCRParams).textline_orientation_batch_size == value
+    else:
+        with pytest.raises(InvalidParameter, match="textline_orientation_batch_size is "):
+            parse_params(raw, OCRParams)
+
+
+@pytest.mark.parametrize("schema", [OCRParams, SealRecognitionParams])
+@pytest.mark.parametrize("turning", [None, True, False])
+@pytest.mark.parametrize("flattening", [None, True, False])
+def test_one_step_of_preparation_switched_off_and_none_on_is_both_off(schema, turning, flattening):
+    params = schema(use_doc_orientation_classify=turning, use_doc_unwarping=flattening)
+    assert params.leaves_pages_as_they_are is (False in (turning, flattening) and True not in (turning, flattening))

@@ -243,8 +243,8 @@ def test_networks_cannot_be_chosen_of_a_named_server():
     [
         (None, None, {}),
         (None, {"text_recognition": "x"}, {}),
-        (None, {"layout_detection": ""}, {"use_layout_detection": False}),
-        (None, {"layout_detection": ["x", "y"], "doc_unwarping": []}, {**ON, "use_doc_unwarping": False}),
+        (None, {"layout_detection": ""}, {}),
+        (None, {"layout_detection": ["x", "y"], "doc_unwarping": []}, {}),
         ("nopp", {"layout_detection": ""}, {**PLAIN, "use_layout_detection": False}),
         ("nopp-nolayout", {"layout_detection": "x"}, {**PLAIN, **ON}),
         ("nopp", {"doc_unwarping": "x,y"}, {**PLAIN, **ON, "use_doc_unwarping": True}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paddlex_triton.export.errors import InferenceFileError
+from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.inference_yml import InferenceSettings, Normalization, parse_inference, read_inference_yml
 
 
@@ -73,3 +74,18 @@ def test_files_that_cannot_be_read(tmp_path, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(InferenceFileError, match="cannot be read: No such file"):
         read_inference_yml(tmp_path / "inference.yml")
+
+
+@pytest.mark.parametrize(
+    ("name", "marked"),
+    [
+        ("arabic_PP-OCRv3_mobile_rec", True),
+        ("arabic_PP-OCRv5_mobile_rec", True),
+        ("latin_PP-OCRv3_mobile_rec", False),
+        (None, False),
+    ],
+)
+def test_networks_that_read_from_right_to_left_are_marked(name, marked):
+    settings = InferenceSettings(model_name=name, postprocess={"name": "CTCLabelDecode"})
+    wanted = {"name": "CTCLabelDecode", **({"bidi": True} if marked else {})}
+    assert FAMILIES["ctc_recognition"].postprocess(settings) == wanted

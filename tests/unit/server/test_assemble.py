@@ -269,9 +269,11 @@ OPTIONAL = [(spec, role) for spec in PIPELINES.values() for role in spec.when_ex
 
 @pytest.mark.parametrize(("spec", "role"), OPTIONAL, ids=[f"{spec.name}-{role}" for spec, role in OPTIONAL])
 @pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
-def test_modules_come_with_the_networks_of_optional_steps(spec, role, file):
+def test_modules_come_without_the_networks_of_optional_steps(spec, role, file):
+    """So that they load straight from the repositories wherever the others are exported."""
     config = read_config(paths.modules_repository() / spec.roles[role].module / file)
-    assert networks_of(config)[spec.roles[role].parameter] == spec.when_exported[role][:1]
+    assert config.parameters[f"{spec.roles[role].parameter}_network"].string_value == ""
+    assert spec.roles[role].parameter not in networks_of(config)
 
 
 def test_optional_steps_are_on_where_their_networks_are_exported(seals, tmp_path):
@@ -294,6 +296,14 @@ def test_optional_steps_are_on_where_their_networks_are_exported(seals, tmp_path
     write_network(seals, "PP-LCNet_x1_0_textline_ori")
     assembly = assemble(tmp_path / "models", networks=[seals])
     assert assembly.switches["OCR"]["use_textline_orientation"] == ("PP-LCNet_x1_0_textline_ori",)
+
+
+def test_optional_steps_are_on_beside_the_fallback_too(repository, tmp_path):
+    for name in (*OFFLINE_NETWORKS, "UVDoc"):
+        write_network(repository, name)
+    assembly = assemble(tmp_path / "models", pipelines=["seal_recognition"], networks=[repository])
+    assert assembly.fallbacks
+    assert assembly.switches["seal_recognition"]["use_doc_unwarping"] == ("UVDoc",)
 
 
 def test_a_preset_that_is_named_leaves_other_steps_off_in_its_own_pipeline_alone(seals, tmp_path):

@@ -227,7 +227,8 @@ def networks(tmp_path):
         for names in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
             for name in names:
                 write_network(tmp_path / "networks" / name)
-    write_network(tmp_path / "networks" / "mine")
+    for name in ("mine", *PREPARATION):
+        write_network(tmp_path / "networks" / name)
 
 
 PREPARATION = {"PP-LCNet_x1_0_doc_ori", "UVDoc"}
