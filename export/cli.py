@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from paddlex_triton import paths
-from paddlex_triton.export.commands import export_command_for
-from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
-from paddlex_triton.export.zoo import (
-    ZooEntry,
-    find_network,
-    load_zoo,
-    networks_of,
-    require_sources,
-    steps_without_network,
+from paddlex_triton.export import listing
+from paddlex_triton.export.errors import ExportError, MissingDependency, Unreachable, UsageError
+from paddlex_triton.export.plan import (
+    FAMILY_NAMES,
+    Reach,
+    Request,
+    choices_made,
+    networks_instead,
+    plan_of,
+    reason_to_keep,
+    wanted_networks,
 )
+from paddlex_triton.export.sources.hubs import Hubs
+from paddlex_triton.export.zoo import ZooEntry, load_zoo
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo
-from paddlex_triton.pipelines import find_pipeline, find_preset
 
 if TYPE_CHECKING:
     import numpy as np
 
     from paddlex_triton.export.api import Options, Outcome
-
-_FAMILY_NAMES = ", ".join(get_args(Family))
 
 
 def register(app: typer.Typer) -> None:
@@ -46,11 +47,14 @@ def export(
     ] = None,
     pipeline: Annotated[str | None, typer.Option(help="Export all networks of a pipeline, e.g. OCR.")] = None,
     preset: Annotated[str | None, typer.Option(help="With --pipeline: which set of networks.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Export all networks of the zoo that can be had; a failure stops no other.")
+    ] = False,
     from_dir: Annotated[
-        Path | None, typer.Option(help="Export own weights: a folder with an ONNX file and PaddleX's inference.yml.")
+        Path | None, typer.Option(help="Export own weights: a folder with a model and PaddleX's inference.yml.")
     ] = None,
     family: Annotated[
-        str | None, typer.Option(help=f"With --from-dir, where inference.yml does not tell: {_FAMILY_NAMES}.")
+        str | None, typer.Option(help=f"With --from-dir, where inference.yml does not tell: {FAMILY_NAMES}.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="With --from-dir: the network's name.")] = None,
     into: Annotated[Path | None, typer.Option(help="The Triton model repository to write to.")] = None,
@@ -63,133 +67,150 @@ def export(
     ] = False,
 ) -> None:
     """Turn official or own weights into verified Triton networks."""
-    console, errors = Console(), Console(stderr=True)
+    request = Request(names or (), pipeline, preset, everything, from_dir, family, name)
     try:
+        request.check()
         repository = into if into is not None else paths.networks_repository()
-        exported = _exported(repository)
-        wanted = _wanted(names or [], pipeline, preset, from_dir, family, name, exported)
-        if pipeline is not None and preset is None:
-            _say_fallback(console, pipeline, wanted)
-            _say_steps_off(console, pipeline, exported)
+        work = _Work(request, repository, force)
         if dry_run:
-            _say_plan(console, wanted, from_dir, repository, exported)
+            work.say_plan()
             return
-        require_sources(entry for entry in wanted if entry.name not in exported)
+        work.require()
         _require_extra()
         from paddlex_triton.export.api import Options
 
-        options = Options(into=repository, force=force, images=_read_images(check_image or []))
+        options = Options(repository, force, _read_images(check_image or []), hubs=work.reach.hubs)
         if from_dir is not None:
-            _export_folder(console, from_dir, name, family, options)
-        for entry in wanted:
-            if entry.sources:
-                _export_entry(console, entry, options)
-            else:
-                console.print(escape(_kept(entry, exported[entry.name])), soft_wrap=True)
+            _export_folder(work.console, from_dir, name, family, options)
+        work.run(options)
     except ExportError as error:
-        _fail(errors, error)
+        _fail(error)
 
 
 def models(
     into: Annotated[Path | None, typer.Option(help="The Triton model repository to look in.")] = None,
+    url: Annotated[str | None, typer.Option(help="Ask a running server which are loaded: host:port.")] = None,
 ) -> None:
     """List the networks that are known by name, and those that are exported."""
     repository = into if into is not None else paths.networks_repository()
-    exported = _exported(repository)
-    table = Table(title=f"networks in {escape(str(repository))}")
-    table.add_column("name", no_wrap=True)
-    for column in ("family", "source", "exported"):
-        table.add_column(column, overflow="fold")
-    for name, entry in load_zoo().networks.items():
-        info = exported.pop(name, None)
-        sources = "\n".join(source.label for source in entry.sources) or "own weights, --from-dir"
-        table.add_row(name, entry.family, escape(sources), _state(info))
-    for name, info in exported.items():
-        table.add_row(escape(name), info.family, escape(info.provenance.source), _state(info))
-    Console().print(table)
+    console = Console()
+    listed = listing.rows(load_zoo().networks, _exported(repository))
+    try:
+        with _loaded(url) as loaded:
+            for table in listing.tables(listed, loaded):
+                console.print(table)
+                console.print()
+    except ExportError as error:
+        _fail(error)
+    console.print(f"exported: in {escape(str(repository))}", soft_wrap=True, highlight=False)
 
 
-def _wanted(
-    names: Sequence[str],
-    pipeline: str | None,
-    preset: str | None,
-    from_dir: Path | None,
-    family: str | None,
-    name: str | None,
-    exported: Container[str],
-) -> list[ZooEntry]:
-    """The networks of the zoo that were asked for; none with --from-dir.
-
-    Raises:
-        UsageError: not exactly one of names, --pipeline and --from-dir, or an option that belongs to another.
-    """
-    if sum((bool(names), pipeline is not None, from_dir is not None)) != 1:
-        raise UsageError("give network names, or --pipeline NAME, or --from-dir DIR: one of the three")
-    if preset is not None and pipeline is None:
-        raise UsageError("--preset belongs to --pipeline")
-    if from_dir is None and (family is not None or name is not None):
-        raise UsageError("--family and --name belong to --from-dir")
-    if family is not None and family not in get_args(Family):
-        raise UsageError(f"no family {family!r}; known: {_FAMILY_NAMES}")
-    chosen = networks_of(pipeline, preset, exported) if pipeline is not None else names
-    return [find_network(each) for each in dict.fromkeys(chosen)]
-
-
-def _say_fallback(console: Console, pipeline: str, wanted: Sequence[ZooEntry]) -> None:
-    """Say so where a pipeline's own networks cannot be had and others take their places."""
-    spec = find_pipeline(pipeline)
-    official = find_preset(spec).values()
-    if not set(official) - {entry.name for entry in wanted}:
+@contextmanager
+def _loaded(url: str | None) -> Iterator[Callable[[str], bool] | None]:
+    """What tells whether a running server has a network; None without a server."""
+    if url is None:
+        yield None
         return
-    text = (
-        f"{spec.name}: this version has no source for {', '.join(official)}; taking preset {spec.fallback_preset}. "
-        "Official weights are exported with --from-dir"
-    )
-    console.print(escape(text), soft_wrap=True)
+    from paddlex_triton.client.exceptions import PaddleXTritonError
+    from paddlex_triton.client.transports import open_transport
+    from paddlex_triton.client.transports.endpoint import Endpoint
+
+    try:
+        transport = open_transport(Endpoint.parse(url))
+    except PaddleXTritonError as error:
+        raise UsageError(str(error)) from error
+    try:
+        transport.metadata()
+        yield transport.model_ready
+    except PaddleXTritonError as error:
+        raise ExportError(str(error)) from error
+    finally:
+        transport.close()
 
 
-def _say_steps_off(console: Console, pipeline: str, exported: Container[str]) -> None:
-    """Say which optional steps stay off, as the pipeline runs without them."""
-    steps = steps_without_network(pipeline, exported)
-    if not steps:
-        return
-    networks = ", ".join(" or ".join(names) for names in steps.values())
-    text = (
-        f"{find_pipeline(pipeline).name}: {', '.join(steps)} {'stays' if len(steps) == 1 else 'stay'} off, as this "
-        f"version has no source for {networks}. Official weights are exported with --from-dir"
-    )
-    console.print(escape(text), soft_wrap=True)
+class _Work:
+    """What was asked for, against what is there and what can be had. Tells about the choices that follow from it."""
 
+    def __init__(self, request: Request, repository: Path, force: bool) -> None:
+        self.request, self.repository = request, repository
+        self.console, self.reach = Console(), Reach(Hubs())
+        self.exported = _exported(repository)
+        self.wanted = wanted_networks(request, self.exported, self.reach)
+        self.kept = {
+            entry.name: reason_to_keep(entry, self.exported.get(entry.name), request, self.reach, force=force)
+            for entry in self.wanted
+        }
+        self.to_do = [entry for entry in self.wanted if self.kept[entry.name] is None]
+        for line in choices_made(request, self.wanted, self.exported, self.reach):
+            self._say(line)
 
-def _say_plan(
-    console: Console,
-    wanted: Sequence[ZooEntry],
-    from_dir: Path | None,
-    repository: Path,
-    exported: Mapping[str, NetworkInfo],
-) -> None:
-    for entry in wanted:
-        console.print(escape(_plan_of(entry, exported.get(entry.name), repository)), soft_wrap=True)
-    if from_dir is not None:
-        console.print(escape(f"would export the weights in {from_dir} into {repository}"), soft_wrap=True)
+    def say_plan(self) -> None:
+        """Say what would be done."""
+        for entry in self.wanted:
+            present = self.exported.get(entry.name)
+            self._say(self.kept[entry.name] or plan_of(entry, present, self.reach, self.repository))
+        if self.request.from_dir is not None:
+            self._say(f"would export the weights in {self.request.from_dir} into {self.repository}")
 
+    def require(self) -> None:
+        """Refuse networks that cannot be had, before anything is done.
 
-def _plan_of(entry: ZooEntry, present: NetworkInfo | None, repository: Path) -> str:
-    if entry.sources:
-        state = "there already" if present is not None else "new"
-        return f"would export {entry.name} ({entry.family}) from {entry.sources[0].label} into {repository}: {state}"
-    if present is not None:
-        return _kept(entry, present)
-    weights = f"unpack {entry.official_onnx}, or " if entry.official_onnx else ""
-    return (
-        f"cannot fetch {entry.name} ({entry.family}): {weights}convert the weights in {entry.official} to ONNX first, "
-        f"then {export_command_for(entry.name)}"
-    )
+        Raises:
+            Unreachable: there are some, and not all of the zoo was asked for.
+        """
+        if not self.request.everything:
+            self.reach.require(self.to_do)
 
+    def run(self, options: Options) -> None:
+        """Export.
 
-def _kept(entry: ZooEntry, present: NetworkInfo) -> str:
-    """What becomes of a network that cannot be fetched and is there."""
-    return f"{entry.name}: there already, made from {present.provenance.source}; it has no source to fetch it anew from"
+        Raises:
+            ExportError: a network could not be exported.
+        """
+        for line in filter(None, self.kept.values()):
+            self._say(line)
+        if self.request.everything:
+            self._run_all(options)
+            return
+        try:
+            for entry in self.to_do:
+                _export_entry(self.console, entry, options)
+        except Unreachable as error:
+            instead = networks_instead(self.request, self.exported)
+            if not instead:
+                raise
+            self._say(f"{error}. Taking {', '.join(entry.name for entry in instead)} instead")
+            for entry in instead:
+                _export_entry(self.console, entry, options)
+
+    def _run_all(self, options: Options) -> None:
+        """Export what can be had, one network after the other.
+
+        Raises:
+            ExportError: some could not be exported; the message says which.
+        """
+        there = [entry for entry in self.to_do if self.reach.can_fetch(entry)]
+        failed: list[str] = []
+        for entry in there:
+            try:
+                _export_entry(self.console, entry, options)
+            except ExportError as error:
+                failed.append(entry.name)
+                _print_error(f"{entry.name}: {error}")
+        missing = len(self.to_do) - len(there) + len(failed)
+        summary = f"{len(self.wanted) - missing} of {len(self.wanted)} networks are exported"
+        if failed:
+            summary += f"; failed: {', '.join(failed)}"
+        try:
+            self.reach.require(self.to_do)
+        except Unreachable as error:
+            raise ExportError(f"{summary}; {error}") from error
+        if failed:
+            raise ExportError(summary)
+        self._say(summary)
+
+    def _say(self, text: str) -> None:
+        self.console.print(escape(text), soft_wrap=True)
 
 
 def _export_entry(console: Console, entry: ZooEntry, options: Options) -> None:
@@ -238,10 +259,6 @@ def _exported(repository: Path) -> dict[str, NetworkInfo]:
     return found
 
 
-def _state(info: NetworkInfo | None) -> str:
-    return f"yes, {info.sha256[:12]}" if info is not None else "no"
-
-
 def _read_images(files: Sequence[Path]) -> list[np.ndarray]:
     import cv2
     import numpy as np
@@ -265,6 +282,10 @@ def _require_extra() -> None:
         ) from error
 
 
-def _fail(console: Console, error: ExportError) -> NoReturn:
-    console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+def _print_error(text: str) -> None:
+    Console(stderr=True).print(f"[red]error:[/red] {escape(text)}", soft_wrap=True, highlight=False)
+
+
+def _fail(error: ExportError) -> NoReturn:
+    _print_error(str(error))
     raise typer.Exit(error.exit_code)

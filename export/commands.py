@@ -14,11 +14,11 @@ def export_command_for(*names: str) -> str:
         names: of networks, in the zoo or not; at least one.
 
     Returns:
-        One command for those that can be fetched and one for each of the others, which takes the folder of the user's
-        own weights, `DIR`; joined by `&&`.
+        One command for those of the zoo and one for each of the others, which takes the folder of the user's own
+        weights, `DIR`; joined by `&&`.
     """
     zoo = load_zoo().networks
-    known = [name for name in names if name in zoo and zoo[name].sources]
+    known = [name for name in names if name in zoo]
     commands = [f"paddlex-triton export {' '.join(known)}"] if known else []
     commands += [
         f"paddlex-triton export --from-dir DIR --name {shlex.quote(name)}" for name in names if name not in known

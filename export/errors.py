@@ -3,6 +3,8 @@
 ExportError
 ├── UsageError            the names, options or the folder given do not make sense together
 ├── SourceError           the weights could not be fetched, or are not the ones expected
+│   └── Unreachable       no place they could be fetched from answers
+├── ConversionError       a PaddlePaddle model could not be turned into an equal ONNX file
 ├── InferenceFileError    inference.yml cannot be read, or contradicts the weights
 ├── GraphError            the ONNX graph is not of a kind this family takes
 ├── VerificationError     the exported graph does not answer as its source does
@@ -29,6 +31,14 @@ class UsageError(ExportError):
 
 class SourceError(ExportError):
     """The weights could not be fetched, or are not the ones expected."""
+
+
+class Unreachable(SourceError):
+    """No place the weights could be fetched from answers: there is no network, or it does not lead there."""
+
+
+class ConversionError(ExportError):
+    """A PaddlePaddle model could not be turned into an ONNX file that answers as it does."""
 
 
 class InferenceFileError(ExportError):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from paddlex_triton.export.paddle.report import ConversionReport
 from paddlex_triton.export.verify import VerificationReport
 
 FILE_NAME = "export.json"
@@ -29,6 +30,8 @@ class ExportReport(BaseModel):
     versions: dict[str, str]
     seconds: float
     verification: VerificationReport
+    # Of networks that came as PaddlePaddle models.
+    conversion: ConversionReport | None = None
 
     @classmethod
     def load(cls, path: Path) -> ExportReport:

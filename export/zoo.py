@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from paddlex_triton.export.errors import SourceError, UsageError
+from paddlex_triton.export.errors import UsageError
 from paddlex_triton.network import Family
 from paddlex_triton.pipelines import PipelineSpec, find_pipeline, find_preset
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# PaddleX's names of the places it publishes its networks in.
+HubName = Literal["huggingface", "aistudio", "modelscope", "bos"]
 
 _FILE = Path(__file__).with_name("zoo.yaml")
 
@@ -54,8 +56,39 @@ class ShippedEntry(BaseModel):
         return f"shipped:{self.folder}"
 
 
+class OfficialEntry(BaseModel):
+    """PaddleX's own packages of a network. Where they lie follows from its name, see `sources/hubs.py`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["official"]
+    hubs: tuple[HubName, ...] = Field(default=get_args(HubName), min_length=1, description="those that have it")
+    onnx: bool = Field(default=False, description="there is a package with an ONNX file, which needs no conversion")
+    sha256: dict[str, Sha256] = Field(
+        default_factory=dict, description="where known: of `<package>_infer.tar` and of `<package>/<file>`"
+    )
+
+    @property
+    def label(self) -> str:
+        """The source in one word, as tables show it."""
+        return self.kind
+
+    def packages(self, name: str) -> tuple[str, ...]:
+        """What the network is called at the hubs, in the order in which it is wanted."""
+        return (f"{name}_onnx", name) if self.onnx else (name,)
+
+
 # A kind of source that comes in later joins here, told apart by `kind`.
-SourceEntry = Annotated[WheelEntry | ShippedEntry, Field(discriminator="kind")]
+SourceEntry = Annotated[WheelEntry | ShippedEntry | OfficialEntry, Field(discriminator="kind")]
+
+
+class Accuracy(BaseModel):
+    """What PaddleX has measured. Numbers of different metrics, and of different test sets, do not compare."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: str = Field(description="in words, with its unit")
+    value: float = Field(ge=0, allow_inf_nan=False)
 
 
 class ZooEntry(BaseModel):
@@ -65,21 +98,18 @@ class ZooEntry(BaseModel):
 
     name: str = ""
     family: Family
-    summary: str
-    sources: tuple[SourceEntry, ...] = Field(description="none: its weights cannot be fetched, only brought along")
-    official: str | None = Field(
-        default=None, pattern=r"^https://\S+\.tar$", description="PaddleX's archive of it: PaddlePaddle, not ONNX"
+    summary: str = Field(min_length=1)
+    size_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="of the model's files")
+    accuracy: Accuracy | None = None
+    sources: tuple[SourceEntry, ...] = Field(min_length=1)
+    inference: dict[str, Any] = Field(
+        default_factory=dict, description="in the form of inference.yml; a section that the source itself has wins"
     )
-    official_onnx: str | None = Field(
-        default=None, pattern=r"^https://\S+_onnx_infer\.tar$", description="the same as ONNX, for a few networks"
-    )
-    inference: dict[str, Any] = Field(default_factory=dict, description="in the form of inference.yml")
 
-    @model_validator(mode="after")
-    def _require_place(self) -> ZooEntry:
-        if not self.sources and self.official is None:
-            raise ValueError(f"{self.name} has neither sources nor an official archive")
-        return self
+    @property
+    def official(self) -> OfficialEntry | None:
+        """PaddleX's packages of it, None for a network that is not PaddleX's."""
+        return next((source for source in self.sources if isinstance(source, OfficialEntry)), None)
 
 
 class Zoo(BaseModel):
@@ -103,9 +133,13 @@ def parse_zoo(text: str) -> Zoo:
         pydantic.ValidationError: something in it is not allowed.
     """
     content = yaml.safe_load(text)
-    for name, entry in (content.get("networks") or {}).items():
-        entry["name"] = name
-    return Zoo.model_validate(content)
+    # What several networks have in common is written once, under `shapes`.
+    content.pop("shapes", None)
+    networks = {name: {**entry, "name": name} for name, entry in (content.get("networks") or {}).items()}
+    for name, entry in networks.items():
+        if entry.get("inference"):
+            entry["inference"] = {"Global": {"model_name": name}, **entry["inference"]}
+    return Zoo.model_validate(content | {"networks": networks})
 
 
 def find_network(name: str) -> ZooEntry:
@@ -122,7 +156,21 @@ def find_network(name: str) -> ZooEntry:
     raise UsageError(f"no network {name!r} in the zoo; {hint} own weights are exported with --from-dir")
 
 
-def networks_of(pipeline: str, preset: str | None = None, exported: Container[str] = ()) -> tuple[str, ...]:
+def has_source_of_its_own(entry: ZooEntry) -> bool:
+    """Whether a network comes along or lies in a package index: it can be had without asking PaddleX's hubs."""
+    return any(not isinstance(source, OfficialEntry) for source in entry.sources)
+
+
+# Whether a network can be had now.
+CanFetch = Callable[[ZooEntry], bool]
+
+
+def networks_of(
+    pipeline: str,
+    preset: str | None = None,
+    exported: Container[str] = (),
+    can_fetch: CanFetch = has_source_of_its_own,
+) -> tuple[str, ...]:
     """The names of the networks a pipeline runs on.
 
     Args:
@@ -130,6 +178,7 @@ def networks_of(pipeline: str, preset: str | None = None, exported: Container[st
         preset: one of the pipeline's presets. None for its default, or for its fallback if the default one has networks
             that can neither be fetched nor are exported; and for those of the optional steps whose network can be had.
         exported: names of networks that are exported.
+        can_fetch: tells whether another network can be had.
 
     Raises:
         UsageError: no such pipeline or preset.
@@ -138,19 +187,24 @@ def networks_of(pipeline: str, preset: str | None = None, exported: Container[st
     if preset is not None:
         return tuple(dict.fromkeys(_preset(spec, preset).values()))
     networks = _preset(spec)
-    if spec.fallback_preset is not None and not all(_can_be_had(name, exported) for name in networks.values()):
+    if spec.fallback_preset is not None and not all(
+        name in exported or can_fetch(find_network(name)) for name in networks.values()
+    ):
         networks = _preset(spec, spec.fallback_preset)
-    optional = {role: _best(names, exported) for role, names in spec.when_exported.items()}
+    optional = {role: _best(names, exported, can_fetch) for role, names in spec.when_exported.items()}
     found = {role: name for role, name in optional.items() if name is not None}
     return tuple(dict.fromkeys({**networks, **found}.values()))
 
 
-def steps_without_network(pipeline: str, exported: Container[str] = ()) -> dict[str, tuple[str, ...]]:
+def steps_without_network(
+    pipeline: str, exported: Container[str] = (), can_fetch: CanFetch = has_source_of_its_own
+) -> dict[str, tuple[str, ...]]:
     """The optional steps that stay off where no preset is named, as none of their networks can be had.
 
     Args:
         pipeline: PaddleX's name of the pipeline.
         exported: names of networks that are exported.
+        can_fetch: tells whether another network can be had.
 
     Returns:
         PaddleX's name of the step -> the networks that could take its place.
@@ -159,7 +213,7 @@ def steps_without_network(pipeline: str, exported: Container[str] = ()) -> dict[
         UsageError: no such pipeline.
     """
     optional = _find_pipeline(pipeline).when_exported
-    return {role: names for role, names in optional.items() if _best(names, exported) is None}
+    return {role: names for role, names in optional.items() if _best(names, exported, can_fetch) is None}
 
 
 def _find_pipeline(name: str) -> PipelineSpec:
@@ -176,31 +230,7 @@ def _preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
         raise UsageError(error.args[0]) from error
 
 
-def _best(names: Sequence[str], exported: Container[str]) -> str | None:
+def _best(names: Sequence[str], exported: Container[str], can_fetch: CanFetch) -> str | None:
     """The first network that is exported, else the first that can be fetched."""
     there = (name for name in names if name in exported)
-    return next(there, None) or next((name for name in names if find_network(name).sources), None)
-
-
-def _can_be_had(name: str, exported: Container[str]) -> bool:
-    return name in exported or bool(find_network(name).sources)
-
-
-def require_sources(entries: Iterable[ZooEntry]) -> None:
-    """Refuse networks whose weights cannot be fetched, all of them in one message.
-
-    Raises:
-        SourceError: there are some.
-    """
-    missing = [entry for entry in entries if not entry.sources]
-    if not missing:
-        return
-    places = ", ".join(str(entry.official) for entry in missing)
-    converted = ", ".join(entry.official_onnx for entry in missing if entry.official_onnx)
-    spared = f" (PaddleX has ONNX archives as well, which need no conversion: {converted})" if converted else ""
-    raise SourceError(
-        f"this version has no source that it can fetch {' or '.join(entry.name for entry in missing)} from: PaddleX "
-        f"publishes these as PaddlePaddle models. Download and unpack {places}, convert each with paddle2onnx to "
-        f"inference.onnx in its own folder DIR, beside PaddleX's inference.yml{spared}, and run `paddlex-triton export "
-        "--from-dir DIR --name NAME`"
-    )
+    return next(there, None) or next((name for name in names if can_fetch(find_network(name))), None)

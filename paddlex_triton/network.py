@@ -63,12 +63,14 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: str = Field(description="e.g. 'wheel:rapidocr-onnxruntime==1.4.4' or 'dir:<folder name>'")
+    source: str = Field(description="e.g. 'wheel:rapidocr-onnxruntime==1.4.4', 'official:bos/UVDoc' or 'dir:<folder>'")
     file: str = Field(description="name of the source file")
     source_sha256: str
     opset: int
     ir_version: int
     converters: dict[str, str] = Field(default_factory=dict, description="tool -> version")
+    url: str | None = Field(default=None, description="where it was fetched from")
+    url_sha256: str | None = Field(default=None, description="of what came from there")
 
 
 class NetworkInfo(BaseModel):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.paddle.report import ConversionReport
+
+# What labels of people's own weights begin with.
+LOCAL = "dir:"
 
 
 @dataclass(frozen=True)
@@ -17,9 +22,12 @@ class Weights:
         model: the serialized ONNX model, weights inside.
         settings: what inference.yml says, or the zoo in its place.
         label: the source, e.g. `wheel:rapidocr-onnxruntime==1.4.4` or `dir:<folder name>`.
-        file: name of the ONNX file.
-        sha256: of the ONNX file.
+        file: name of the ONNX file, or of the graph that was converted.
+        sha256: of the ONNX file, or of what was converted: see `PaddleModel.sha256`.
         converters: tool -> version, for sources that convert.
+        conversion: what converting did and how it was proved, for sources that convert.
+        url: where it was fetched from, nothing for what was there.
+        url_sha256: of what came from there: of an archive, of an ONNX file, or of a list of files and their SHA-256.
     """
 
     model: bytes
@@ -28,6 +36,9 @@ class Weights:
     file: str
     sha256: str
     converters: dict[str, str] = field(default_factory=dict)
+    conversion: ConversionReport | None = None
+    url: str | None = None
+    url_sha256: str | None = None
 
 
 class Source(Protocol):
@@ -51,3 +62,16 @@ class Source(Protocol):
 def sha256_of(content: bytes) -> str:
     """SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal, without holding all of it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,7 +1,8 @@
-"""A folder with an ONNX file and PaddleX's inference.yml: people's own weights."""
+"""A folder with an ONNX file or a PaddlePaddle model, and PaddleX's inference.yml: people's own weights."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -9,57 +10,92 @@ from google.protobuf.message import DecodeError
 
 from paddlex_triton.export.errors import GraphError, SourceError, UsageError
 from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
-from paddlex_triton.export.sources.base import Weights, sha256_of
+from paddlex_triton.export.paddle.convert import convert_folder
+from paddlex_triton.export.paddle.model import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_model
+from paddlex_triton.export.sources.base import LOCAL, Weights, sha256_of
 
 MODEL_FILES = ("inference.onnx", "model.onnx")
+
+
+def _silent(message: str) -> None:
+    del message
 
 
 class DirectorySource:
     """Weights in a local folder.
 
+    Where it holds both an ONNX file and a PaddlePaddle model, the newer one is taken, the ONNX file where they are of
+    the same age: whoever trains again into a folder means the weights of today, not a conversion of yesterday's.
+
     Args:
-        folder: holds `inference.onnx` or `model.onnx` and, usually, `inference.yml`.
+        folder: holds `inference.onnx` or `model.onnx`, or `inference.json` or `inference.pdmodel` with
+            `inference.pdiparams`; and, usually, `inference.yml`.
+        progress: told what a conversion is doing, one short phrase at a time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, progress: Callable[[str], None] = _silent) -> None:
         self.folder = folder
+        self.progress = progress
 
     @property
     def label(self) -> str:
         """`dir:` and the folder's name, not its path: network.json must not tell where users keep things."""
-        return f"dir:{self.folder.resolve().name}"
+        return f"{LOCAL}{self.folder.resolve().name}"
 
     def fetch(self) -> Weights:
-        """Read the folder.
+        """Read the folder, and convert a PaddlePaddle model (once: conversions are kept).
 
         Raises:
-            UsageError: it is no folder, or holds no ONNX file or two of them.
+            UsageError: it is no folder, or holds no model or two ONNX files.
             SourceError: the ONNX file cannot be read.
+            ConversionError: the PaddlePaddle model cannot be turned into an ONNX file that answers as it does.
             InferenceFileError: its inference.yml cannot be read.
         """
-        path = self._model_file()
+        chosen = self._chosen()
         settings_file = self.folder / FILE_NAME
         settings = read_inference_yml(settings_file) if settings_file.is_file() else InferenceSettings()
+        if isinstance(chosen, PaddleModel):
+            return self._converted(chosen, settings)
         try:
-            content = path.read_bytes()
+            content = chosen.read_bytes()
         except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-        return Weights(_with_weights_inside(path, content), settings, self.label, path.name, sha256_of(content))
+            raise SourceError(f"{chosen} cannot be read: {error.strerror}") from error
+        return Weights(_with_weights_inside(chosen, content), settings, self.label, chosen.name, sha256_of(content))
 
-    def _model_file(self) -> Path:
+    def _converted(self, model: PaddleModel, settings: InferenceSettings) -> Weights:
+        converted = convert_folder(self.folder, progress=self.progress)
+        return Weights(
+            converted.model,
+            settings,
+            self.label,
+            model.graph.name,
+            # Of the model's own files: what the converter writes may change with its version.
+            converted.report.source_sha256,
+            converters=converted.converters,
+            conversion=converted.report,
+        )
+
+    def _chosen(self) -> Path | PaddleModel:
+        """The ONNX file or the PaddlePaddle model to export."""
         if not self.folder.is_dir():
             raise UsageError(f"{self.folder} is not a folder")
-        found = [self.folder / name for name in MODEL_FILES if (self.folder / name).is_file()]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        files = [self.folder / name for name in MODEL_FILES if (self.folder / name).is_file()]
+        model = find_model(self.folder)
+        if len(files) > 1:
             raise UsageError(f"{self.folder} holds both {' and '.join(MODEL_FILES)}; keep the one to export")
-        if (self.folder / "inference.pdiparams").is_file():
+        if files and (model is None or files[0].stat().st_mtime >= model.changed):
+            return files[0]
+        if model is not None:
+            return model
+        if (self.folder / PARAMETERS_FILE).is_file():
             raise UsageError(
-                f"{self.folder} holds a PaddlePaddle model and no ONNX file; convert it with paddle2onnx to "
-                f"{MODEL_FILES[0]} in the same folder first"
+                f"{self.folder} holds {PARAMETERS_FILE} and neither {' nor '.join(GRAPH_FILES)}: half of a "
+                "PaddlePaddle model"
             )
-        raise UsageError(f"{self.folder} holds no {' or '.join(MODEL_FILES)}")
+        raise UsageError(
+            f"{self.folder} holds no {' or '.join(MODEL_FILES)}, and no PaddlePaddle model ({' or '.join(GRAPH_FILES)} "
+            f"with {PARAMETERS_FILE})"
+        )
 
 
 def _with_weights_inside(path: Path, content: bytes) -> bytes:

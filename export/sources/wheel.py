@@ -22,6 +22,7 @@ Downloader = Callable[[str, Path], None]
 
 # Seconds for one download: 15 MB over 0.25 Mbit/s, and no hanging for ever.
 DOWNLOAD_TIMEOUT = 600
+PIP_RETRIES = 2
 
 # Folders of downloads under way.
 _PARTIAL = ".download-"
@@ -35,7 +36,9 @@ def pip_download(requirement: str, folder: Path) -> None:
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     # A wheel only: building a source distribution would run its code.
-    command += ["--only-binary=:all:", "--dest", str(folder), requirement]
+    command += ["--only-binary=:all:", "--dest", str(folder)]
+    # Where there is no network, pip's own five tries take half a minute.
+    command += [f"--retries={PIP_RETRIES}", requirement]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:

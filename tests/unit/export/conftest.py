@@ -10,7 +10,14 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from hub_server import NOBODY
 from onnx import TensorProto, helper, numpy_helper
+
+from paddlex_triton.export.sources.hubs import HUBS
+
+# What decides where networks are fetched from.
+CHOICES = ("PADDLE_PDX_MODEL_SOURCE", "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK")
+ENDPOINTS = {hub.name: hub.variables for hub in HUBS}
 
 CHARACTERS = list("abcdefgh")
 CLASSES = len(CHARACTERS) + 2
@@ -119,3 +126,19 @@ def weights_folder(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """No test asks the world: no hub answers, and nothing was fetched before. Gives what opens some of the hubs."""
+    for variable in (*CHOICES, *(name for names in ENDPOINTS.values() for name in names)):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PADDLEX_TRITON_HOME", str(tmp_path_factory.mktemp("home")))
+
+    def open_hubs(**endpoints: str) -> None:
+        for name, variables in ENDPOINTS.items():
+            monkeypatch.setenv(variables[0], endpoints.get(name, NOBODY))
+
+    open_hubs()
+    return open_hubs

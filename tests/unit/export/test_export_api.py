@@ -199,9 +199,9 @@ def test_sources_are_tried_in_turn(kit, tmp_path, monkeypatch):
         def fetch(self):
             return Weights(kit.detector().SerializeToString(), InferenceSettings(), "second", "net.onnx", "0" * 64)
 
-    monkeypatch.setattr(api, "sources_of", lambda entry: [Absent(), Present()])
+    monkeypatch.setattr(api, "sources_of", lambda entry, options: [Absent(), Present()])
     path = export_network("PP-OCRv4_mobile_det", tmp_path)
     assert NetworkInfo.load(path / "network.json").provenance.source == "second"
-    monkeypatch.setattr(api, "sources_of", lambda entry: [Absent(), Absent()])
+    monkeypatch.setattr(api, "sources_of", lambda entry, options: [Absent(), Absent()])
     with pytest.raises(SourceError, match="the first is not there; the first is not there"):
         export_network("PP-OCRv4_mobile_det", tmp_path)

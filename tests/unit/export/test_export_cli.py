@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 import typer
+import yaml
+from hub_server import HubServer, tar_of
 from preparation_graphs import doc_orientation_folder, textline_orientation_folder, unwarping_folder
 from typer.testing import CliRunner
 
+from paddlex_triton.client import transports
+from paddlex_triton.export import api, cli, plan, zoo
 from paddlex_triton.export.cli import register
+from paddlex_triton.export.sources.cache import CachedNetwork
+from paddlex_triton.export.zoo import Zoo, load_zoo
 
 app = typer.Typer()
 register(app)
@@ -30,10 +38,10 @@ def test_folder_is_exported_and_listed(kit, weights_folder, tmp_path):
     assert (again.exit_code, "there already and up to date" in again.stdout) == (0, True)
     listed = call("models", "--into", repository)
     assert listed.exit_code == 0
-    lines = {name: line for line in listed.stdout.splitlines() for name in line.split() if "_" in name}
-    assert "yes" in lines["tiny_det"]
-    assert "no" in lines["PP-OCRv4_mobile_rec"]
-    assert "wheel:rapidocr-onnxruntime==1.4.4" in lines["PP-OCRv4_mobile_rec"]
+    lines = {line.split()[0]: line.split()[1:] for line in listed.stdout.splitlines() if line.split()}
+    assert lines["tiny_det"] == ["dir:weights", "yes"]
+    assert lines["PP-OCRv4_mobile_rec"] == ["78.74", "10.5", "wheel,", "official", "-"]
+    assert f"exported: in {repository}" in listed.stdout
 
 
 def test_dry_run_does_nothing(tmp_path):
@@ -49,21 +57,21 @@ def test_steps_that_stay_off_are_said(tmp_path):
     command = ("export", "--pipeline", "OCR", "--into", repository, "--dry-run")
     first, *plans = call(*command).stdout.splitlines()
     assert first == (
-        "OCR: doc_orientation_classify, doc_unwarping, textline_orientation stay off, as this version has no source "
-        "for PP-LCNet_x1_0_doc_ori, UVDoc, PP-LCNet_x1_0_textline_ori or PP-LCNet_x0_25_textline_ori. Official weights "
-        "are exported with --from-dir"
+        "OCR: doc_orientation_classify, doc_unwarping, textline_orientation stay off, as PP-LCNet_x1_0_doc_ori, UVDoc, "
+        "PP-LCNet_x1_0_textline_ori or PP-LCNet_x0_25_textline_ori cannot be fetched. Weights that were brought by "
+        "hand are exported with --from-dir"
     )
     assert len(plans) == 2
     for write in (doc_orientation_folder, textline_orientation_folder):
         done = call("export", "--from-dir", str(write(tmp_path / write.__name__)), "--into", repository)
         assert done.exit_code == 0, done.output
     first, *plans = call(*command).stdout.splitlines()
-    assert first.startswith("OCR: doc_unwarping stays off, as this version has no source for UVDoc.")
+    assert first.startswith("OCR: doc_unwarping stays off, as UVDoc cannot be fetched.")
     assert [line.split(":")[0] for line in plans[2:]] == ["PP-LCNet_x1_0_doc_ori", "PP-LCNet_x0_25_textline_ori"]
     done = call("export", "--from-dir", str(unwarping_folder(tmp_path / "uvdoc")), "--into", repository)
     assert done.exit_code == 0, done.output
     planned = call(*command).stdout
-    assert " off, as this version" not in planned
+    assert " off, as " not in planned
     assert len(planned.splitlines()) == 5
     named = call(*command, "--preset", "PP-OCRv4_mobile").stdout
     assert len(named.splitlines()) == 2
@@ -84,11 +92,11 @@ def test_page_preparation_is_a_preset_like_others(tmp_path):
     lines = {line.split()[2]: line for line in planned.stdout.splitlines()}
     assert list(lines)[:2] == ["PP-LCNet_x1_0_doc_ori", "UVDoc"]
     assert len(lines) == 5
-    assert "(image_unwarping): unpack https://" in lines["UVDoc"]
-    assert "/UVDoc_onnx_infer.tar, or convert the weights in https://" in lines["UVDoc"]
+    assert "(image_unwarping): no answer from Hugging Face" in lines["UVDoc"]
+    assert "/UVDoc_onnx_infer.tar elsewhere, unpack it" in lines["UVDoc"]
     done = call(*command)
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert "no source that it can fetch PP-LCNet_x1_0_doc_ori or UVDoc or PP-DocLayout-L" in done.stderr
+    assert "PP-LCNet_x1_0_doc_ori or UVDoc or PP-DocLayout-L or PP-OCRv4_server_seal_det or" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -96,9 +104,10 @@ def test_networks_that_come_along_where_a_pipeline_s_own_cannot_be_fetched(tmp_p
     planned = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"), "--dry-run")
     assert planned.exit_code == 0
     first, second, *plans = planned.stdout.splitlines()
-    assert first.startswith("seal_recognition: this version has no source for PP-DocLayout-L, PP-OCRv4_server_seal_det")
+    assert first.startswith("seal_recognition: PP-DocLayout-L, PP-OCRv4_server_seal_det, PP-OCRv4_server_rec cannot be")
+    assert "no answer from Hugging Face (http://127.0.0.1:1), AI Studio (" in first
     assert "taking preset offline" in first
-    assert second.startswith("seal_recognition: doc_orientation_classify, doc_unwarping stay off, as this version has")
+    assert second.startswith("seal_recognition: doc_orientation_classify, doc_unwarping stay off, as PP-LCNet_x1_0_")
     assert [line.split(" (")[0] for line in plans] == [
         f"would export {name}" for name in ("offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec")
     ]
@@ -118,7 +127,7 @@ def test_what_cannot_be_fetched_is_said_before_anything_is_done(tmp_path):
     done = call(*command)
     assert done.exit_code == 1
     assert done.stderr.count("\n") == 1
-    assert "no source that it can fetch PP-DocLayout-L or PP-OCRv4_mobile_seal_det from" in done.stderr
+    assert "PP-DocLayout-L or PP-OCRv4_mobile_seal_det cannot be fetched, as there is no answer from" in done.stderr
     assert done.stderr.count("_infer.tar") == 2
     assert "`paddlex-triton export --from-dir DIR --name NAME`" in done.stderr
     assert call("export", "PP-DocLayout-S", "--into", repository).exit_code == 1
@@ -130,7 +139,8 @@ def test_keypoint_pipeline_says_where_its_networks_are(tmp_path):
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     for name in ("PP-YOLOE-S_human", "PP-TinyPose_128x96"):
         assert f"/official_inference_model/paddle3.0.0/{name}_infer.tar" in done.stderr
-    assert "convert each with paddle2onnx to inference.onnx" in done.stderr
+    assert "cannot be fetched, as there is no answer from PaddleX's store (" in done.stderr
+    assert "elsewhere, unpack each into its own folder DIR" in done.stderr
     assert "`paddlex-triton export --from-dir DIR --name NAME`" in done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -148,17 +158,17 @@ def test_what_was_brought_along_is_kept(kit, weights_folder, tmp_path):
     assert [line.split(";")[0] for line in done.stdout.splitlines()] == [
         f"{name}: there already, made from dir:{name}" for name in names
     ]
-    listed = call("models", "--into", repository).stdout
-    assert "own weights, --from-dir" in listed
-    assert listed.count("yes, ") == 2
+    assert call("models", "--into", repository).stdout.count(" yes") == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "one of the three"),
-        (["PP-OCRv4_mobile_det", "--pipeline", "OCR"], "one of the three"),
-        (["--pipeline", "OCR", "--from-dir", "x"], "one of the three"),
+        ([], "one of the four"),
+        (["PP-OCRv4_mobile_det", "--pipeline", "OCR"], "one of the four"),
+        (["--pipeline", "OCR", "--from-dir", "x"], "one of the four"),
+        (["PP-OCRv4_mobile_det", "--all"], "one of the four"),
+        (["--all", "--preset", "x"], "--preset belongs to --pipeline"),
         (["PP-OCRv4_mobile_det", "--preset", "x"], "--preset belongs to --pipeline"),
         (["PP-OCRv4_mobile_det", "--name", "x"], "--family and --name belong to --from-dir"),
         (["--from-dir", "x", "--family", "x"], "no family 'x'; known: db_detection, ctc_recognition"),
@@ -184,6 +194,179 @@ def test_failure_is_one_message(kit, weights_folder, tmp_path):
     assert done.exit_code == 1
     assert done.stderr.startswith("error: the input is [1,3,?,?]; expected [N,3,H,W]")
     assert "Traceback" not in done.output
+
+
+NOT_OURS = "PADDLE_PDX_MODEL_SOURCE"
+
+
+def test_hub_that_is_not_known(monkeypatch):
+    monkeypatch.setenv(NOT_OURS, "github")
+    done = call("export", "UVDoc", "--dry-run")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{NOT_OURS} is 'github'; allowed: huggingface, aistudio, modelscope, bos" in done.stderr
+
+
+@pytest.fixture
+def store(no_network):
+    """PaddleX's store, on this machine."""
+    with HubServer().running() as server:
+        no_network(bos=server.url)
+        yield server
+
+
+def packed(kit, name: str) -> bytes:
+    yml = yaml.safe_dump(kit.detector_yml(name)).encode()
+    return tar_of({"inference.onnx": kit.detector().SerializeToString(), "inference.yml": yml})
+
+
+STORE = "/paddlex/official_inference_model/paddle3.0.0"
+NAMES = ("PP-OCRv5_mobile_det", "PP-OCRv5_server_det", "PP-OCRv6_tiny_det")
+
+
+@pytest.fixture
+def small_zoo(monkeypatch):
+    """A zoo of three networks."""
+    small = Zoo(networks={name: load_zoo().networks[name] for name in NAMES})
+    for module in (zoo, plan, cli):
+        monkeypatch.setattr(module, "load_zoo", lambda: small)
+
+
+def test_network_of_the_store(kit, store, tmp_path):
+    repository = str(tmp_path / "repository")
+    store.files[f"{STORE}/{NAMES[0]}_onnx_infer.tar"] = packed(kit, NAMES[0])
+    planned = call("export", NAMES[0], "--into", repository, "--dry-run")
+    assert f"would export {NAMES[0]} (db_detection, 4.7 MB) from official (PaddleX's store) into" in planned.stdout
+    assert not store.asked
+    done = call("export", NAMES[0], "--into", repository)
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
+    planned = call("export", NAMES[0], "--into", repository, "--dry-run").stdout
+    assert "from what was fetched before into" in planned
+    assert planned.endswith(": there already\n")
+
+
+def test_what_is_there_stays_where_there_is_no_network(kit, store, no_network, tmp_path):
+    """Fetched before, it needs none; made elsewhere and gone from the cache, it is kept."""
+    repository = str(tmp_path / "repository")
+    store.files[f"{STORE}/{NAMES[0]}_onnx_infer.tar"] = packed(kit, NAMES[0])
+    assert call("export", NAMES[0], "--into", repository).exit_code == 0
+    no_network()
+    again = call("export", NAMES[0], "--into", repository)
+    assert (again.exit_code, "there already and up to date" in again.stdout) == (0, True)
+    shutil.rmtree(CachedNetwork(NAMES[0]).folder)
+    kept = call("export", NAMES[0], "--into", repository)
+    assert kept.exit_code == 0
+    assert kept.stdout.endswith(f"made from official:bos/{NAMES[0]}_onnx; it cannot be fetched anew now\n")
+    forced = call("export", NAMES[0], "--into", repository, "--force")
+    assert (forced.exit_code, f"{NAMES[0]} cannot be fetched" in forced.stderr) == (1, True)
+
+
+def test_all_goes_on_after_a_failure(kit, store, small_zoo, tmp_path):
+    repository = tmp_path / "repository"
+    for name, inside in ((NAMES[0], NAMES[0]), (NAMES[1], "another"), (NAMES[2], NAMES[2])):
+        store.files[f"{STORE}/{name}_onnx_infer.tar"] = packed(kit, inside)
+    done = call("export", "--all", "--into", str(repository))
+    assert done.exit_code == 1
+    assert sorted(path.name for path in repository.iterdir()) == [NAMES[0], NAMES[2]]
+    failure, summary = done.stderr.splitlines()
+    assert failure.startswith(f"error: {NAMES[1]}: {NAMES[1]} could not be fetched: ")
+    assert "inference.yml is of another: not used" in failure
+    assert summary == f"error: 2 of 3 networks are exported; failed: {NAMES[1]}"
+    del store.files[f"{STORE}/{NAMES[1]}_onnx_infer.tar"]
+    store.files[f"{STORE}/{NAMES[1]}_onnx_infer.tar"] = packed(kit, NAMES[1])
+    done = call("export", "--all", "--into", str(repository))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "3 of 3 networks are exported"
+
+
+def test_all_where_there_is_no_network(kit, weights_folder, small_zoo, tmp_path):
+    """Own weights are kept, the others are named in one message."""
+    repository = str(tmp_path / "repository")
+    folder = weights_folder(kit.detector(), kit.detector_yml(NAMES[0]))
+    assert call("export", "--from-dir", str(folder), "--into", repository).exit_code == 0
+    done = call("export", "--all", "--into", repository)
+    assert done.exit_code == 1
+    assert f"{NAMES[0]}: there already, made from dir:weights; --force replaces it" in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert f"error: 1 of 3 networks are exported; {NAMES[1]} or {NAMES[2]} cannot be fetched, as" in done.stderr
+
+
+def test_fallback_gives_way_once_there_is_network(store, tmp_path):
+    done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"), "--dry-run")
+    assert [line.split(" (")[0] for line in done.stdout.splitlines()] == [
+        f"would export {name}"
+        for name in (
+            "PP-DocLayout-L",
+            "PP-OCRv4_server_seal_det",
+            "PP-OCRv4_server_rec",
+            "PP-LCNet_x1_0_doc_ori",
+            "UVDoc",
+        )
+    ]
+
+
+def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_path):
+    """Where PaddleX is told not to ask its hubs, the first download finds out."""
+    monkeypatch.setenv("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+    exported: list[str] = []
+
+    def export_entry(console, entry, options) -> None:
+        if entry.name.startswith("PP-DocLayout"):
+            api.export_network(entry.name, tmp_path)
+        exported.append(entry.name)
+
+    monkeypatch.setattr(cli, "_export_entry", export_entry)
+    done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
+    assert done.exit_code == 0, done.output
+    instead = ["offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec"]
+    assert exported == instead
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith("PP-DocLayout-L could not be fetched: Hugging Face: http://127.0.0.1:1/PaddlePaddle/")
+    assert done.stdout.endswith(f" Taking {', '.join(instead)} instead\n")
+    named = call("export", "--pipeline", "seal_recognition", "--preset", "nopp", "--into", str(tmp_path / "repository"))
+    assert (named.exit_code, named.stderr.count("\n"), exported) == (1, 1, instead)
+
+
+def test_no_network_is_said_quickly(tmp_path):
+    started = time.monotonic()
+    assert call("export", "--pipeline", "human_keypoint_detection", "--into", str(tmp_path / "r")).exit_code == 1
+    assert call("export", "--all", "--dry-run", "--into", str(tmp_path / "r")).exit_code == 0
+    assert time.monotonic() - started < 5
+
+
+def test_list_fits_into_80_columns(monkeypatch, tmp_path):
+    """Every line, every name and every heading whole; one line for each network."""
+
+    class Server:
+        def metadata(self) -> dict[str, str]:
+            return {}
+
+        def model_ready(self, model: str) -> bool:
+            return model == "UVDoc"
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    monkeypatch.setattr(transports, "open_transport", lambda endpoint: Server())
+    command = ["models", "--url", "127.0.0.1:8001", "--into", str(tmp_path)]
+    listed = CliRunner().invoke(app, command, env={"COLUMNS": "80", "TERM": "dumb"})
+    assert listed.exit_code == 0
+    lines = [line.rstrip() for line in listed.stdout.splitlines()]
+    assert max(len(line) for line in lines if not line.startswith("exported: in")) <= 80
+    assert {line.split()[0] for line in lines if line} >= set(load_zoo().networks)
+    headings = [line.split() for line in lines if line.startswith("name ")]
+    assert set(map(tuple, headings)) == {("name", "accuracy", "MB", "source", "exported", "loaded")}
+    assert [line.split()[0] for line in lines if line.endswith(" yes")] == ["UVDoc"]
+    assert "dense_detection: mAP(0.5) in %" in lines
+    assert "dense_detection: mAP(0.5:0.95) in %" in lines
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "message"), [("127.0.0.1:1", 1, "127.0.0.1:1"), ("ftp://x", 2, "unknown scheme")]
+)
+def test_server_that_cannot_be_asked(tmp_path, url, code, message):
+    listed = call("models", "--url", url, "--into", str(tmp_path))
+    assert (listed.exit_code, listed.stderr.count("\n")) == (code, 1)
+    assert message in listed.stderr
 
 
 def test_missing_extra_is_said(monkeypatch):

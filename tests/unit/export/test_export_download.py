@@ -1,4 +1,4 @@
-"""The real thing: the OCR networks of the zoo, downloaded with pip and exported."""
+"""The real thing: the networks of the zoo that are in wheels, downloaded with pip and exported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from paddlex_triton.export.api import Options, run_export_network
 from paddlex_triton.export.errors import SourceError
 from paddlex_triton.export.sources.wheel import pip_download
-from paddlex_triton.export.zoo import find_network, networks_of
+from paddlex_triton.export.zoo import find_network
 from paddlex_triton.network import NetworkInfo
 
 
@@ -24,17 +24,25 @@ def home(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", networks_of("OCR"))
-def test_networks_of_the_zoo(home, tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "wheel", "characters"),
+    [
+        ("PP-OCRv4_mobile_det", "rapidocr-onnxruntime==1.4.4", None),
+        ("PP-OCRv4_mobile_rec", "rapidocr-onnxruntime==1.4.4", (6625, "'")),
+        ("PP-OCRv6_small_det", "rapidocr==3.10.0", None),
+        ("PP-OCRv6_small_rec", "rapidocr==3.10.0", (18710, "!")),
+    ],
+)
+def test_networks_of_the_zoo(home, tmp_path, monkeypatch, name, wheel, characters):
     monkeypatch.setenv("PADDLEX_TRITON_HOME", str(home))
     outcome = run_export_network(name, Options(into=tmp_path / "repository"))
     assert outcome.installed
     assert outcome.report.verification.max_edit_difference <= 1e-6
     assert outcome.report.verification.max_row_difference <= 1e-5
     info = NetworkInfo.load(outcome.path / "network.json")
-    assert info.provenance.source == "wheel:rapidocr-onnxruntime==1.4.4"
-    if info.family == "ctc_recognition":
+    assert info.provenance.source == f"wheel:{wheel}"
+    if characters is not None:
         assert info.characters is not None
-        assert len(info.characters) == 6625
-        assert (info.characters[0], info.characters[1], info.characters[-1]) == ("blank", "'", " ")
+        assert len(info.characters) == characters[0]
+        assert (info.characters[0], info.characters[1], info.characters[-1]) == ("blank", characters[1], " ")
     assert not run_export_network(name, Options(into=tmp_path / "repository")).installed

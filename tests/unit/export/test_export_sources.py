@@ -181,7 +181,9 @@ def test_folders_that_do_not_do(kit, weights_folder, tmp_path):
     with pytest.raises(UsageError, match=r"holds no inference.onnx or model.onnx"):
         DirectorySource(tmp_path / "empty").fetch()
     (tmp_path / "empty" / "inference.pdiparams").write_bytes(b"")
-    with pytest.raises(UsageError, match="PaddlePaddle model and no ONNX file; convert it with paddle2onnx"):
+    with pytest.raises(
+        UsageError, match=r"inference.pdiparams and neither inference.json nor inference.pdmodel: half of"
+    ):
         DirectorySource(tmp_path / "empty").fetch()
     (tmp_path / "empty" / "model.onnx").write_bytes(b"garbage")
     with pytest.raises(GraphError, match="is not an ONNX file"):

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from paddlex_triton.export import zoo
-from paddlex_triton.export.api import sources_of
+from paddlex_triton.export.api import Options, sources_of
 from paddlex_triton.export.commands import export_command_for
-from paddlex_triton.export.errors import SourceError, UsageError
+from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import Normalization, parse_inference
 from paddlex_triton.export.sources.shipped import NETWORKS
 from paddlex_triton.export.zoo import (
+    HubName,
     Zoo,
     find_network,
     load_zoo,
     networks_of,
     parse_zoo,
-    require_sources,
     steps_without_network,
 )
 from paddlex_triton.pipelines import PIPELINES
@@ -35,9 +35,15 @@ networks:
 GOOD = {"requirement": "pkg==1.0", "sha256": "ab" * 32}
 
 
+# Their packages alone say how they are used.
+UNDESCRIBED = {"PP-DocLayout-M"} | {
+    f"{kind}_layout_{classes}cls" for kind in ("PicoDet-S", "PicoDet-L", "RT-DETR-H") for classes in (3, 17)
+}
+
+
 def test_every_entry_can_be_used():
     for name, entry in load_zoo().networks.items():
-        if any(source.kind == "shipped" for source in entry.sources):
+        if any(source.kind == "shipped" for source in entry.sources) or name in UNDESCRIBED:
             # Their inference.yml comes along.
             assert entry.inference == {}
             continue
@@ -50,7 +56,7 @@ def test_every_entry_can_be_used():
 @pytest.mark.parametrize("name", ["offline_seal_det", "offline_seal_layout"])
 def test_networks_that_come_along(name):
     entry = find_network(name)
-    weights = sources_of(entry)[0].fetch()
+    weights = sources_of(entry, Options())[0].fetch()
     assert weights.label == f"shipped:{name}"
     assert (name_for(weights, None), family_for(weights, None)) == (name, entry.family)
 
@@ -181,45 +187,109 @@ def test_keypoint_networks_are_described(size):
     assert settings.normalization == Normalization()
 
 
-def test_networks_without_a_source():
-    fetched, brought = find_network("PP-OCRv4_mobile_det"), find_network("PP-DocLayout-S")
-    require_sources([])
-    require_sources([fetched])
-    with pytest.raises(SourceError, match=r"source that it can fetch PP-DocLayout-S from.*--from-dir DIR --name NAME"):
-        require_sources([fetched, brought])
-    with pytest.raises(SourceError, match="fetch PP-DocLayout-S or PP-DocLayout-L from") as caught:
-        require_sources([brought, fetched, find_network("PP-DocLayout-L")])
-    # Where PaddleX itself has them from, one archive each.
-    assert re.findall(r"https://\S+/(\S+)_infer\.tar", str(caught.value)) == ["PP-DocLayout-S", "PP-DocLayout-L"]
+# What PaddleX 3.7.2 has at its own store alone, and what it has as ONNX.
+STORE_ALONE = {"PP-YOLOE-S_human", "PP-YOLOE-L_human", "PP-TinyPose_128x96", "PP-TinyPose_256x192"}
+AS_ONNX = ("PP-OCRv5_", "PP-OCRv6_", "PP-LCNet_", "UVDoc")
 
 
-def test_archives_that_need_no_conversion_are_named_too():
-    uvdoc, paddle = find_network("UVDoc"), find_network("PP-DocLayout-S")
-    with pytest.raises(SourceError) as caught:
-        require_sources([uvdoc, paddle])
-    assert re.findall(r"/([\w-]+_infer)\.tar", str(caught.value)) == [
-        "UVDoc_infer",
-        "PP-DocLayout-S_infer",
-        "UVDoc_onnx_infer",
+def test_every_network_of_paddlex_has_its_packages():
+    for name, entry in load_zoo().networks.items():
+        if name.startswith("offline_"):
+            assert entry.official is None
+            continue
+        assert entry.official is not None
+        assert entry.sources[-1] == entry.official
+        assert entry.official.hubs == (("bos",) if name in STORE_ALONE else get_args(HubName))
+        as_onnx = any(part in name for part in AS_ONNX)
+        assert entry.official.packages(name) == ((f"{name}_onnx", name) if as_onnx else (name,))
+
+
+LANGUAGES_V3 = ("en", "korean", "japan", "chinese_cht", "te", "ka", "ta", "latin", "arabic", "cyrillic", "devanagari")
+
+
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [
+        ("dense_detection", ["PicoDet-S_layout_3cls", "PicoDet-L_layout_17cls", "PP-DocLayout-S", "PP-DocLayout-M"]),
+        ("detr_detection", ["PP-DocLayout-L", "RT-DETR-H_layout_3cls", "RT-DETR-H_layout_17cls"]),
+        ("db_detection", [f"PP-OCRv4_{size}_{kind}" for size in ("mobile", "server") for kind in ("det", "seal_det")]),
+        ("db_detection", ["PP-OCRv5_mobile_det", "PP-OCRv5_server_det"]),
+        ("db_detection", [f"PP-OCRv6_{size}_det" for size in ("tiny", "small", "medium")]),
+        ("ctc_recognition", [f"PP-OCRv6_{size}_rec" for size in ("tiny", "small", "medium")]),
+        ("ctc_recognition", [f"{language}_PP-OCRv3_mobile_rec" for language in LANGUAGES_V3]),
+        ("ctc_recognition", ["PP-OCRv4_server_rec_doc", "ch_SVTRv2_rec", "ch_RepSVTR_rec", "en_PP-OCRv4_mobile_rec"]),
+    ],
+)
+def test_networks_that_are_known(family, names):
+    assert [find_network(name).family for name in names] == [family] * len(names)
+
+
+def test_sizes_and_accuracies_are_plausible():
+    for entry in load_zoo().networks.values():
+        assert entry.size_mb is None or 0.5 < entry.size_mb < 500
+        if entry.accuracy is not None and "%" in entry.accuracy.metric:
+            assert 30 < entry.accuracy.value < 100
+
+
+def test_what_is_written_once_is_in_every_network_that_names_it():
+    settings = parse_inference(find_network("PP-OCRv6_small_det").inference, "zoo")
+    assert settings.model_name == "PP-OCRv6_small_det"
+    assert (settings.img_mode, settings.normalization) == ("BGR", Normalization())
+    assert settings.postprocess == {
+        "name": "DBPostProcess",
+        "thresh": 0.3,
+        "box_thresh": 0.6,
+        "max_candidates": 1000,
+        "unclip_ratio": 1.5,
+    }
+
+
+def test_networks_in_wheels_come_from_there_first():
+    found = {
+        entry.name: source.requirement
+        for entry in load_zoo().networks.values()
+        if (source := entry.sources[0]).kind == "wheel"
+    }
+    assert found == {
+        "PP-OCRv4_mobile_det": "rapidocr-onnxruntime==1.4.4",
+        "PP-OCRv4_mobile_rec": "rapidocr-onnxruntime==1.4.4",
+        "PP-OCRv6_small_det": "rapidocr==3.10.0",
+        "PP-OCRv6_small_rec": "rapidocr==3.10.0",
+    }
+
+
+def test_networks_that_can_be_had():
+    """Which ones can is asked for: without an answer it is those that need no hub."""
+    nopp = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
+    assert networks_of("seal_recognition", can_fetch=lambda entry: True) == (*nopp, *PAGE_PREPARATION)
+    assert networks_of("seal_recognition", can_fetch=lambda entry: entry.name in nopp) == nopp
+    offline = networks_of("seal_recognition", "offline")
+    assert networks_of("seal_recognition", can_fetch=lambda entry: entry.name in nopp[1:]) == offline
+    assert networks_of("seal_recognition") == offline
+    assert networks_of("seal_recognition", exported=nopp[:1], can_fetch=lambda entry: entry.name in nopp[1:]) == nopp
+    assert steps_without_network("OCR", can_fetch=lambda entry: True) == {}
+    assert list(steps_without_network("OCR", can_fetch=lambda entry: "UVDoc" in entry.name)) == [
+        "doc_orientation_classify",
+        "textline_orientation",
     ]
-    assert "(PaddleX has ONNX archives as well, which need no conversion: https://" in str(caught.value)
 
 
-def test_official_archives_are_named_after_their_networks():
-    brought = [entry for entry in load_zoo().networks.values() if not entry.sources]
-    assert brought
-    assert [str(entry.official).rsplit("/", 1)[1] for entry in brought] == [
-        f"{entry.name}_infer.tar" for entry in brought
-    ]
-    of_onnx = {entry.name: entry.official_onnx for entry in brought if entry.official_onnx}
-    assert set(of_onnx) == {*PAGE_PREPARATION, SMALL_LINES, LARGE_LINES}
-    for name, archive in of_onnx.items():
-        assert archive == str(find_network(name).official).replace("_infer.tar", "_onnx_infer.tar")
-
-
-def test_network_that_is_nowhere_is_refused():
-    with pytest.raises(ValidationError, match="net has neither sources nor an official archive"):
-        parse_zoo("networks: {net: {family: db_detection, summary: a network, sources: []}}")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("family: db_detection, summary: a network, sources: []", "sources"),
+        ("family: db_detection, summary: '', sources: [{kind: official}]", "summary"),
+        ("family: db_detection, summary: a, sources: [{kind: official, hubs: []}]", "hubs"),
+        ("family: db_detection, summary: a, sources: [{kind: official, hubs: [github]}]", "hubs"),
+        ("family: db_detection, summary: a, sources: [{kind: official, sha256: {a.tar: abc}}]", "sha256"),
+        ("family: db_detection, summary: a, sources: [{kind: official}], size_mb: 0", "size_mb"),
+        ("family: db_detection, summary: a, sources: [{kind: official}], accuracy: {metric: a, value: .nan}", "value"),
+        ("family: another, summary: a, sources: [{kind: official}]", "family"),
+    ],
+)
+def test_networks_that_are_not_well_described(text, message):
+    with pytest.raises(ValidationError, match=message):
+        parse_zoo(f"networks: {{net: {{{text}}}}}")
 
 
 def test_default_preset_of_ocr():
@@ -259,8 +329,7 @@ def test_unknown_names():
 
 def test_command_lines():
     assert export_command_for("PP-OCRv4_mobile_det") == "paddlex-triton export PP-OCRv4_mobile_det"
-    assert export_command_for("PP-DocLayout-L") == "paddlex-triton export --from-dir DIR --name PP-DocLayout-L"
-    both = "paddlex-triton export PP-OCRv4_mobile_rec && paddlex-triton export --from-dir DIR --name PP-DocLayout-L"
-    assert export_command_for("PP-DocLayout-L", "PP-OCRv4_mobile_rec") == both
+    both = "paddlex-triton export PP-OCRv4_mobile_rec && paddlex-triton export --from-dir DIR --name mine"
+    assert export_command_for("mine", "PP-OCRv4_mobile_rec") == both
     assert export_command_for("mine") == "paddlex-triton export --from-dir DIR --name mine"
     assert export_command_for("a b") == "paddlex-triton export --from-dir DIR --name 'a b'"

@@ -1,0 +1,1 @@
+"""PaddlePaddle models to ONNX, in an environment of their own: the product's never imports PaddlePaddle."""

@@ -1,0 +1,183 @@
+"""What is to be exported, whether it can be had, and what people are told about it. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from paddlex_triton.export.errors import Unreachable, UsageError
+from paddlex_triton.export.sources.base import LOCAL
+from paddlex_triton.export.sources.cache import CachedNetwork
+from paddlex_triton.export.sources.hubs import Hub, Hubs, by_hand, in_words
+from paddlex_triton.export.zoo import (
+    ZooEntry,
+    find_network,
+    has_source_of_its_own,
+    load_zoo,
+    networks_of,
+    steps_without_network,
+)
+from paddlex_triton.network import Family, NetworkInfo
+from paddlex_triton.pipelines import find_pipeline, find_preset
+
+FAMILY_NAMES = ", ".join(get_args(Family))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line.
+
+    Attributes:
+        names: networks of the zoo.
+        pipeline: all networks of a pipeline.
+        preset: which set of them.
+        everything: all networks of the zoo that can be had.
+        from_dir: a folder of own weights.
+        family: of those.
+        name: of those.
+    """
+
+    names: Sequence[str] = ()
+    pipeline: str | None = None
+    preset: str | None = None
+    everything: bool = False
+    from_dir: Path | None = None
+    family: str | None = None
+    name: str | None = None
+
+    def check(self) -> None:
+        """Refuse what does not make sense together.
+
+        Raises:
+            UsageError: not exactly one of names, pipeline, all and folder, or an option that belongs to another.
+        """
+        if sum((bool(self.names), self.pipeline is not None, self.everything, self.from_dir is not None)) != 1:
+            raise UsageError("give network names, or --pipeline NAME, or --all, or --from-dir DIR: one of the four")
+        if self.preset is not None and self.pipeline is None:
+            raise UsageError("--preset belongs to --pipeline")
+        if self.from_dir is None and (self.family is not None or self.name is not None):
+            raise UsageError("--family and --name belong to --from-dir")
+        if self.family is not None and self.family not in get_args(Family):
+            raise UsageError(f"no family {self.family!r}; known: {FAMILY_NAMES}")
+
+
+class Reach:
+    """Which networks can be had now.
+
+    Args:
+        hubs: PaddleX's hubs.
+        cache: folder of what was downloaded, the product's by default.
+    """
+
+    def __init__(self, hubs: Hubs, cache: Path | None = None) -> None:
+        self.hubs, self._cache = hubs, cache
+
+    def can_fetch(self, entry: ZooEntry) -> bool:
+        """Whether a network comes along, lies in a package index, was fetched before, or a hub answers that has it."""
+        return has_source_of_its_own(entry) or self.is_cached(entry) or bool(self._answering(entry))
+
+    def is_cached(self, entry: ZooEntry) -> bool:
+        """Whether PaddleX's package of it was fetched before."""
+        return entry.official is not None and CachedNetwork(entry.name, self._cache).is_there()
+
+    def first(self, entry: ZooEntry) -> str:
+        """Where a network comes from, in words: the source that is tried first."""
+        if has_source_of_its_own(entry):
+            return entry.sources[0].label
+        if self.is_cached(entry):
+            return "what was fetched before"
+        return f"{entry.sources[0].label} ({', '.join(hub.title for hub in self._answering(entry))})"
+
+    def why_not(self, entries: Sequence[ZooEntry]) -> str:
+        """Where networks that cannot be had were looked for: the hubs and why each is not asked."""
+        return in_words({hub: why for entry in entries for hub, why in self._silent(entry).items()})
+
+    def require(self, entries: Sequence[ZooEntry]) -> None:
+        """Refuse networks that cannot be had, all of them in one message.
+
+        Raises:
+            Unreachable: there are some.
+        """
+        missing = [entry for entry in entries if not self.can_fetch(entry)]
+        if missing:
+            raise Unreachable(
+                f"{' or '.join(entry.name for entry in missing)} cannot be fetched, as there is no answer from "
+                f"{self.why_not(missing)}. {by_hand(missing)}"
+            )
+
+    def _answering(self, entry: ZooEntry) -> Sequence[Hub]:
+        return self.hubs.answering(entry.official.hubs) if entry.official else ()
+
+    def _silent(self, entry: ZooEntry) -> dict[str, str]:
+        return self.hubs.silent(entry.official.hubs) if entry.official else {}
+
+
+def wanted_networks(request: Request, exported: Container[str], reach: Reach) -> list[ZooEntry]:
+    """The networks of the zoo that were asked for; none with a folder of own weights.
+
+    Raises:
+        UsageError: no such network, pipeline or preset.
+    """
+    chosen: Sequence[str] = request.names
+    if request.everything:
+        chosen = tuple(load_zoo().networks)
+    elif request.pipeline is not None:
+        chosen = networks_of(request.pipeline, request.preset, exported, reach.can_fetch)
+    return [find_network(each) for each in dict.fromkeys(chosen)]
+
+
+def choices_made(request: Request, wanted: Sequence[ZooEntry], exported: Container[str], reach: Reach) -> list[str]:
+    """What a pipeline was given for want of a preset's name: networks in others' places, steps that stay off."""
+    if request.pipeline is None or request.preset is not None:
+        return []
+    spec, said = find_pipeline(request.pipeline), []
+    own = [find_network(name) for name in find_preset(spec).values()]
+    missing = [entry for entry in own if entry not in wanted]
+    if missing:
+        said.append(
+            f"{spec.name}: {', '.join(entry.name for entry in missing)} cannot be fetched, as there is no answer from "
+            f"{reach.why_not(missing)}; taking preset {spec.fallback_preset}. Weights that were brought by hand are "
+            "exported with --from-dir"
+        )
+    if steps := steps_without_network(request.pipeline, exported, reach.can_fetch):
+        networks = ", ".join(" or ".join(names) for names in steps.values())
+        said.append(
+            f"{spec.name}: {', '.join(steps)} {'stays' if len(steps) == 1 else 'stay'} off, as {networks} cannot be "
+            "fetched. Weights that were brought by hand are exported with --from-dir"
+        )
+    return said
+
+
+def networks_instead(request: Request, exported: Container[str]) -> list[ZooEntry]:
+    """What takes the places of a pipeline's own networks that could not be fetched after all; none with a preset."""
+    if request.pipeline is None or request.preset is not None:
+        return []
+    spec = find_pipeline(request.pipeline)
+    if spec.fallback_preset is None:
+        return []
+    return [find_network(name) for name in networks_of(request.pipeline, None, exported, has_source_of_its_own)]
+
+
+def reason_to_keep(
+    entry: ZooEntry, present: NetworkInfo | None, request: Request, reach: Reach, *, force: bool
+) -> str | None:
+    """Why a network that is there is left alone, None if it is not."""
+    if present is None or force:
+        return None
+    made = f"{entry.name}: there already, made from {present.provenance.source}"
+    if present.provenance.source.startswith(LOCAL) and not request.names:
+        return f"{made}; --force replaces it"
+    return None if reach.can_fetch(entry) else f"{made}; it cannot be fetched anew now"
+
+
+def plan_of(entry: ZooEntry, present: NetworkInfo | None, reach: Reach, repository: Path) -> str:
+    """What an export would do with a network that nothing keeps it from."""
+    if not reach.can_fetch(entry):
+        return (
+            f"cannot fetch {entry.name} ({entry.family}): no answer from {reach.why_not([entry])}. {by_hand([entry])}"
+        )
+    state = "there already" if present is not None else "new"
+    size = f", {entry.size_mb:g} MB" if entry.size_mb is not None else ""
+    return f"would export {entry.name} ({entry.family}{size}) from {reach.first(entry)} into {repository}: {state}"
