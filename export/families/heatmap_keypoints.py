@@ -11,23 +11,15 @@ import onnx
 from onnx import TensorProto
 
 from paddlex_triton.export.errors import GraphError, InferenceFileError
-from paddlex_triton.export.families.base import (
-    Case,
-    FormError,
-    NetworkFamily,
-    Run,
-    Tensors,
-    max_difference,
-    normalized_planar,
-    row_by_row,
-)
+from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
+from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.cut import free_batch, keep_ancestors
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.keypoint_yml import KeypointSettings
-from paddlex_triton.export.samples import fit, noise, person
+from paddlex_triton.export.samples import person
 from paddlex_triton.network import Family
 
 # COCO's: skeletons and the flip test know no other ones.
@@ -81,28 +73,19 @@ class HeatmapKeypoints(NetworkFamily):
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
         """Noise, drawn people and the given images; batches of 1, 3 and the maximum."""
-        height, width = _keypoint_of(settings).target_size
-        yield Case("noise", {"x": noise(1, 1, height, width, 3)})
-        yield Case("noise", {"x": noise(2, 3, height, width, 3)})
-        yield Case("person", {"x": person(0, height, width)[None]})
-        yield Case("people", {"x": np.stack([person(seed, height, width) for seed in range(self.max_batch_size)])})
-        for index, image in enumerate(images):
-            yield Case(f"image {index}", {"x": fit(image, height, width)[None]})
+        size = _keypoint_of(settings).target_size
+        return cases_of_one_size(size, person, ("person", "people"), self.max_batch_size, images)
 
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
         """The heatmaps, of one person after the other where the source takes one."""
-        image, heatmaps = _image_of(source, _keypoint_of(settings)), _heatmaps_of(source)
-
-        def answer(some: Tensors) -> dict[str, np.ndarray]:
-            return {"heatmaps": run({image.name: normalized_planar(some["x"], settings)})[heatmaps.name]}
-
-        found = row_by_row(answer, feeds) if image.shape[0] == 1 else answer(feeds)
-        shape, rows = found["heatmaps"].shape, len(feeds["x"])
+        image, output = _image_of(source, _keypoint_of(settings)), _heatmaps_of(source)
+        heatmaps = answer_for_images(run, feeds, settings, image, output)
+        shape, rows = heatmaps.shape, len(feeds["x"])
         if len(shape) != 4 or shape[:2] != (rows, JOINTS):
             raise FormError(f"the heatmaps are {list(shape)}; [{rows}, {JOINTS}, h, w] is expected")
-        return found
+        return {"heatmaps": heatmaps}
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool

@@ -12,22 +12,14 @@ from onnx import TensorProto
 
 from paddlex_triton.export.classification_yml import ClassificationSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
-from paddlex_triton.export.families.base import (
-    Case,
-    FormError,
-    NetworkFamily,
-    Run,
-    Tensors,
-    max_difference,
-    normalized_planar,
-    row_by_row,
-)
+from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
+from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.cut import free_batch
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, text_line, text_page
+from paddlex_triton.export.samples import text_line, text_page
 from paddlex_triton.network import Family
 
 
@@ -84,27 +76,17 @@ class ImageClassification(NetworkFamily):
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
         """Noise, lines and pages of text either way up, and the given images; batches of 1, 3 and the maximum."""
-        height, width = _of(settings).target_size
-        yield Case("noise", {"x": noise(1, 1, height, width, 3)})
-        yield Case("noise", {"x": noise(2, 3, height, width, 3)})
-        yield Case("text", {"x": _text(0, height, width)[None]})
-        yield Case("text", {"x": np.stack([_text(seed, height, width) for seed in range(self.max_batch_size)])})
-        for index, image in enumerate(images):
-            yield Case(f"image {index}", {"x": fit(image, height, width)[None]})
+        return cases_of_one_size(_of(settings).target_size, _text, ("text", "text"), self.max_batch_size, images)
 
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
         """The scores, of one image after the other where the source takes one."""
-
-        def answer(some: Tensors) -> dict[str, np.ndarray]:
-            return {"probs": run({source.input.name: normalized_planar(some["x"], settings)})[source.output.name]}
-
-        found = row_by_row(answer, feeds) if source.input.shape[0] == 1 else answer(feeds)
+        probs = answer_for_images(run, feeds, settings, source.input, source.output)
         expected = (len(feeds["x"]), len(_of(settings).labels))
-        if found["probs"].shape != expected:
-            raise FormError(f"the scores are {list(found['probs'].shape)}; {list(expected)} is expected, one per label")
-        return found
+        if probs.shape != expected:
+            raise FormError(f"the scores are {list(probs.shape)}; {list(expected)} is expected, one per label")
+        return {"probs": probs}
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
