@@ -9,6 +9,8 @@ What differs, because a Python-based backend cannot do otherwise or because it i
 - Runs on CPU only: KIND_GPU is refused when the model loads.
 - `--backend-config=onnxruntime,...` does not reach a Python-based backend. So `default-max-batch-size` is always
   4 (the server's default), and there is no global thread pool: the counts of each model hold.
+- Networks can take turns (`take_turns`, see `turns`), and `session.intra_op.allow_spinning` counts. Waiting for its
+  turn is part of a run's time in Triton's statistics.
 - `batch_input`, `batch_output`, `allow_ragged_batch` and `sequence_batching` are refused when the model loads.
 - An instance is a process with a session of its own; `share_session_between_instances` has no effect.
 - Text of BYTES inputs must be UTF-8, because ONNX Runtime's Python API takes nothing else: a request with other

@@ -12,6 +12,8 @@ import onnxruntime as ort
 from paddlex_triton.server.onnxruntime_backend.errors import LoadError, onnxruntime_message
 
 SHRINKAGE_KEY = "memory.enable_memory_arena_shrinkage"
+SPINNING_KEY = "session.intra_op.allow_spinning"
+TURNS_KEY = "take_turns"
 
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 # std::stoi reads a number at the start and ignores what follows: "4x" is 4.
@@ -39,6 +41,8 @@ class Options:
         arena_shrinkage: devices whose arena shrinks after each run, e.g. `cpu:0`. Not checked before the first run.
         graph_level: `optimization.graph.level`.
         op_libraries: files with custom operators.
+        spinning: whether threads inside an operator spin while they wait for work.
+        take_turns: run only while no other network that takes turns runs, see `turns`.
     """
 
     parallel: bool = False
@@ -49,12 +53,15 @@ class Options:
     arena_shrinkage: str | None = None
     graph_level: int = 0
     op_libraries: tuple[str, ...] = ()
+    spinning: bool | None = None
+    take_turns: bool = False
 
 
 def read_options(config: Mapping[str, Any]) -> Options:
     """Take the options out of a model configuration.
 
-    Unknown parameters are ignored, `session.*` and those of GPUs included, as the C++ backend of 24.10 does on CPU.
+    Unknown parameters are ignored, those of GPUs included, as the C++ backend of 24.10 does on CPU. That one ignores
+    `session.*` and `take_turns` as well.
 
     Args:
         config: the model configuration, as Triton gives it in JSON.
@@ -78,6 +85,8 @@ def read_options(config: Mapping[str, Any]) -> Options:
         arena_shrinkage=parameters.get(SHRINKAGE_KEY),
         graph_level=_graph_level(config),
         op_libraries=tuple((config.get("model_operations") or {}).get("op_library_filename") or ()),
+        spinning=_optional_bool(parameters.get(SPINNING_KEY)),
+        take_turns=_optional_bool(parameters.get(TURNS_KEY)) or False,
     )
     _check_accelerators(config)
     return options
@@ -98,6 +107,8 @@ def session_options(options: Options) -> ort.SessionOptions:
         result.enable_cpu_mem_arena = options.mem_arena
     if options.mem_pattern is not None:
         result.enable_mem_pattern = options.mem_pattern
+    if options.spinning is not None:
+        result.add_session_config_entry(SPINNING_KEY, "1" if options.spinning else "0")
     for library in options.op_libraries:
         try:
             result.register_custom_ops_library(library)

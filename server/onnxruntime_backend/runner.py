@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from paddlex_triton.server.onnxruntime_backend.errors import LoadError, RequestE
 from paddlex_triton.server.onnxruntime_backend.options import Options, read_options, run_options, session_options
 from paddlex_triton.server.onnxruntime_backend.strings import is_bytes_tensor, to_onnxruntime, to_triton
 from paddlex_triton.server.onnxruntime_backend.tensors import interface_of
+from paddlex_triton.server.onnxruntime_backend.turns import turns_of_server
 
 _DEFAULT_FILENAME = "model.onnx"
 _PROVIDERS = ("CPUExecutionProvider",)
@@ -78,6 +80,7 @@ class OnnxModel:
         self._instance = instance
         self._session = load_session(find_model(config, version_directory), self._options)
         self._run_options = run_options(self._options)
+        self._turns = turns_of_server() if self._options.take_turns else None
         interface = interface_of(self._session)
         check_config(self._config, interface)
         self._output_names = sorted(tensor.name for tensor in self._config.outputs)
@@ -88,12 +91,13 @@ class OnnxModel:
 
     @property
     def summary(self) -> str:
-        """One line for the log: model, ONNX Runtime's version, threads, providers."""
+        """One line for the log: model, ONNX Runtime's version, threads, turns, providers."""
         options = self._options
         return (
             f"{self._instance}: ONNX Runtime {ort.__version__}, "
             f"intra-op threads {options.intra_op_threads or 'default'}, "
             f"inter-op threads {options.inter_op_threads or 'default'}, "
+            f"{'takes turns, ' if self._turns else ''}"
             f"providers {', '.join(self._session.get_providers())}"
         )
 
@@ -122,7 +126,9 @@ class OnnxModel:
             return []
         try:
             self._check_batch_size(requests)
-            outputs = self._session.run(self._output_names, self._feed(requests), self._run_options)
+            feed = self._feed(requests)
+            with self._turns.mine() if self._turns else nullcontext():
+                outputs = self._session.run(self._output_names, feed, self._run_options)
             arrays = {
                 name: self._as_triton(name, array) for name, array in zip(self._output_names, outputs, strict=True)
             }

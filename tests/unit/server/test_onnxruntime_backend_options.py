@@ -6,6 +6,8 @@ import pytest
 from paddlex_triton.server.onnxruntime_backend.errors import LoadError
 from paddlex_triton.server.onnxruntime_backend.options import (
     SHRINKAGE_KEY,
+    SPINNING_KEY,
+    TURNS_KEY,
     Options,
     parse_bool,
     parse_int,
@@ -89,6 +91,23 @@ def test_unknown_execution_mode(text):
 def test_memory_switches(key, name):
     assert getattr(session_options(read_options(config(**{key: "off"}))), name) is False
     assert getattr(session_options(read_options(config(**{key: "ON"}))), name) is True
+    with pytest.raises(LoadError, match="failed to convert 'maybe' to boolean"):
+        read_options(config(**{key: "maybe"}))
+
+
+@pytest.mark.parametrize(("text", "entry"), [("0", "0"), ("off", "0"), ("1", "1"), ("true", "1")])
+def test_spinning(text, entry):
+    made = session_options(read_options(config(**{SPINNING_KEY: text})))
+    assert made.get_session_config_entry(SPINNING_KEY) == entry
+
+
+@pytest.mark.parametrize(("given", "turns"), [({}, False), ({TURNS_KEY: "0"}, False), ({TURNS_KEY: "1"}, True)])
+def test_taking_turns(given, turns):
+    assert read_options(config(**given)).take_turns is turns
+
+
+@pytest.mark.parametrize("key", [SPINNING_KEY, TURNS_KEY])
+def test_our_own_switches_must_be_switches(key):
     with pytest.raises(LoadError, match="failed to convert 'maybe' to boolean"):
         read_options(config(**{key: "maybe"}))
 
