@@ -10,10 +10,10 @@ from typing import Any
 
 from typing_extensions import Self
 
-from paddlex_triton.client.embedded import find_server
+from paddlex_triton.client.configuration import configure
 from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
-from paddlex_triton.client.networks import Models, PresetWatch, choose_networks
+from paddlex_triton.client.networks import Models, PresetWatch
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.pipeline import (
     DEFAULT_PAGES_IN_FLIGHT,
@@ -26,7 +26,6 @@ from paddlex_triton.client.requests import (
     Work,
     about,
     choose_input,
-    find_spec,
     name_positional,
     new_request_id,
     plan_work,
@@ -195,7 +194,7 @@ class AsyncPipeline:
 
 def create_async_pipeline(
     pipeline: str | None = None,
-    config: object = None,
+    config: Mapping[str, Any] | None = None,
     device: object = None,
     use_hpip: object = None,
     hpi_config: object = None,
@@ -216,8 +215,8 @@ def create_async_pipeline(
     """The asyncio twin of `create_pipeline`, with the same arguments; not a coroutine itself.
 
     Raises:
-        UnsupportedError: the pipeline or the preset is not known, or `config` was given.
-        InvalidParameterError: `timeout`, `max_in_flight` or `models` is wrong.
+        UnsupportedError: the pipeline or the preset is not known.
+        InvalidParameterError: `timeout`, `max_in_flight` or `models` is wrong, or the file cannot be honoured.
     """
     warn_about_ignored(
         device=device,
@@ -229,19 +228,18 @@ def create_async_pipeline(
         pp_option=pp_option,
         hpi_params=hpi_params,
     )
-    spec = find_spec(pipeline, config)
-    networks = choose_networks(spec, preset, models, url)
+    configured = configure(pipeline, config, preset, models, url)
 
     def open_server() -> tuple[Callable[[], AsyncTransport], Callable[[], None]]:
-        found = find_server(spec, url, protocol, networks)
+        found = configured.find_server(url, protocol)
         return lambda: open_async_transport(found.endpoint), found.release
 
     return AsyncPipeline(
-        spec,
+        configured.spec,
         open_server,
         timeout=timeout,
         max_in_flight=max_in_flight,
         retry=retry,
-        defaults=networks.default_params(spec),
-        watch=PresetWatch(spec, networks),
+        defaults=configured.defaults,
+        watch=configured.watch,
     )

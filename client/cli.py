@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.params import MODEL_NAME_SUFFIX
+from paddlex_triton.pipeline_file import PipelineFileError, is_pipeline_file, read_pipeline_file
+from paddlex_triton.pipeline_file import cli as pipeline_file_cli
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
 
 if TYPE_CHECKING:
@@ -27,15 +29,30 @@ _SERVER, _IGNORED, _PARAMETERS = "Server", "Decided by the server", "Parameters 
 _NETWORKS = "Networks, where the server has several for a step"
 
 
+# Where the pipeline file that was named is kept while a command runs.
+_FILE = "paddlex_triton.pipeline_file"
+
+
 class _PipelineGroup(TyperGroup):
-    """Finds a pipeline by PaddleX's name or its ensemble's, whatever the case."""
+    """Finds a pipeline by PaddleX's name or its ensemble's, whatever the case, or by its file."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if is_pipeline_file(cmd_name):
+            ctx.meta[_FILE] = cmd_name
+            cmd_name = _pipeline_of(cmd_name)
         try:
             cmd_name = find_pipeline(cmd_name).name
         except KeyError as error:
             raise typer.BadParameter(str(error.args[0])) from None
         return super().get_command(ctx, cmd_name)
+
+
+def _pipeline_of(file: str) -> str:
+    """The name of a file's pipeline, whose options then are to be had."""
+    try:
+        return read_pipeline_file(Path(file)).spec.name
+    except PipelineFileError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def register(app: typer.Typer) -> None:
@@ -50,12 +67,17 @@ def register(app: typer.Typer) -> None:
         group.command(spec.name, help=f"Run the {spec.name} pipeline on images, PDF and TIFF files.")(_command(spec))
     # A lone command would otherwise become the group itself.
     group.callback()(_no_options)
-    app.add_typer(group, name="predict", help="Run a pipeline: predict OCR --input page.jpg --save_path output")
+    app.add_typer(group, name="predict", help="Run a pipeline, or a pipeline file: predict OCR --input page.jpg")
 
 
 def paddlex_spelling(arguments: Sequence[str]) -> list[str]:
-    """Turn `--pipeline OCR --input ...` into `predict OCR --input ...`; leave everything else as it is."""
+    """Turn `--pipeline OCR --input ...` into `predict OCR --input ...`; leave everything else as it is.
+
+    Also `--get_pipeline_config OCR` into `get-pipeline-config OCR`.
+    """
     rest = list(arguments)
+    if rest and rest[0].startswith("-") and (written := pipeline_file_cli.paddlex_spelling(rest)):
+        return written
     if not rest or not (rest[0].startswith("-") or rest[0] == "predict"):
         return rest
     for index, argument in enumerate(rest):
@@ -74,11 +96,11 @@ def _no_options() -> None:
 def _command(spec: PipelineSpec) -> Callable[..., None]:
     """A function whose signature is the command's: typer reads options from there."""
 
-    def predict(**values: Any) -> None:
+    def predict(ctx: typer.Context, **values: Any) -> None:
         texts = {name: values.pop(name) for name in spec.params.model_fields}
         with _plain_errors():
             given = {name: parse_option(spec.params, name, text) for name, text in texts.items() if text is not None}
-            _run(spec, given, **values)
+            _run(ctx.meta.get(_FILE, spec.name), given, **values)
 
     options = {name: (annotation, default) for name, annotation, default in _common_options(spec)}
     for name, field in spec.params.model_fields.items():
@@ -91,12 +113,16 @@ def _command(spec: PipelineSpec) -> Callable[..., None]:
             show_default=False,
         )
         options[name] = (Annotated[str | None, option], None)
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [
-        inspect.Parameter(name, _KEYWORD, annotation=annotation, default=default)
-        for name, (annotation, default) in options.items()
+        context,
+        *(
+            inspect.Parameter(name, _KEYWORD, annotation=annotation, default=default)
+            for name, (annotation, default) in options.items()
+        ),
     ]
     predict.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    predict.__annotations__ = {name: annotation for name, (annotation, _) in options.items()}
+    predict.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return predict
 
 
@@ -188,7 +214,7 @@ def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
 
 
 def _run(
-    spec: PipelineSpec,
+    pipeline: str,
     params: dict[str, Any],
     *,
     more: list[str] | None,
@@ -208,8 +234,8 @@ def _run(
         raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
     ignored = {"device": device, "engine": engine, "use_hpip": use_hpip or None, "hpi_config": hpi_config}
     failed = False
-    with create_pipeline(spec.name, models=_models(model), **ignored, **connection) as pipeline:
-        for outcome in pipeline._predict_all(inputs, params):
+    with create_pipeline(pipeline, models=_models(model), **ignored, **connection) as created:
+        for outcome in created._predict_all(inputs, params):
             failed = not _show(outcome, save_path) or failed
     if failed:
         raise typer.Exit(1)

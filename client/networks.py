@@ -44,11 +44,20 @@ class Networks:
 
 
 class PresetWatch:
-    """Warns, once, when other networks answer than those of the preset that the caller named."""
+    """Warns, once, when other networks answer than those of the preset or the file that the caller named."""
 
-    def __init__(self, spec: PipelineSpec, networks: Networks) -> None:
+    def __init__(self, spec: PipelineSpec, networks: Networks, origin: str | None = None) -> None:
+        """Remember what is to answer.
+
+        Args:
+            spec: the pipeline.
+            networks: what the caller chose; nothing is looked at without a preset.
+            origin: what named all of them, if that was no preset.
+        """
         replaced = {role: split_names(names)[0] for role, names in networks.models if names}
-        self._wanted = find_preset(spec, networks.preset) | replaced if networks.preset else {}
+        preset = find_preset(spec, networks.preset) if networks.preset else {}
+        self._wanted = {**preset, **replaced} if preset or origin else {}
+        self._origin = origin or "the preset"
 
     def look_at(self, settings: Mapping[str, Mapping[str, Any]], chosen: Collection[str] = ()) -> None:
         """Compare with what a result says about its stages. Steps that were off are no contradiction.
@@ -71,8 +80,8 @@ class PresetWatch:
         if others:
             self._wanted = {}
             warnings.warn(
-                f"the server does not run on the networks of the preset: {', '.join(others)}. They were chosen where "
-                "it was started",
+                f"the server does not run on the networks of {self._origin}: {', '.join(others)}. They were chosen "
+                "where it was started",
                 UserWarning,
                 stacklevel=2,
             )

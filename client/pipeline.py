@@ -14,17 +14,16 @@ from typing import Any, TypeAlias
 
 from typing_extensions import Self
 
-from paddlex_triton.client.embedded import find_server
+from paddlex_triton.client.configuration import configure
 from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, PipelineClosedError
 from paddlex_triton.client.inputs import Input, PageReader
-from paddlex_triton.client.networks import Models, PresetWatch, choose_networks
+from paddlex_triton.client.networks import Models, PresetWatch
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
     Work,
     about,
     choose_input,
-    find_spec,
     name_positional,
     new_request_id,
     plan_work,
@@ -207,7 +206,7 @@ class Pipeline:
 
 def create_pipeline(
     pipeline: str | None = None,
-    config: object = None,
+    config: Mapping[str, Any] | None = None,
     device: object = None,
     use_hpip: object = None,
     hpi_config: object = None,
@@ -225,11 +224,14 @@ def create_pipeline(
     preset: str | None = None,
     models: Models | None = None,
 ) -> Pipeline:
-    """A pipeline by PaddleX's name, on a Triton server.
+    """A pipeline by PaddleX's name or from one of its files, on a Triton server.
 
     Args:
-        pipeline: "OCR", "seal_recognition" or "human_keypoint_detection".
-        config: not supported.
+        pipeline: "OCR", "seal_recognition" or "human_keypoint_detection"; or the path of a pipeline file of PaddleX's,
+            `my/seal_recognition.yaml`. Its switches and thresholds are what a call does not give. Its networks are
+            those of an embedded server, which is started even if another one is there; at `url` a warning tells if
+            others answer. So do warnings what has no meaning here.
+        config: what such a file holds, as a dict; wins over `pipeline`.
         device, use_hpip, hpi_config, enable_hpi, engine, engine_config, pp_option, hpi_params: arguments of PaddleX
             that the server decides; they are ignored with a warning.
         url: `host:port`, `grpc://host:port` or `http://host:port`. Without it, a server on the default port of this
@@ -253,9 +255,9 @@ def create_pipeline(
         dies, every further page raises `ServerUnavailableError`, and a new pipeline starts a new server.
 
     Raises:
-        UnsupportedError: the pipeline or the preset is not known, or `config` was given.
-        InvalidParameterError: `url`, `protocol`, `timeout`, `max_in_flight` or `models` is wrong; see `check_options`
-            and `choose_networks`.
+        UnsupportedError: the pipeline or the preset is not known.
+        InvalidParameterError: `url`, `protocol`, `timeout`, `max_in_flight` or `models` is wrong, or the file cannot
+            be honoured; see `check_options` and `configure`.
         EmbeddedServerError: no server answers and none can be started.
     """
     warn_about_ignored(
@@ -268,19 +270,18 @@ def create_pipeline(
         pp_option=pp_option,
         hpi_params=hpi_params,
     )
-    spec = find_spec(pipeline, config)
     check_options(timeout, max_in_flight)
-    networks = choose_networks(spec, preset, models, url)
-    found = find_server(spec, url, protocol, networks)
+    configured = configure(pipeline, config, preset, models, url)
+    found = configured.find_server(url, protocol)
     return Pipeline(
-        spec,
+        configured.spec,
         open_transport(found.endpoint),
         timeout=timeout,
         max_in_flight=max_in_flight,
         retry=retry,
         release=found.release,
-        defaults=networks.default_params(spec),
-        watch=PresetWatch(spec, networks),
+        defaults=configured.defaults,
+        watch=configured.watch,
     )
 
 

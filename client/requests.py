@@ -20,7 +20,7 @@ from paddlex_triton.client.results.base import to_plain
 from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.errors import ErrorCode, InvalidParameter
 from paddlex_triton.params import Params, parse_params
-from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+from paddlex_triton.pipelines import PipelineSpec, find_pipeline
 
 # Parameters behind the input in the signatures of PaddleX's `predict` methods: callers may leave their names out.
 POSITIONAL: dict[str, tuple[str, ...]] = {
@@ -143,19 +143,14 @@ def choose_input(given: Input | None, x: Input | None) -> Input:
     return given if given is not None else x  # pyright: ignore[reportReturnType]
 
 
-def find_spec(pipeline: str | None, config: object = None) -> PipelineSpec:
+def find_spec(pipeline: str | None) -> PipelineSpec:
     """The pipeline that a caller named.
 
     Raises:
-        UnsupportedError: it is not known here, or was given as a configuration.
+        UnsupportedError: it is not known here.
     """
-    if config is not None:
-        raise UnsupportedError("config is not supported: which networks answer is decided by the server")
-    name = pipeline or ""
-    if name.lower().endswith((".yaml", ".yml")):
-        raise UnsupportedError(f"pipeline files such as {name!r} are not supported; known: {', '.join(PIPELINES)}")
     try:
-        return find_pipeline(name)
+        return find_pipeline(pipeline or "")
     except KeyError as error:
         raise UnsupportedError(str(error.args[0])) from None
 

@@ -10,6 +10,7 @@ import typer
 
 import paddlex_triton.client.cli
 import paddlex_triton.export.cli
+import paddlex_triton.pipeline_file.cli
 import paddlex_triton.server.cli
 from paddlex_triton.version import __version__
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 paddlex_triton.client.cli.register(app)
 paddlex_triton.export.cli.register(app)
 paddlex_triton.server.cli.register(app)
+paddlex_triton.pipeline_file.cli.register(app)
 
 
 def _show_version(wanted: bool) -> None:

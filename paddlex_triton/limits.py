@@ -41,9 +41,18 @@ MAX_REGIONS: Final = 300
 MAX_PEOPLE: Final = 300
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).
 MAX_RECOGNITION_WIDTH: Final = 3200
+# Lines that are padded to a common width: as many as a recogniser takes in one run.
+MAX_RECOGNITION_BATCH: Final = 32
 # Seconds of one page's timeout: a day. Longer ones overflow the clocks of gRPC and of sockets; None is for no limit.
 MAX_TIMEOUT_S: Final = 24 * 60 * 60
 # Pages that a client has on their way at once: each has a thread, and up to 64 MiB of memory.
 MAX_PAGES_IN_FLIGHT: Final = 256
 # Bytes the client fetches from one URL: a scanned PDF of a few hundred pages.
 MAX_DOWNLOAD_BYTES: Final = 256 * 1024 * 1024
+# GPUs that a network is put on, and the bound of their ids: several times what one machine has.
+MAX_GPUS: Final = 64
+# Bytes of a pipeline file, and what it holds once its aliases are followed: PaddleX's own have 2 KiB and 60 values.
+MAX_PIPELINE_FILE_BYTES: Final = 1024 * 1024
+MAX_PIPELINE_FILE_VALUES: Final = 10_000
+# Bytes of a network's inference.yml: 256 KiB with the characters of the largest recogniser.
+MAX_INFERENCE_YML_BYTES: Final = 4 * 1024 * 1024

@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_CANDIDATES, MAX_DETECTION_SIDE, MAX_PARAMS_BYTES
+from paddlex_triton.limits import MAX_CANDIDATES, MAX_DETECTION_SIDE, MAX_PARAMS_BYTES, MAX_RECOGNITION_BATCH
 from paddlex_triton.network import NETWORK_NAME
 
 # An int stays an int, so that results echo numbers as they were given.
 Score = Annotated[int | float, Field(ge=0, le=1, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1, le=MAX_DETECTION_SIDE)]
 UnclipRatio = Annotated[int | float, Field(gt=0, le=10, allow_inf_nan=False)]
+RecognitionBatch = Annotated[int, Field(ge=1, le=MAX_RECOGNITION_BATCH)]
 LimitType = Literal["min", "max", "resize_long"]
 NetworkName = Annotated[str, Field(pattern=NETWORK_NAME)]
 MergeMode = Literal["large", "small", "union"]
@@ -91,6 +92,14 @@ def _model_name(step: str) -> Any:
     )
 
 
+def _padded_together(default: int) -> Any:
+    return Field(
+        default,
+        description="Lines of like shape that are padded to the width of the widest of them, which their scores depend "
+        "on a little. How many are read at once is the server's decision.",
+    )
+
+
 class DocPreprocessorParams(Params):
     """Page preparation, shared by the pipelines that read documents."""
 
@@ -128,6 +137,7 @@ class OCRParams(DocPreprocessorParams):
     text_det_box_thresh: Score = Field(0.6, description="A box below this mean probability is dropped.")
     text_det_unclip_ratio: UnclipRatio = Field(1.5, description="How far boxes are grown.")
     text_rec_score_thresh: Score = Field(0.0, description="Lines below this score are dropped.")
+    text_recognition_batch_size: RecognitionBatch = _padded_together(6)
     return_word_box: bool = Field(False, description="Also give a box per word.")
     text_detection_model_name: NetworkName | None = _model_name("finding lines")
     textline_orientation_model_name: NetworkName | None = _model_name("telling upside-down lines")
@@ -173,6 +183,7 @@ class SealRecognitionParams(DocPreprocessorParams):
     seal_det_box_thresh: Score = Field(0.6, description="A line below this mean probability is dropped.")
     seal_det_unclip_ratio: UnclipRatio = Field(0.5, description="How far outlines are grown.")
     seal_rec_score_thresh: Score = Field(0, description="Lines below this score are dropped.")
+    text_recognition_batch_size: RecognitionBatch = _padded_together(1)
     layout_detection_model_name: NetworkName | None = _model_name("finding seals")
     seal_text_detection_model_name: NetworkName | None = _model_name("finding the lines of seals")
     text_recognition_model_name: NetworkName | None = _model_name("reading lines")

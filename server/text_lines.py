@@ -97,7 +97,7 @@ async def read_lines(
         network: the recogniser.
         crops: the lines.
         members: for each region the indices of its lines.
-        batch_size: PaddleX's.
+        batch_size: PaddleX's: so many lines are padded together.
     """
     info = network.info
     image_shape: ImageShape = tuple(info.geometry["image_shape"])

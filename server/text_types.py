@@ -20,18 +20,16 @@ class TextType:
         role: of the module's networks, the one that reads it.
         schema: the parameters of its pipeline.
         crops: pages and polygons, one each for a line, to the lines as images.
-        batch_size: lines per call in PaddleX's pipeline files; it decides how far a line is padded, and so its score.
         has_orientation: whether lines may be turned before they are read.
     """
 
     role: str
     schema: type[OCRParams | SealRecognitionParams]
     crops: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], QuadCrops | PolygonCrops]
-    batch_size: int
     has_orientation: bool = False
 
 
 TEXT_TYPES = {
-    "general": TextType("text_recognition", OCRParams, QuadCrops, 6, has_orientation=True),
-    "seal": TextType("seal_text_recognition", SealRecognitionParams, PolygonCrops, 1),
+    "general": TextType("text_recognition", OCRParams, QuadCrops, has_orientation=True),
+    "seal": TextType("seal_text_recognition", SealRecognitionParams, PolygonCrops),
 }

@@ -15,14 +15,16 @@ import numpy as np
 import onnxruntime
 import pytest
 import yaml
+from hub_server import NOBODY, Fault, HubServer, tar_of
 from paddle_ymls import YMLS
 
-from paddlex_triton.export.api import Options, Outcome, run_export_directory
+from paddlex_triton.export.api import Options, Outcome, run_export_directory, run_export_network
 from paddlex_triton.export.errors import ConversionError
 from paddlex_triton.export.paddle.convert import convert_folder
 from paddlex_triton.export.paddle.environment import WORKER, find_converter, worker_environment
 from paddlex_triton.export.paddle.process import run_limited
 from paddlex_triton.export.paddle.report import ConversionReport
+from paddlex_triton.export.sources.hubs import HUBS
 from paddlex_triton.network import Family, NetworkInfo
 
 BUILDER = Path(__file__).resolve().parents[1] / "support" / "build_paddle_networks.py"
@@ -94,6 +96,29 @@ def test_every_family_is_exported(weights, tmp_path, name):
     assert verification.max_edit_difference <= 1e-6
     batches = {case.shape[0] for case in verification.cases}
     assert batches == ({1} if name == "image_unwarping" else {1, 3, max(batches)})
+
+
+def test_whole_path_from_a_hub(weights, tmp_path, monkeypatch):
+    """A real archive with a real PaddlePaddle model, from a hub on this machine to an installed network."""
+    name = "PP-OCRv5_mobile_det"
+    files = {file.name: file.read_bytes() for file in (weights / "db_detection").iterdir()}
+    yml = YMLS["db_detection"] | {"Global": {"model_name": name}}
+    files["inference.yml"] = yaml.safe_dump(yml).encode()
+    archive = f"/paddlex/official_inference_model/paddle3.0.0/{name}_infer.tar"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("PADDLE_PDX_MODEL_SOURCE", raising=False)
+    with HubServer().running() as hub:
+        for each in HUBS:
+            monkeypatch.setenv(each.variables[0], hub.url if each.name == "bos" else NOBODY)
+        hub.files[archive] = tar_of(files)
+        # Breaks off half way, and is continued.
+        hub.faults[archive] = [Fault(breaks_after=len(hub.files[archive]) // 2)]
+        outcome = run_export_network(name, Options(into=tmp_path / "repository"))
+        assert [asked.range is not None for asked in hub.asked if asked.path == archive] == [False, True]
+    info = NetworkInfo.load(outcome.path / "network.json")
+    assert (info.family, info.provenance.source) == ("db_detection", f"official:bos/{name}")
+    assert outcome.report.conversion is not None
+    assert outcome.report.conversion.max_relative_difference <= DIFFERENCES["db_detection"]
 
 
 def test_detector_that_keeps_its_nms(weights, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_MESSAGE_CHARACTERS, MAX_PARAMS_BYTES
+from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_MESSAGE_CHARACTERS, MAX_PARAMS_BYTES, MAX_RECOGNITION_BATCH
 from paddlex_triton.params import KeypointParams, OCRParams, SealRecognitionParams, parse_params
 
 
@@ -233,3 +233,16 @@ def test_how_many_lines_are_turned_together(value, allowed):
 def test_one_step_of_preparation_switched_off_and_none_on_is_both_off(schema, turning, flattening):
     params = schema(use_doc_orientation_classify=turning, use_doc_unwarping=flattening)
     assert params.leaves_pages_as_they_are is (False in (turning, flattening) and True not in (turning, flattening))
+
+
+@pytest.mark.parametrize(("schema", "default"), [(OCRParams, 6), (SealRecognitionParams, 1)])
+def test_lines_that_are_padded_together(schema, default):
+    def size_of(raw):
+        return parse_params(raw, schema).text_recognition_batch_size
+
+    assert size_of(b"{}") == size_of(b'{"text_recognition_batch_size": null}') == default
+    for size in (1, MAX_RECOGNITION_BATCH):
+        assert size_of(json.dumps({"text_recognition_batch_size": size})) == size
+    for size in (0, MAX_RECOGNITION_BATCH + 1, 2.5, True):
+        with pytest.raises(InvalidParameter, match="text_recognition_batch_size is "):
+            size_of(json.dumps({"text_recognition_batch_size": size}))

@@ -43,7 +43,7 @@ class TritonPythonModel(Module):
             assert isinstance(params, OCRParams)
             angles = await classify_lines(call, orientation, crops, params.textline_orientation_batch_size)
             crops = TurnedCrops(crops, angles)
-        read = await read_lines(call, network, crops, lines.members, kind.batch_size)
+        read = await read_lines(call, network, crops, lines.members, params.text_recognition_batch_size)
         kept = [one.line.score >= params.rec_score_thresh for one in read]
         return_words = getattr(params, "return_word_box", False)
         words = [

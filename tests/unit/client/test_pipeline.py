@@ -332,8 +332,6 @@ def test_no_warning_without_a_reason():
     [
         (("table_recognition",), "unknown pipeline 'table_recognition'; known: OCR"),
         ((None,), "known: OCR"),
-        (("OCR.yaml",), "not supported"),
-        (("OCR", {"pipeline_name": "OCR"}), "config is not supported"),
     ],
 )
 def test_pipelines_that_are_not_there(arguments, says):

@@ -1,0 +1,137 @@
+"""What `create_pipeline` is asked for: a pipeline by name, one of PaddleX's files, or what such a file holds."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paddlex_triton.client.embedded import Found, find_server
+from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError
+from paddlex_triton.client.networks import Models, Networks, PresetWatch, choose_networks
+from paddlex_triton.client.requests import find_spec
+from paddlex_triton.pipeline_file import (
+    PipelineFile,
+    PipelineFileError,
+    is_pipeline_file,
+    read_pipeline_config,
+    read_pipeline_file,
+)
+from paddlex_triton.pipelines import PipelineSpec
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A pipeline, the networks it is to run on, and what its parameters are by default.
+
+    Attributes:
+        spec: the pipeline.
+        networks: what an embedded server is started with.
+        defaults: values of parameters that a call does not give.
+        watch: warns when others answer than those that were asked for.
+        file: where all that was read, if it was a file.
+    """
+
+    spec: PipelineSpec
+    networks: Networks
+    defaults: Mapping[str, Any]
+    watch: PresetWatch
+    file: Path | None = None
+
+    def find_server(self, url: str | None, protocol: str | None) -> Found:
+        """The server to use, see `embedded.find_server`.
+
+        Raises:
+            InvalidParameterError: `url` or `protocol` cannot be read.
+            EmbeddedServerError: there is no server, and none can be started; with the command that exports what the
+                file names.
+        """
+        try:
+            return find_server(self.spec, url, protocol, self.networks)
+        except EmbeddedServerError as error:
+            if self.file is None:
+                raise
+            command = f"paddlex-triton export --config {shlex.quote(str(self.file))}"
+            raise EmbeddedServerError(f"{error}. What {self.file} names is exported by: {command}") from error
+
+
+def configure(
+    pipeline: str | None, config: object, preset: str | None, models: Models | None, url: str | None
+) -> Configuration:
+    """Check what a caller asked for, and read the file. Says in warnings what of it has no meaning here.
+
+    Args:
+        pipeline: a name, or the path of a file.
+        config: what a file holds; wins over `pipeline`, as in PaddleX.
+        preset: see `choose_networks`; not with a file.
+        models: see `choose_networks`; over a file's.
+        url: the server, if the caller named one.
+
+    Raises:
+        UnsupportedError: the pipeline or the preset is not known.
+        InvalidParameterError: the file cannot be honoured, or comes with a preset; see `choose_networks`.
+    """
+    file = _read(pipeline, config)
+    if file is None:
+        spec = find_spec(pipeline)
+        networks = choose_networks(spec, preset, models, url)
+        return Configuration(spec, networks, networks.default_params(spec), PresetWatch(spec, networks))
+    if preset is not None:
+        raise InvalidParameterError(f"preset is {preset!r}, but {file.origin} says which networks are meant")
+    for remark in (*file.remarks, *_ignored_devices(file)):
+        warnings.warn(remark, UserWarning, stacklevel=3)
+    given = choose_networks(file.spec, None, models, url)
+    networks = Networks(models=tuple(sorted({**_models_of(file, url), **dict(given.models)}.items())))
+    switches = {str(file.spec.roles[role].switch): bool(names) for role, names in given.models}
+    defaults = {**file.params, **{name: on for name, on in switches.items() if name in file.spec.switches}}
+    path = Path(file.origin) if config is None else None
+    return Configuration(file.spec, networks, defaults, PresetWatch(file.spec, networks, file.origin), path)
+
+
+def _read(pipeline: str | None, config: object) -> PipelineFile | None:
+    try:
+        if config is not None:
+            if not isinstance(config, Mapping):
+                raise InvalidParameterError(
+                    f"config is a {type(config).__name__}; it must be a dict, what a pipeline file holds"
+                )
+            file = read_pipeline_config(config)
+            _compare_names(pipeline, file)
+            return file
+        if pipeline is not None and is_pipeline_file(pipeline):
+            return read_pipeline_file(Path(pipeline))
+    except PipelineFileError as error:
+        raise InvalidParameterError(str(error)) from None
+    return None
+
+
+def _compare_names(pipeline: str | None, file: PipelineFile) -> None:
+    if pipeline is not None and pipeline.lower() not in (file.spec.name.lower(), file.spec.ensemble):
+        warnings.warn(
+            f"config is for pipeline {file.spec.name}, which is used; {pipeline!r} is not", UserWarning, stacklevel=5
+        )
+
+
+def _ignored_devices(file: PipelineFile) -> list[str]:
+    """One sentence about devices that are not the embedded server's, which has the CPU alone."""
+    named = {"device": file.device, **{f"device of {role}": device for role, device in file.devices.items()}}
+    others = [f"{what} is {device!r}" for what, device in named.items() if device not in (None, "cpu")]
+    return [f"{file.origin}: {', '.join(others)}: decided where the server is started; ignored"] if others else []
+
+
+def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:
+    """Role -> network, for an embedded server or to compare with; the latter goes without names that are not known.
+
+    Raises:
+        PipelineFileError: see `PipelineFile.models`.
+    """
+    try:
+        if url is None:
+            return file.models()
+        known = {role for role, choice in file.networks.items() if choice.name or (choice.folder or Path()).is_dir()}
+        return {role: file.name_of(role) for role in sorted(known)}
+    except PipelineFileError as error:
+        raise InvalidParameterError(str(error)) from None
