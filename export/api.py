@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from paddlex_triton import paths
 from paddlex_triton.export import report as export_report
-from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
+from paddlex_triton.export.config_pbtxt import FLAVOURS, TENSORRT_FILE, render_config, render_tensorrt_config
 from paddlex_triton.export.errors import ExportError, GraphError, InstallError, SourceError, VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
@@ -30,6 +30,8 @@ from paddlex_triton.export.sources.hub import OfficialSource
 from paddlex_triton.export.sources.hubs import Hubs
 from paddlex_triton.export.sources.shipped import SHIPPED, ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource
+from paddlex_triton.export.tensorrt.plans import plans_in
+from paddlex_triton.export.tensorrt.profiles import plan_shapes
 from paddlex_triton.export.verify import declare_row_sizes, verify
 from paddlex_triton.export.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry, find_network
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
@@ -219,7 +221,9 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
         conversion=weights.conversion,
     )
     options.progress(f"installing {name}")
-    path = install_network(repository, name, _files(weights, settings, family, report, content))
+    # Plans of the very same graph took long to make, and go on being of use.
+    kept = [plan.folder for plan in plans_in(repository / name) if plan.info.sha256 == report.sha256]
+    path = install_network(repository, name, _files(weights, settings, family, report, content), kept)
     return Outcome(path, installed=True, report=report)
 
 
@@ -236,6 +240,7 @@ def _files(
         postprocess=family.postprocess(settings),
         characters=family.characters(settings),
         labels=family.labels(settings),
+        dynamic_shapes=_shapes_of(settings),
         provenance=Provenance(
             source=weights.label,
             file=weights.file,
@@ -255,10 +260,21 @@ def _files(
 def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
     """The configuration of every flavour: file -> content."""
     values = family.config_values(settings, report.verification.output_dims())
-    return {
-        flavour.file: render_config(flavour, family.name, report.name, family.max_batch_size, values).encode()
+    configs = {
+        flavour.file: render_config(flavour, family.name, report.name, family.max_batch_size, values)
         for flavour in FLAVOURS.values()
     }
+    rows = family.max_batch_size
+    shapes = plan_shapes(family.name, family.geometry(settings), rows, _shapes_of(settings))
+    configs[TENSORRT_FILE] = render_tensorrt_config(family.name, report.name, rows, shapes, values)
+    return {file: text.encode() for file, text in configs.items()}
+
+
+def _shapes_of(settings: InferenceSettings) -> dict[str, list[list[int]]] | None:
+    """inference.yml's shapes for TensorRT, as network.json has them."""
+    if settings.dynamic_shapes is None:
+        return None
+    return {name: [list(shape) for shape in of] for name, of in settings.dynamic_shapes.items()}
 
 
 def _json(text: str) -> bytes:

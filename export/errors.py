@@ -9,6 +9,8 @@ ExportError
 ├── GraphError            the ONNX graph is not of a kind this family takes
 ├── VerificationError     the exported graph does not answer as its source does
 ├── InstallError          the network could not be written into the repository
+├── PlanBuildError        trtexec did not make a TensorRT plan, or could not run it
+├── MissingTensorRT       there is no trtexec or no GPU here, or TensorRT is too old
 └── MissingDependency     the extra `paddlex-triton[export]` is not installed
 """
 
@@ -55,6 +57,16 @@ class VerificationError(ExportError):
 
 class InstallError(ExportError):
     """The network could not be written into the repository."""
+
+
+class PlanBuildError(ExportError):
+    """`trtexec` did not make a TensorRT plan, or could not run it."""
+
+
+class MissingTensorRT(ExportError):
+    """There is no `trtexec` or no GPU here, or TensorRT is too old: nothing was done."""
+
+    exit_code = 3
 
 
 class MissingDependency(ExportError):

@@ -13,6 +13,7 @@ from paddlex_triton.export import detection_yml, keypoint_yml
 from paddlex_triton.export.classification_yml import TOPK, ClassificationSettings, read_classification
 from paddlex_triton.export.detection_yml import FAMILY_OF_ARCH, DetectionSettings, read_detection
 from paddlex_triton.export.errors import InferenceFileError
+from paddlex_triton.export.hpi_yml import DynamicShapes, read_dynamic_shapes
 from paddlex_triton.export.keypoint_yml import KeypointSettings, read_keypoint
 from paddlex_triton.export.preprocess_yml import read_normalization, read_operators
 from paddlex_triton.network import Family
@@ -74,6 +75,7 @@ class InferenceSettings(BaseModel):
     detection: DetectionSettings | None = Field(default=None, description="what PaddleDetection writes of a detector")
     keypoint: KeypointSettings | None = Field(default=None, description="what it writes of a keypoint network")
     classification: ClassificationSettings | None = Field(default=None, description="what PaddleClas writes")
+    dynamic_shapes: DynamicShapes | None = Field(default=None, description="Hpi: shapes for TensorRT, [N,C,H,W]")
 
 
 def read_inference_yml(path: Path) -> InferenceSettings:
@@ -116,6 +118,7 @@ def parse_inference(content: Any, origin: str) -> InferenceSettings:
         "image_shape": transforms.get("RecResizeImg", {}).get("image_shape"),
         "postprocess": {key: value for key, value in postprocess.items() if not isinstance(value, list)},
         "characters": _characters(characters, origin) if characters is not None else None,
+        "dynamic_shapes": read_dynamic_shapes(content.get("Hpi"), origin),
     }
     if TOPK in postprocess:
         values |= _of_paddle_clas(transforms, postprocess, origin)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
@@ -25,13 +25,14 @@ def staging_folder(repository: Path) -> Path:
     return repository.parent / f".paddlex-triton-export-{repository.name}"
 
 
-def install_network(repository: Path, name: str, files: Mapping[str, bytes]) -> Path:
+def install_network(repository: Path, name: str, files: Mapping[str, bytes], kept: Sequence[Path] = ()) -> Path:
     """Install a network, replacing an older one of the same name.
 
     Args:
         repository: a folder of Triton models, made if missing.
         name: the network's name.
         files: path within the network's folder -> content.
+        kept: folders within the old network's folder that the new one has as well.
 
     Returns:
         The network's folder.
@@ -50,6 +51,7 @@ def install_network(repository: Path, name: str, files: Mapping[str, bytes]) -> 
             staging.mkdir()
             _require_same_file_system(staging, repository)
             try:
+                _link_kept(kept, target, staging / _NEW / name)
                 _write_all(staging / _NEW / name, files)
                 _swap(staging, target)
             finally:
@@ -92,6 +94,12 @@ def _swap(staging: Path, target: Path) -> None:
         target.rename(staging / _OLD / target.name)
     (staging / _NEW / target.name).rename(target)
     _sync_folder(target.parent)
+
+
+def _link_kept(kept: Sequence[Path], old: Path, new: Path) -> None:
+    """The same files under both: whichever of the two stays has them."""
+    for folder in kept:
+        shutil.copytree(folder, new / folder.resolve().relative_to(old), copy_function=os.link)
 
 
 def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:

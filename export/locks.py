@@ -15,17 +15,22 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         OSError: the folder cannot be opened.
     """
-    try:
-        import fcntl
-    except ImportError:
-        # Not on Windows, where no server runs either.
+    if os.name == "nt":
+        # No folder can be opened there, and no server runs either.
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        # Some network file systems cannot lock a folder; a single export is still safe there.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        lock_handle(handle)
         yield
     finally:
         os.close(handle)
+
+
+def lock_handle(handle: int) -> None:
+    """Wait for the lock of an open folder. Closing the handle gives it back."""
+    import fcntl
+
+    # Some network file systems cannot lock a folder; a single export is still safe there.
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX)

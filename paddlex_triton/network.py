@@ -87,7 +87,7 @@ class NetworkInfo(BaseModel):
         default_factory=dict,
         description="ctc_recognition: image_shape [C,H,W]; object detection: target_size [H,W], interpolation (of "
         "OpenCV); heatmap_keypoints: target_size [H,W]; image_classification: target_size [H,W] and, where it is the "
-        "middle of the image, resize_short; others: nothing",
+        "middle of the image, resize_short; others: nothing. With a TensorRT plan modules are told max_sides [H,W] too",
     )
     postprocess: dict[str, Any] = Field(
         default_factory=dict,
@@ -97,6 +97,10 @@ class NetworkInfo(BaseModel):
         default=None, description="ctc_recognition: one string per class, class 0 is the blank"
     )
     labels: list[str] | None = None
+    dynamic_shapes: dict[str, list[list[int]]] | None = Field(
+        default=None,
+        description="inference.yml's shapes for TensorRT: input of the source -> least, usual and largest, [N,C,H,W]",
+    )
     provenance: Provenance
 
     @classmethod

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from paddlex_triton.errors import DeadlineExceeded, InternalError, NetworkUnavailable, QueueFull, ServiceError
+from paddlex_triton.errors import (
+    DeadlineExceeded,
+    InternalError,
+    InvalidParameter,
+    NetworkUnavailable,
+    QueueFull,
+    ServiceError,
+)
 from paddlex_triton.network import FAMILY_OUTPUTS, FILE_NAME, NetworkInfo
 
 if TYPE_CHECKING:
@@ -53,7 +60,9 @@ class NetworkCaller:
         Raises:
             QueueFull, DeadlineExceeded, NetworkUnavailable: the network did not run.
             InternalError: it failed.
+            InvalidParameter: a page is larger than the network's TensorRT plan takes.
         """
+        self._refuse_larger(inputs)
         request = pb_utils.InferenceRequest(
             model_name=self.info.name,
             inputs=[pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in inputs.items()],
@@ -68,6 +77,18 @@ class NetworkCaller:
         rows = len(next(iter(inputs.values())))
         self._module.metrics.call(self.info.name, rows, max(rows, self.info.max_batch_size))
         return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
+
+    def _refuse_larger(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """What none of a plan's profiles covers would fail inside Triton, without a reason."""
+        most = self.info.geometry.get("max_sides")
+        if most is None:
+            return
+        height, width = inputs["x"].shape[1:3]
+        if height > most[0] or width > most[1]:
+            raise InvalidParameter(
+                f"the input of network {self.info.name} would be {width}x{height} pixels (width x height); its "
+                f"TensorRT plan takes at most {most[1]}x{most[0]}: lower the side limit or the max side limit"
+            )
 
     def _explain(self, message: str) -> ServiceError:
         lowered = message.lower()

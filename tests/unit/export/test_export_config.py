@@ -110,6 +110,16 @@ def test_tensors_of_other_networks(family, inputs, outputs):
         assert tuple(y.name for y in config.output) == FAMILY_OUTPUTS[family]
 
 
+def test_networks_with_long_runs_take_turns_on_a_cpu():
+    turns = {case for case in CASES if render(*case)[1].parameters["take_turns"].string_value == "1"}
+    assert turns == {("cpu", family) for family in FAMILIES} - {
+        ("cpu", "heatmap_keypoints"),
+        ("cpu", "image_classification"),
+    }
+    for family in FAMILIES:
+        assert render("cpu", family)[1].parameters["session.intra_op.allow_spinning"].string_value == "0"
+
+
 def test_calls_are_joined_on_a_gpu_and_those_about_people_on_a_cpu_too():
     joined = {case for case in CASES if render(*case)[1].HasField("dynamic_batching")}
     one_by_one = {family for family, kind in FAMILIES.items() if kind.max_batch_size == 0}

@@ -1,0 +1,247 @@
+"""Making the plan of an exported network: precision, profiles, trtexec, the comparison with FP32, installation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from paddlex_triton.export.errors import InstallError, PlanBuildError
+from paddlex_triton.export.families.base import Tensors
+from paddlex_triton.export.sources.base import sha256_of
+from paddlex_triton.export.tensorrt import graph
+from paddlex_triton.export.tensorrt.cases import gate_cases
+from paddlex_triton.export.tensorrt.gate import compare
+from paddlex_triton.export.tensorrt.plans import FILE_NAME, PLAN_NAME, GateReport, Plan, PlanInfo, folder_name, plans_in
+from paddlex_triton.export.tensorrt.precision import PrecisionEntry, PrecisionName, precision_table
+from paddlex_triton.export.tensorrt.profiles import PlanShapes, plan_shapes
+from paddlex_triton.export.tensorrt.trtexec import Trtexec
+from paddlex_triton.export.tensorrt.workplace import install_plan, workplace
+from paddlex_triton.network import FAMILY_OUTPUTS, NetworkInfo
+from paddlex_triton.network import FILE_NAME as NETWORK_FILE
+from paddlex_triton.version import __version__
+
+_MODEL_PATH = "1/model.onnx"
+
+
+def _silent(message: str) -> None:
+    del message
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How plans are made.
+
+    Attributes:
+        repository: of the networks.
+        force: make a plan again that is up to date.
+        images: more pictures to compare FP16 with FP32 on, uint8 [H,W,3], BGR.
+        progress: told what is being done, one short phrase at a time.
+    """
+
+    repository: Path
+    force: bool = False
+    images: Sequence[np.ndarray] = ()
+    progress: Callable[[str], None] = field(default=_silent)
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """What became of one network.
+
+    Attributes:
+        name: the network.
+        plan: its plan; None for a network that runs on ONNX Runtime.
+        made: False where it was there already and up to date.
+    """
+
+    name: str
+    plan: Plan | None
+    made: bool = False
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A network, and all its plan is made of."""
+
+    info: NetworkInfo
+    content: bytes
+    shapes: PlanShapes
+    entry: PrecisionEntry
+    trtexec: Trtexec
+    options: PlanOptions
+
+    @property
+    def recipe_sha256(self) -> str:
+        """Of what decides how a plan is made, besides the ONNX file and the target."""
+        recipe = [graph.VERSION, self.entry.precision, _listed(self.shapes), self.shapes.max_batch_size]
+        return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
+
+    def tell(self, what: str) -> None:
+        self.options.progress(f"{self.info.name}: {what}")
+
+
+def make_plan(name: str, trtexec: Trtexec, options: PlanOptions) -> PlanOutcome:
+    """Make the plan of an exported network, or keep the one that is there.
+
+    Args:
+        name: the network.
+        trtexec: makes it.
+        options: how.
+
+    Raises:
+        InstallError: the network cannot be read, or the plan not be written.
+        PlanBuildError: trtexec failed.
+    """
+    folder = options.repository.resolve() / name
+    info, content = _read_network(folder)
+    shapes = plan_shapes(info.family, info.geometry, info.max_batch_size, info.dynamic_shapes)
+    if shapes is None:
+        return PlanOutcome(name, None)
+    work = _Work(info, content, shapes, precision_table().of(name, info.family), trtexec, options)
+    present = _present(folder, work)
+    if present is not None and not options.force:
+        return PlanOutcome(name, present)
+    work.tell("waiting for other builds")
+    with workplace(options.repository) as place:
+        made = _make(work, place)
+        path = install_plan(made, options.repository, info)
+    return PlanOutcome(name, Plan(path, PlanInfo.model_validate_json((path / FILE_NAME).read_bytes())), made=True)
+
+
+def _read_network(folder: Path) -> tuple[NetworkInfo, bytes]:
+    try:
+        info = NetworkInfo.load(folder / NETWORK_FILE)
+        content = (folder / _MODEL_PATH).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InstallError(f"{folder} is no exported network: {error}") from error
+    if sha256_of(content) != info.sha256:
+        raise InstallError(f"{folder / _MODEL_PATH} is not the file that was exported; export {folder.name} again")
+    return info, content
+
+
+def _present(folder: Path, work: _Work) -> Plan | None:
+    """The plan that would be made anew just so."""
+    for plan in plans_in(folder):
+        info = plan.info
+        if (
+            info.sha256 == work.info.sha256
+            and info.target == work.trtexec.target
+            and info.recipe_sha256 == work.recipe_sha256
+            and plan.file.stat().st_size == info.plan_bytes
+        ):
+            return plan
+    return None
+
+
+def _make(work: _Work, place: Path) -> Path:
+    """Make the plan in the workplace, in FP32 where FP16 does not pass.
+
+    Returns:
+        Its folder, under the name that it is to have.
+    """
+    started = time.perf_counter()
+    wanted: PrecisionName = work.entry.precision
+    gate, precision = None, wanted
+    made = _build(work, place, wanted)
+    if wanted == "fp16":
+        work.tell("comparing FP16 with FP32")
+        gate = _compare(work, place, made)
+        if not gate.passed:
+            made.unlink()
+            precision = "fp32"
+            made = _build(work, place, precision)
+    return _folder_of(work, place, made, precision, gate, time.perf_counter() - started)
+
+
+def _build(work: _Work, place: Path, precision: PrecisionName) -> Path:
+    """Run trtexec.
+
+    Returns:
+        The plan's file.
+    """
+    source, plan = place / f"{precision}.onnx", place / f"{precision}.plan"
+    source.write_bytes(graph.graph_for_tensorrt(work.content, precision))
+
+    def tell(seconds: float) -> None:
+        work.tell(
+            f"building the {precision.upper()} plan for {work.trtexec.target}, {seconds // 60:.0f} min "
+            f"{seconds % 60:.0f} s"
+        )
+
+    tell(0.0)
+    work.trtexec.build(source, plan, work.shapes.profiles, place / f"{precision}.log", tell)
+    source.unlink()
+    return plan
+
+
+def _compare(work: _Work, place: Path, plan: Path) -> GateReport:
+    session_options = onnxruntime.SessionOptions()
+    session_options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(work.content, session_options, providers=["CPUExecutionProvider"])
+    outputs = list(FAMILY_OUTPUTS[work.info.family])
+    inputs = [value.name for value in session.get_inputs()]
+
+    def fp32(feeds: Tensors) -> dict[str, np.ndarray]:
+        answer = session.run(outputs, {name: feeds[name] for name in inputs})
+        return {name: np.asarray(values) for name, values in zip(outputs, answer, strict=True)}
+
+    def fp16(feeds: Tensors) -> dict[str, np.ndarray]:
+        taken = {name: feeds[name] for name in inputs}
+        profile = work.shapes.profile_for({name: values.shape for name, values in taken.items()})
+        if profile is None:
+            raise PlanBuildError(f"no profile covers an input of {list(feeds['x'].shape)}")
+        return work.trtexec.run(plan, profile, taken, outputs, place)
+
+    cases = gate_cases(work.info, work.shapes.max_batch_size, work.options.images)
+    return compare(work.info, cases, fp32, fp16)
+
+
+def _folder_of(
+    work: _Work, place: Path, plan: Path, precision: PrecisionName, gate: GateReport | None, seconds: float
+) -> Path:
+    target = work.trtexec.target
+    folder = place / folder_name(work.info.sha256, target, precision)
+    folder.mkdir()
+    plan.rename(folder / PLAN_NAME)
+    info = PlanInfo(
+        name=work.info.name,
+        sha256=work.info.sha256,
+        tensorrt=target.tensorrt,
+        architecture=target.architecture,
+        wanted=work.entry.precision,
+        precision=precision,
+        reason=work.entry.reason,
+        recipe_sha256=work.recipe_sha256,
+        profiles=_listed(work.shapes),
+        max_batch_size=work.shapes.max_batch_size,
+        max_sides=work.shapes.max_sides,
+        gate=gate,
+        plan_sha256=_sha256_of_file(folder / PLAN_NAME),
+        plan_bytes=(folder / PLAN_NAME).stat().st_size,
+        seconds=round(seconds, 3),
+        version=__version__,
+    )
+    (folder / FILE_NAME).write_text(info.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return folder
+
+
+def _listed(shapes: PlanShapes) -> list[dict[str, list[list[int]]]]:
+    return [
+        {name: [list(bounds.least), list(bounds.usual), list(bounds.most)] for name, bounds in profile.items()}
+        for profile in shapes.profiles
+    ]
+
+
+def _sha256_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(1024 * 1024):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""The table of precisions, `precision.yaml`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from paddlex_triton.network import Family
+
+PrecisionName = Literal["fp32", "fp16"]
+
+_FILE = Path(__file__).with_name("precision.yaml")
+
+
+class PrecisionEntry(BaseModel):
+    """What a plan is to be made in, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    precision: PrecisionName
+    reason: str
+
+
+class PrecisionTable(BaseModel):
+    """All of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    families: dict[Family, PrecisionEntry]
+    networks: dict[str, PrecisionEntry]
+
+    def of(self, name: str, family: Family) -> PrecisionEntry:
+        """A network's entry, or its family's.
+
+        Raises:
+            KeyError: the family has no plans.
+        """
+        return self.networks.get(name) or self.families[family]
+
+
+@lru_cache(maxsize=1)
+def precision_table() -> PrecisionTable:
+    """The table that comes along."""
+    return PrecisionTable.model_validate(yaml.safe_load(_FILE.read_text(encoding="utf-8")))
