@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from paddlex_triton.export.config_file import OwnWeights
 from paddlex_triton.export.errors import Unreachable, UsageError
 from paddlex_triton.export.sources.base import LOCAL
 from paddlex_triton.export.sources.cache import CachedNetwork
@@ -37,6 +38,7 @@ class Request:
         from_dir: a folder of own weights.
         family: of those.
         name: of those.
+        config: one of PaddleX's pipeline files, for the networks it names.
     """
 
     names: Sequence[str] = ()
@@ -46,15 +48,19 @@ class Request:
     from_dir: Path | None = None
     family: str | None = None
     name: str | None = None
+    config: Path | None = None
 
     def check(self) -> None:
         """Refuse what does not make sense together.
 
         Raises:
-            UsageError: not exactly one of names, pipeline, all and folder, or an option that belongs to another.
+            UsageError: not exactly one of names, pipeline, all, folder and file, or an option that belongs to another.
         """
-        if sum((bool(self.names), self.pipeline is not None, self.everything, self.from_dir is not None)) != 1:
-            raise UsageError("give network names, or --pipeline NAME, or --all, or --from-dir DIR: one of the four")
+        given = (self.pipeline, self.from_dir, self.config)
+        if bool(self.names) + self.everything + sum(each is not None for each in given) != 1:
+            raise UsageError(
+                "give network names, or --pipeline NAME, or --all, or --from-dir DIR, or --config FILE: one of the five"
+            )
         if self.preset is not None and self.pipeline is None:
             raise UsageError("--preset belongs to --pipeline")
         if self.from_dir is None and (self.family is not None or self.name is not None):
@@ -114,13 +120,21 @@ class Reach:
         return self.hubs.silent(entry.official.hubs) if entry.official else {}
 
 
-def wanted_networks(request: Request, exported: Container[str], reach: Reach) -> list[ZooEntry]:
+def wanted_networks(
+    request: Request, exported: Container[str], reach: Reach, in_file: Sequence[str] = ()
+) -> list[ZooEntry]:
     """The networks of the zoo that were asked for; none with a folder of own weights.
+
+    Args:
+        request: what was asked for.
+        exported: names of networks that are exported.
+        reach: which can be had.
+        in_file: those that the request's pipeline file names.
 
     Raises:
         UsageError: no such network, pipeline or preset.
     """
-    chosen: Sequence[str] = request.names
+    chosen: Sequence[str] = request.names or in_file
     if request.everything:
         chosen = tuple(load_zoo().networks)
     elif request.pipeline is not None:
@@ -150,12 +164,15 @@ def choices_made(request: Request, wanted: Sequence[ZooEntry], exported: Contain
     return said
 
 
-def networks_instead(request: Request, exported: Container[str]) -> list[ZooEntry]:
-    """What takes the places of a pipeline's own networks that could not be fetched after all; none with a preset."""
+def networks_instead(request: Request, failed: ZooEntry, exported: Container[str]) -> list[ZooEntry]:
+    """What takes the places of a pipeline's own networks, one of which could not be had after all.
+
+    None with a preset, which is taken at its word, and none for optional steps.
+    """
     if request.pipeline is None or request.preset is not None:
         return []
     spec = find_pipeline(request.pipeline)
-    if spec.fallback_preset is None:
+    if spec.fallback_preset is None or failed.name not in find_preset(spec).values():
         return []
     return [find_network(name) for name in networks_of(request.pipeline, None, exported, has_source_of_its_own)]
 
@@ -181,3 +198,13 @@ def plan_of(entry: ZooEntry, present: NetworkInfo | None, reach: Reach, reposito
     state = "there already" if present is not None else "new"
     size = f", {entry.size_mb:g} MB" if entry.size_mb is not None else ""
     return f"would export {entry.name} ({entry.family}{size}) from {reach.first(entry)} into {repository}: {state}"
+
+
+def plan_of_folder(own: OwnWeights, present: NetworkInfo | None, repository: Path) -> str:
+    """What an export would do with a folder of own weights."""
+    if own.name is None:
+        return f"would export the weights in {own.folder} into {repository}"
+    state = "new"
+    if present is not None:
+        state = f"there already, made from {present.provenance.source}; --force replaces other weights than these"
+    return f"would export {own.name} from the weights in {own.folder} into {repository}: {state}"

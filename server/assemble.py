@@ -10,24 +10,25 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
+from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import PipelineSpec, Role
 from paddlex_triton.server.errors import AssemblyError
-from paddlex_triton.server.model_config import read_config, set_networks, steps_of
+from paddlex_triton.server.file_choices import commands_for, differing_sources
+from paddlex_triton.server.model_config import read_config, set_gpus, set_networks, steps_of
+from paddlex_triton.server.placement import DEFAULT_FLAVOUR, KIND_OF, Flavour, Placement, Placements, place
+from paddlex_triton.server.plans import Served, serve_network
 from paddlex_triton.server.selection import Selection, select
 from paddlex_triton.version import __version__
 
-Flavour = Literal["cpu", "gpu", "tensorrt", "openvino"]
-FLAVOURS: tuple[Flavour, ...] = ("cpu", "gpu", "tensorrt", "openvino")
-DEFAULT_FLAVOUR: Flavour = "cpu"
 # Tells a directory of ours, which may be replaced, from anybody else's, which may not. Triton ignores files.
 MARKER = "assembly.json"
 
@@ -49,6 +50,10 @@ class Assembly:
     """pipelines on their fallback preset -> networks of the default one that are not exported"""
     switches: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     """pipeline -> parameter that turns a step on -> the step's networks; without any it is off by default"""
+    devices: dict[str, str] = field(default_factory=dict)
+    """network -> where it runs, of those that a place was asked for"""
+    remarks: tuple[str, ...] = ()
+    """what pipeline files say and what has no meaning here, or is not as they say"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,10 @@ class _Source:
 
     folder: Path
     config: str
-    extra: tuple[tuple[str, Path], ...] = ()
+    extra: tuple[tuple[str, Path | str], ...] = ()
+    """name -> file, or text"""
+    files: Mapping[str, Path] | None = None
+    """of its version folder 1, instead of the folder's own"""
 
 
 def assemble(
@@ -66,7 +74,9 @@ def assemble(
     pipelines: Sequence[str] = (),
     presets: Mapping[str, str] | None = None,
     models: Mapping[str, str] | None = None,
-    flavour: Flavour = DEFAULT_FLAVOUR,
+    files: Sequence[PipelineFile] = (),
+    device: str | None = None,
+    flavour: Flavour | None = None,
     networks: Sequence[Path] = (),
     copy: bool = False,
 ) -> Assembly:
@@ -74,21 +84,21 @@ def assemble(
 
     Args:
         directory: created, or replaced if an earlier call made it.
-        pipelines: PaddleX's names; if empty, all those whose networks are there.
+        pipelines: PaddleX's names; if there are none and no files, all those whose networks are there.
         presets: pipeline -> preset. Where none is named it is the default one, or the fallback if networks of the
             default one are not exported, and optional steps beyond it whose networks are exported.
         models: role -> network, or several, `A,B`, of which a request may choose one and the first is the default;
             instead of the presets'. An empty name leaves an optional step off.
-        flavour: which configuration every module and network gets.
+        files: more pipelines, each as a file of PaddleX's describes it: networks, steps that are off, devices.
+        device: where networks run, as PaddleX writes it; wins over what files say. Modules run on the CPU.
+        flavour: which configuration every module and network gets; if None the one for the device, or for the CPU.
         networks: folders to look for networks in, before the default one.
         copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
 
     Raises:
-        AssemblyError: an unknown pipeline, preset, role or flavour, a network or flavour file that is missing (with
-            the command that makes it), or a directory that is in the way.
+        AssemblyError: an unknown pipeline, preset, role, device or flavour, a network or flavour file that is missing
+            (with the command that makes it), or a directory that is in the way.
     """
-    if flavour not in FLAVOURS:
-        raise AssemblyError(f"unknown flavour {flavour!r}; known: {', '.join(FLAVOURS)}")
     repositories = [*networks, paths.networks_repository()]
     fallbacks: dict[str, tuple[str, ...]] = {}
 
@@ -98,11 +108,12 @@ def assemble(
             fallbacks[spec.name] = choice.missing
         return choice.networks
 
-    selection = select(pipelines, presets, models, choose)
-    left_out = {} if pipelines else _incomplete(selection, repositories)
+    selection = select(pipelines, presets, models, choose, files)
+    left_out = {} if pipelines or files else _incomplete(selection, repositories)
     if 0 < len(left_out) < len(selection.specs):
         selection = selection.without(left_out)
-    sources, assembly = _collect(directory, selection, flavour, repositories)
+    placements = place(selection, device=device, flavour=flavour, files=files)
+    sources, assembly = _collect(directory, selection, placements, repositories, files)
     served = {name: missing for name, missing in fallbacks.items() if name in assembly.pipelines}
     assembly = replace(assembly, left_out=left_out, fallbacks=served)
     _refuse_foreign(directory)
@@ -122,23 +133,36 @@ def assemble(
 
 
 def _collect(
-    directory: Path, selection: Selection, flavour: Flavour, repositories: Sequence[Path]
+    directory: Path,
+    selection: Selection,
+    placements: Placements,
+    repositories: Sequence[Path],
+    files: Sequence[PipelineFile],
 ) -> tuple[dict[str, _Source], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
-    found = _find_networks(selection.names(), repositories)
+    found = _find_networks(selection, repositories, files)
+    configs = {name: _network_config(folder, placements.networks[name]) for name, folder in found.items()}
+    served = {name: serve_network(folder, configs[name]) for name, folder in found.items()}
     sources: dict[str, _Source] = dict(ensembles)
     for name in modules:
-        sources[name] = _module_source(name, flavour, selection.of_module(name), found)
+        sources[name] = _module_source(name, KIND_OF[placements.flavour], selection.of_module(name), served)
     for name, folder in found.items():
-        config = _flavour_file(folder, flavour).read_text(encoding="utf-8")
-        sources[name] = _Source(folder, config, ((FILE_NAME, folder / FILE_NAME),))
+        extra = ((FILE_NAME, served[name].description),)
+        sources[name] = _Source(folder, configs[name], extra, served[name].files)
     described = {name: _describe_network(folder) for name, folder in found.items()}
     _refuse_misplaced(selection, described)
-    sums = {name: info.sha256 for name, info in described.items()}
-    names = tuple(spec.name for spec in selection.specs)
+    remarks = [remark for file in files for remark in file.remarks]
     assembly = Assembly(
-        directory, flavour, names, tuple(ensembles), tuple(modules), sums, switches=selection.switches()
+        directory,
+        placements.flavour,
+        tuple(spec.name for spec in selection.specs),
+        tuple(ensembles),
+        tuple(modules),
+        {name: info.sha256 for name, info in described.items()},
+        switches=selection.switches(),
+        devices={name: str(at.device) for name, at in placements.networks.items() if at.device is not None},
+        remarks=(*remarks, *differing_sources(selection, files, described)),
     )
     return sources, assembly
 
@@ -152,7 +176,7 @@ def _ensemble_source(spec: PipelineSpec) -> _Source:
 
 
 def _module_source(
-    name: str, flavour: Flavour, networks: Mapping[str, Sequence[str]], found: Mapping[str, Path]
+    name: str, flavour: Flavour, networks: Mapping[str, Sequence[str]], served: Mapping[str, Served]
 ) -> _Source:
     """A module with its networks put into its configuration and their descriptions laid beside it."""
     folder = paths.modules_repository() / name
@@ -160,16 +184,29 @@ def _module_source(
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
     config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
     called = dict.fromkeys(network for names in networks.values() for network in names)
-    extra = tuple((f"{network}.{FILE_NAME}", found[network] / FILE_NAME) for network in called)
+    extra = tuple((f"{network}.{FILE_NAME}", served[network].description) for network in called)
     return _Source(folder, config, extra)
 
 
-def _find_networks(names: Iterable[str], repositories: Sequence[Path]) -> dict[str, Path]:
-    found = {name: find_exported(name, repositories) for name in names}
+def _network_config(folder: Path, placement: Placement) -> str:
+    """A network's configuration, on the GPUs that were asked for."""
+    text = _flavour_file(folder, placement.flavour).read_text(encoding="utf-8")
+    if not placement.gpus:
+        return text
+    try:
+        return set_gpus(text, placement.gpus)
+    except AssemblyError as error:
+        raise AssemblyError(f"{folder.name} cannot be put on {placement.device}: {error}") from None
+
+
+def _find_networks(
+    selection: Selection, repositories: Sequence[Path], files: Sequence[PipelineFile]
+) -> dict[str, Path]:
+    found = {name: find_exported(name, repositories) for name in selection.names()}
     if missing := [name for name, folder in found.items() if folder is None]:
         raise AssemblyError(
             f"not exported: {', '.join(missing)} (looked in {', '.join(str(path) for path in repositories)}). "
-            f"Run: {export_command_for(*missing)}"
+            f"Run: {commands_for(missing, files)}"
         )
     return {name: folder for name, folder in found.items() if folder is not None}
 
@@ -227,14 +264,29 @@ def _refuse_foreign(directory: Path) -> None:
 def _place(target: Path, source: _Source, *, copy: bool) -> None:
     target.mkdir()
     (target / "config.pbtxt").write_text(source.config, encoding="utf-8")
-    for name, path in source.extra:
-        shutil.copyfile(path, target / name)
+    for name, content in source.extra:
+        if isinstance(content, str):
+            (target / name).write_text(content, encoding="utf-8")
+        else:
+            shutil.copyfile(content, target / name)
+    if source.files is not None:
+        _place_files(target / "1", source.files, copy=copy)
+        return
     for version in sorted(source.folder.iterdir()):
         if version.is_dir() and version.name.isdigit():
             if copy:
                 shutil.copytree(version, target / version.name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 (target / version.name).symlink_to(version.resolve())
+
+
+def _place_files(version: Path, files: Mapping[str, Path], *, copy: bool) -> None:
+    version.mkdir()
+    for name, file in files.items():
+        if copy:
+            shutil.copyfile(file, version / name)
+        else:
+            (version / name).symlink_to(file.resolve())
 
 
 def _describe(assembly: Assembly) -> dict[str, Any]:
@@ -244,4 +296,5 @@ def _describe(assembly: Assembly) -> dict[str, Any]:
         "pipelines": list(assembly.pipelines),
         "modules": list(assembly.modules),
         "networks": assembly.networks,
+        "devices": assembly.devices,
     }

@@ -14,25 +14,30 @@ from rich.markup import escape
 
 from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.pipelines import PIPELINES
-from paddlex_triton.server.assemble import DEFAULT_FLAVOUR, FLAVOURS, Assembly, Flavour, assemble
+from paddlex_triton.server.assemble import Assembly, assemble
 from paddlex_triton.server.errors import ServerError
-from paddlex_triton.server.selection import models_of, presets_of
+from paddlex_triton.server.placement import DEFAULT_FLAVOUR, FLAVOURS, Flavour
+from paddlex_triton.server.selection import models_of, pipelines_of, presets_of
 
 _PIPELINE_HELP = (
-    f"Pipeline to load; may be repeated. Known: {', '.join(PIPELINES)}. Without, all whose networks are exported."
+    f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
+    "Without, all whose networks are exported."
 )
 _PRESET_HELP = "One of PaddleX's presets, such as nopp-lightweight, or PIPELINE=PRESET; may be repeated."
 _MODEL_HELP = (
     "A network in a step's place, ROLE=NETWORK, such as layout_detection=PP-DocLayout-S; ROLE= leaves an optional "
     "step off. Of several, ROLE=A,B, a request chooses one by ROLE_model_name, and A is the default. May be repeated."
 )
+_DEVICE_HELP = "Where networks run, as PaddleX writes it: cpu, gpu, gpu:0 or gpu:0,1. Wins over pipeline files."
+_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {DEFAULT_FLAVOUR}."
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
 Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
 Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="ROLE=NETWORK[,NETWORK]")]
 Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
-FlavourOption = Annotated[str, typer.Option("--flavour", help=f"Configuration flavour: {', '.join(FLAVOURS)}.")]
+FlavourOption = Annotated[str | None, typer.Option("--flavour", help=_FLAVOUR_HELP)]
+DeviceOption = Annotated[str | None, typer.Option("--device", help=_DEVICE_HELP)]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,25 +51,28 @@ def assemble_command(
     pipeline: Pipelines = None,
     preset: Presets = None,
     model: Models = None,
-    flavour: FlavourOption = DEFAULT_FLAVOUR,
+    device: DeviceOption = None,
+    flavour: FlavourOption = None,
     networks: Networks = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy code and weights instead of linking them.")] = False,
 ) -> None:
     """Put together the directory that Triton serves."""
     with _refusals():
+        names, files = pipelines_of(pipeline or [])
         assembly = assemble(
             directory,
-            pipelines=pipeline or [],
-            presets=presets_of(pipeline or [], preset or []),
+            pipelines=names,
+            presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
             models=models_of(model or []),
+            files=files,
+            device=device,
             flavour=_flavour(flavour),
             networks=networks or [],
             copy=copy,
         )
     console = Console()
     console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
-    _say_what_is_on(console, assembly)
-    _say_what_is_missing(console, assembly)
+    _say_all(console, assembly)
 
 
 def serve_command(
@@ -75,7 +83,8 @@ def serve_command(
     grpc_port: Annotated[int, typer.Option(help="Port for gRPC.")] = 8001,
     metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics.")] = 8002,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    flavour: FlavourOption = DEFAULT_FLAVOUR,
+    device: DeviceOption = None,
+    flavour: FlavourOption = None,
     networks: Networks = None,
     directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
     log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
@@ -85,12 +94,15 @@ def serve_command(
 
     console = Console()
     with _refusals():
+        names, files = pipelines_of(pipeline or [])
         server = EmbeddedServer(
-            pipeline or [],
-            presets=presets_of(pipeline or [], preset or []),
+            names,
+            presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
             models=models_of(model or []),
+            files=files,
             directory=directory,
             networks=networks or [],
+            device=device,
             flavour=_flavour(flavour),
             address=address,
             http_port=http_port,
@@ -104,8 +116,7 @@ def serve_command(
             what = _summary(server.assembly) if server.assembly else str(directory)
             console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
             if server.assembly:
-                _say_what_is_on(console, server.assembly)
-                _say_what_is_missing(console, server.assembly)
+                _say_all(console, server.assembly)
             console.print(f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}")
             console.print("  Ctrl-C stops the server.")
             status = server.wait()
@@ -120,7 +131,9 @@ def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _flavour(name: str) -> Flavour:
+def _flavour(name: str | None) -> Flavour | None:
+    if name is None:
+        return None
     for flavour in FLAVOURS:
         if flavour == name:
             return flavour
@@ -130,6 +143,21 @@ def _flavour(name: str) -> Flavour:
 def _summary(assembly: Assembly) -> str:
     networks = ", ".join(assembly.networks)
     return f"{', '.join(assembly.pipelines)} ({assembly.flavour}) as {', '.join(assembly.ensembles)}, with {networks}"
+
+
+def _say_all(console: Console, assembly: Assembly) -> None:
+    _say_where(console, assembly)
+    _say_what_is_on(console, assembly)
+    _say_what_is_missing(console, assembly)
+    for remark in assembly.remarks:
+        _say(console, f"  {remark}")
+
+
+def _say_where(console: Console, assembly: Assembly) -> None:
+    """The devices that were asked for, and the networks on each."""
+    for device in dict.fromkeys(assembly.devices.values()):
+        names = [name for name, place in assembly.devices.items() if place == device]
+        _say(console, f"  on {device}: {', '.join(names)}")
 
 
 def _say_what_is_on(console: Console, assembly: Assembly) -> None:

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Assembles the directory to serve, then becomes tritonserver. Arguments are added to its command line.
 #
-#   PADDLEX_TRITON_PIPELINES   pipelines to load, separated by commas or spaces         OCR
+#   PADDLEX_TRITON_PIPELINES   pipelines to load, by name or as PaddleX's pipeline files, separated by commas or
+#                              spaces                                                   OCR
 #   PADDLEX_TRITON_PRESETS     presets, PRESET or PIPELINE=PRESET, separated likewise   PaddleX's
 #   PADDLEX_TRITON_MODEL_NAMES single networks instead, ROLE=NETWORK or ROLE=NETWORK,OTHER, separated likewise
-#   PADDLEX_TRITON_FLAVOUR     configuration flavour: cpu, gpu, ...                     cpu
+#   PADDLEX_TRITON_DEVICE      where networks run, as PaddleX writes it: cpu, gpu:0, gpu:0,1; wins over pipeline files
+#   PADDLEX_TRITON_FLAVOUR     configuration flavour: cpu, gpu, ...                     the device's, or cpu
 #   PADDLEX_TRITON_NETWORKS    folder with the exported networks, may be read-only      /networks
 #   PADDLEX_TRITON_MODELS      directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
 #   PADDLEX_TRITON_SHM_START   bytes of /dev/shm that each module instance starts with  16777216
@@ -32,9 +34,15 @@ add --preset "${PADDLEX_TRITON_PRESETS:-}"
 if [[ -n ${PADDLEX_TRITON_MODEL_NAMES:-} ]]; then
   options+=(--model "$PADDLEX_TRITON_MODEL_NAMES")
 fi
+if [[ -n ${PADDLEX_TRITON_DEVICE:-} ]]; then
+  options+=(--device "$PADDLEX_TRITON_DEVICE")
+fi
+if [[ -n ${PADDLEX_TRITON_FLAVOUR:-} ]]; then
+  options+=(--flavour "$PADDLEX_TRITON_FLAVOUR")
+fi
 
 # Ends the container, with the export command to run, if a network is missing.
-paddlex-triton assemble "${options[@]}" --flavour "${PADDLEX_TRITON_FLAVOUR:-cpu}" --networks "$networks" "$models"
+paddlex-triton assemble "${options[@]}" --networks "$networks" "$models"
 
 exec tritonserver \
   --model-repository="$models" \

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,9 +18,13 @@ from types import TracebackType
 
 import httpx
 
-from paddlex_triton.server.assemble import DEFAULT_FLAVOUR, Assembly, Flavour, assemble
+from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.processes import die_with_parent
+from paddlex_triton.server.assemble import Assembly, assemble
 from paddlex_triton.server.errors import AssemblyError, ServerStartError
-from paddlex_triton.server.preflight import check_environment, check_ports, free_ports
+from paddlex_triton.server.onnxruntime_backend.turns import TURNS_FILE
+from paddlex_triton.server.placement import Flavour
+from paddlex_triton.server.preflight import check_devices, check_environment, check_ports, free_ports
 from paddlex_triton.server.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.selfcheck import check_python_backend
 
@@ -49,9 +52,11 @@ class EmbeddedServer:
         *,
         presets: Mapping[str, str] | None = None,
         models: Mapping[str, str] | None = None,
+        files: Sequence[PipelineFile] = (),
         directory: Path | None = None,
         networks: Sequence[Path] = (),
-        flavour: Flavour = DEFAULT_FLAVOUR,
+        device: str | None = None,
+        flavour: Flavour | None = None,
         address: str = "127.0.0.1",
         http_port: int | None = None,
         grpc_port: int | None = None,
@@ -63,12 +68,15 @@ class EmbeddedServer:
         """Prepare a server; nothing runs before `start`.
 
         Args:
-            pipelines: PaddleX's names of the pipelines to load; if empty, all those whose networks are there.
+            pipelines: PaddleX's names of the pipelines to load; if there are none and no files, all those whose
+                networks are there.
             presets: pipeline -> one of PaddleX's presets, where it is not the default one.
             models: role -> network, instead of the presets'; an empty name leaves an optional step off.
+            files: more pipelines, each as a file of PaddleX's describes it.
             directory: an assembled directory to serve as it is; assembled in a temporary folder if None.
             networks: folders to look for networks in.
-            flavour: configuration flavour of modules and networks.
+            device: where networks run, as PaddleX writes it. GPUs, here or in files, are refused by `start`.
+            flavour: configuration flavour of modules and networks, the CPU's if None.
             address: address to listen on.
             http_port, grpc_port, metrics_port: a free one if None.
             log_file: where Triton's log goes; inherited stdout and stderr if None.
@@ -78,16 +86,19 @@ class EmbeddedServer:
         Raises:
             AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
         """
-        if directory is not None and (pipelines or presets or models or networks):
+        if directory is not None and (pipelines or presets or models or files or networks or device is not None):
             raise AssemblyError(
-                f"{directory} is served as it was assembled: pipelines, presets, models and networks were chosen then"
+                f"{directory} is served as it was assembled: pipelines, presets, models, networks and devices were "
+                "chosen then"
             )
         self._pipelines = tuple(pipelines)
         self._presets = dict(presets or {})
         self._models = dict(models or {})
+        self._files = tuple(files)
+        self._device = device
         self._directory = directory
         self._networks = tuple(networks)
-        self._flavour: Flavour = flavour
+        self._flavour: Flavour | None = flavour
         self._address = address
         self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
         self._ports: dict[str, int] = {}
@@ -128,6 +139,7 @@ class EmbeddedServer:
         """
         if self.pid is not None:
             return self
+        check_devices(self._device, self._files)
         check_environment()
         self._choose_ports()
         self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))
@@ -191,6 +203,8 @@ class EmbeddedServer:
                 pipelines=self._pipelines,
                 presets=self._presets,
                 models=self._models,
+                files=self._files,
+                device=self._device,
                 flavour=self._flavour,
                 networks=self._networks,
             )
@@ -198,7 +212,7 @@ class EmbeddedServer:
         backends.mkdir()
         link_backends(backends)
         command = [
-            *_die_with_parent(),
+            *die_with_parent("TERM"),
             str(tritonserver_root() / "bin" / "tritonserver"),
             *self._arguments(self._directory or runtime / "models", backends),
         ]
@@ -207,7 +221,7 @@ class EmbeddedServer:
             # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
             self._process = subprocess.Popen(
                 command,
-                env=server_environment(),
+                env=server_environment() | {TURNS_FILE: str(runtime / "turns")},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
@@ -258,14 +272,3 @@ class EmbeddedServer:
         lines = self._log_file.read_text(errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("E") or "error" in line.lower()]
         return ":\n" + "\n".join((errors or lines)[-_LOG_TAIL_LINES:])
-
-
-def _die_with_parent() -> list[str]:
-    """A prefix that ends the server when this process is killed.
-
-    The kernel watches the thread that started the child, so this is for the main thread only.
-    """
-    setpriv = shutil.which("setpriv")
-    if setpriv is None or threading.current_thread() is not threading.main_thread():
-        return []
-    return [setpriv, "--pdeathsig", "TERM"]

@@ -1,4 +1,4 @@
-"""Reading Triton model configurations (config.pbtxt) without a server, and putting networks into them."""
+"""Reading Triton model configurations (config.pbtxt) without a server, and putting networks and GPUs into them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from paddlex_triton.server.errors import AssemblyError
 
 # As the modules' own files write it: key and value in a row.
 _NETWORK_PARAMETER = re.compile(r'(?P<before>key:\s*"(?P<role>\w+)_network"\s*value:?\s*\{\s*string_value:\s*)"[^"]*"')
+# As `export` writes it: one group, on one line or on several.
+_INSTANCES = re.compile(r"^[ \t]*instance_group\b", re.MULTILINE)
+_GPU_INSTANCES = re.compile(r"^([^#\n]*\bkind:\s*KIND_GPU)\b", re.MULTILINE)
 
 
 def read_config(path: Path) -> Any:
@@ -66,3 +69,23 @@ def set_networks(text: str, networks: Mapping[str, Sequence[str]]) -> str:
     if missing := [role for role in networks if role not in found]:
         raise AssemblyError(f"the module's configuration has no parameter {', '.join(missing)}_network")
     return text
+
+
+def set_gpus(text: str, gpus: Sequence[int]) -> str:
+    """Put the instances of a network on some GPUs; everything else stays as it is, comments too.
+
+    Args:
+        text: of the network's config.pbtxt.
+        gpus: their ids, at least one.
+
+    Raises:
+        AssemblyError: the configuration does not have one group of instances on GPUs, or names GPUs already.
+    """
+    if len(_GPU_INSTANCES.findall(text)) != 1 or len(_INSTANCES.findall(text)) != 1 or re.search(r"\bgpus\s*:", text):
+        raise AssemblyError("its configuration does not have one group of instances on all GPUs")
+    names = ", ".join(map(str, gpus))
+    text = _GPU_INSTANCES.sub(rf"\1 gpus: [ {names} ]", text)
+    each = "an instance on each, which runs images of its own" if len(gpus) > 1 else "no other is touched"
+    return _INSTANCES.sub(
+        lambda found: f"# The device asked for is gpu:{names.replace(' ', '')}: {each}.\n{found[0]}", text
+    )

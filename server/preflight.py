@@ -6,9 +6,11 @@ import importlib.util
 import platform
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
+from paddlex_triton.devices import DeviceError, parse_device
+from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.server.errors import ServerStartError
 
 # What nvidia-pytriton 0.7.0 carries Python backend stubs for and what this product is tested on.
@@ -56,6 +58,40 @@ def _check_numpy(version: str) -> None:
             f"numpy {version} is installed; the embedded server needs numpy<2 (its Python backend returns empty "
             "tensors otherwise). Run: pip install 'numpy<2'"
         )
+
+
+def check_devices(device: str | None, files: Sequence[PipelineFile] = ()) -> None:
+    """Refuse GPUs, which the embedded server has no backend for.
+
+    Args:
+        device: of all networks, as PaddleX writes it; None if it was not given.
+        files: of pipelines, whose devices count where none was given.
+
+    Raises:
+        ServerStartError: says who asked for what, and where GPUs are served; or the device is not supported at all.
+    """
+    asked = {"--device": device} if device is not None else dict(pair for file in files for pair in _devices_in(file))
+    for said_by, text in asked.items():
+        try:
+            found = parse_device(text)
+        except DeviceError as error:
+            raise ServerStartError(f"{said_by}: {error}") from None
+        if found.kind == "gpu":
+            # The container gets one unless told otherwise.
+            count = f"PADDLEX_TRITON_GPUS={max(found.gpus) + 1} " if max(found.gpus) else ""
+            here = "" if device is not None else "; --device cpu serves here, on the CPU"
+            raise ServerStartError(
+                f"{said_by} says {found}, and the embedded server has no GPU backend. NVIDIA's container has: "
+                f"{count}PADDLEX_TRITON_DEVICE={found} docker compose up --build triton-gpu; for a Triton of your own, "
+                f"paddlex-triton assemble DIR --device {found}{here}"
+            )
+
+
+def _devices_in(file: PipelineFile) -> list[tuple[str, str]]:
+    own = [(f"{file.origin}: {role}", device) for role, device in file.devices.items()]
+    # Where every step has a device of its own, the file's is nobody's.
+    shared = file.device is not None and any(role not in file.devices for role in file.networks)
+    return ([(file.origin, file.device)] if shared and file.device is not None else []) + own
 
 
 def check_ports(address: str, ports: Mapping[str, int]) -> None:

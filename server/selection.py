@@ -1,12 +1,14 @@
-"""Which networks the chosen pipelines run on: presets, and single networks put in their place."""
+"""Which networks the chosen pipelines run on: presets or pipeline files, and single networks put in their place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from paddlex_triton.network import NETWORK_NAME, split_names
+from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, is_pipeline_file, read_pipeline_file
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
 from paddlex_triton.server.errors import AssemblyError
 
@@ -55,30 +57,38 @@ def select(
     presets: Mapping[str, str] | None = None,
     models: Mapping[str, str] | None = None,
     default: Callable[[PipelineSpec], Mapping[str, str]] = find_preset,
+    files: Sequence[PipelineFile] = (),
 ) -> Selection:
     """Choose the networks of pipelines.
 
     Args:
-        pipelines: PaddleX's names; all known ones if empty.
+        pipelines: PaddleX's names; all known ones if there are no names and no files.
         presets: pipeline -> preset.
         models: role -> network, for every chosen pipeline that has the role, or several as `split_names` reads them;
             an empty name leaves an optional step without a network, and so off.
         default: role -> network of a pipeline for which no preset is given.
+        files: pipelines that files of PaddleX's describe, beside the named ones. A file's networks are those of its
+            own pipeline, and the steps that it has off have none.
 
     Raises:
-        AssemblyError: an unknown pipeline, preset or role, or a step without the network it needs.
+        AssemblyError: an unknown pipeline, preset or role, a step without the network it needs, a pipeline that is
+            chosen twice, or one that has a file and a preset.
     """
+    by_file = _by_pipeline(files)
     try:
-        chosen = tuple(PIPELINES[name] for name in dict.fromkeys(find_pipeline(name).name for name in pipelines))
-        chosen = chosen or tuple(PIPELINES.values())
+        named = dict.fromkeys(find_pipeline(name).name for name in pipelines)
+        _refuse_twice(named, by_file)
+        chosen = tuple(PIPELINES[name] for name in (*named, *by_file)) or tuple(PIPELINES.values())
         wanted = {find_pipeline(name).name: preset for name, preset in (presets or {}).items()}
-        if strangers := wanted.keys() - {spec.name for spec in chosen}:
-            raise AssemblyError(
-                f"a preset is given for {', '.join(sorted(strangers))}, which is not among the pipelines"
-            )
+        _refuse_presets(wanted, chosen, by_file)
+
+        def first_choice(spec: PipelineSpec) -> Mapping[str, str]:
+            if spec.name in by_file:
+                return {role: name for role, name in _models_in(by_file[spec.name]).items() if name}
+            return find_preset(spec, wanted[spec.name]) if wanted.get(spec.name) else default(spec)
+
         networks = {
-            spec.name: {role: split_names(name) for role, name in _of_preset(spec, wanted, default).items()}
-            for spec in chosen
+            spec.name: {role: split_names(name) for role, name in first_choice(spec).items()} for spec in chosen
         }
     except KeyError as error:
         raise AssemblyError(str(error.args[0])) from None
@@ -87,10 +97,54 @@ def select(
     return Selection(chosen, networks)
 
 
-def _of_preset(
-    spec: PipelineSpec, wanted: Mapping[str, str], default: Callable[[PipelineSpec], Mapping[str, str]]
-) -> Mapping[str, str]:
-    return find_preset(spec, wanted[spec.name]) if wanted.get(spec.name) else default(spec)
+def pipelines_of(given: Sequence[str]) -> tuple[list[str], list[PipelineFile]]:
+    """Pipelines as they are written on a command line: names, and paths of pipeline files.
+
+    Returns:
+        The names, and what is in the files.
+
+    Raises:
+        AssemblyError: a file cannot be honoured.
+    """
+    try:
+        files = [read_pipeline_file(Path(text)) for text in given if is_pipeline_file(text)]
+    except PipelineFileError as error:
+        raise AssemblyError(str(error)) from None
+    return [text for text in given if not is_pipeline_file(text)], files
+
+
+def _by_pipeline(files: Sequence[PipelineFile]) -> dict[str, PipelineFile]:
+    found: dict[str, PipelineFile] = {}
+    for file in files:
+        if (other := found.setdefault(file.spec.name, file)) is not file:
+            raise AssemblyError(f"{other.origin} and {file.origin} are both of pipeline {file.spec.name}: give one")
+    return found
+
+
+def _models_in(file: PipelineFile) -> dict[str, str]:
+    try:
+        return file.models()
+    except PipelineFileError as error:
+        raise AssemblyError(str(error)) from None
+
+
+def _refuse_twice(named: Container[str], by_file: Mapping[str, PipelineFile]) -> None:
+    for name, file in by_file.items():
+        if name in named:
+            raise AssemblyError(f"{name} is given by its name and by {file.origin}: give one")
+
+
+def _refuse_presets(
+    wanted: Mapping[str, str], chosen: Sequence[PipelineSpec], by_file: Mapping[str, PipelineFile]
+) -> None:
+    if strangers := wanted.keys() - {spec.name for spec in chosen}:
+        raise AssemblyError(f"a preset is given for {', '.join(sorted(strangers))}, which is not among the pipelines")
+    for name, preset in wanted.items():
+        if name in by_file:
+            raise AssemblyError(
+                f"preset {preset} is given for {name}, whose networks {by_file[name].origin} names: give one; --model "
+                "puts single networks in the place of the file's"
+            )
 
 
 def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from paddlex_triton import paths
 from paddlex_triton.export.errors import ConversionError, GraphError
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
+from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.paddle.cases import ProofInput, proof_inputs
 from paddlex_triton.export.paddle.environment import (
@@ -89,6 +90,7 @@ def convert_folder(folder: Path, *, progress: Progress) -> Converted:
         source_sha256 = model.sha256()
         kept = store / _key(source_sha256, expected_versions())
         if (found := _read(kept)) is not None:
+            remove_leftovers(store, f"{_PARTIAL}*")
             return found
         store.mkdir(parents=True, exist_ok=True)
         # Conversions take turns: each wants gigabytes of memory.

