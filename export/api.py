@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -221,10 +222,14 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
         conversion=weights.conversion,
     )
     options.progress(f"installing {name}")
-    # Plans of the very same graph took long to make, and go on being of use.
-    kept = [plan.folder for plan in plans_in(repository / name) if plan.info.sha256 == report.sha256]
+    kept = partial(_plans_of_graph, repository / name, report.sha256)
     path = install_network(repository, name, _files(weights, settings, family, report, content), kept)
     return Outcome(path, installed=True, report=report)
+
+
+def _plans_of_graph(folder: Path, sha256: str) -> list[Path]:
+    """Plans of the very same graph took long to make, and go on being of use."""
+    return [plan.folder for plan in plans_in(folder) if plan.info.sha256 == sha256]
 
 
 def _files(

@@ -123,6 +123,11 @@ _WITHOUT_PLAN = """\
 """
 TENSORRT_FILE = "configs/tensorrt.pbtxt"
 _TENSORRT_BACKEND = 'backend: "tensorrt"\nplatform: "tensorrt_plan"\ndefault_model_filename: "model.plan"'
+# Beside the instances, where a plan has several profiles.
+_MEMORY_OF_EACH_PROFILE = """
+# Triton makes a context for each profile. By default each of them keeps the memory of the largest; so each has its own.
+parameters { key: "execution_context_allocation_strategy" value { string_value: "ON_PROFILE_CHANGE" } }
+"""
 _PAGE_BY_PAGE = """\
 # Calls are not joined: one page a run is what the plan takes. Large pages differ in size and each needs gigabytes.
 """
@@ -181,4 +186,5 @@ def _tensorrt_execution(profiles: int) -> str:
         _ONE_INSTANCE
         + "# A call takes the profile that covers it and whose usual size is nearest; without a list there is only 0.\n"
         + f"instance_group [ {{ count: 1 kind: KIND_GPU profile: [ {numbers} ] }} ]\n"
+        + _MEMORY_OF_EACH_PROFILE
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
@@ -25,14 +25,21 @@ def staging_folder(repository: Path) -> Path:
     return repository.parent / f".paddlex-triton-export-{repository.name}"
 
 
-def install_network(repository: Path, name: str, files: Mapping[str, bytes], kept: Sequence[Path] = ()) -> Path:
+def _nothing() -> Sequence[Path]:
+    return ()
+
+
+def install_network(
+    repository: Path, name: str, files: Mapping[str, bytes], kept: Callable[[], Sequence[Path]] = _nothing
+) -> Path:
     """Install a network, replacing an older one of the same name.
 
     Args:
         repository: a folder of Triton models, made if missing.
         name: the network's name.
         files: path within the network's folder -> content.
-        kept: folders within the old network's folder that the new one has as well.
+        kept: tells the folders within the old network's folder that the new one has as well; asked once nobody else
+            can add to them.
 
     Returns:
         The network's folder.
@@ -51,7 +58,7 @@ def install_network(repository: Path, name: str, files: Mapping[str, bytes], kep
             staging.mkdir()
             _require_same_file_system(staging, repository)
             try:
-                _link_kept(kept, target, staging / _NEW / name)
+                _link_kept(kept(), target, staging / _NEW / name)
                 _write_all(staging / _NEW / name, files)
                 _swap(staging, target)
             finally:

@@ -1,4 +1,4 @@
-"""Whether an FP16 plan answers as FP32 does: in terms of what people get, not of single numbers.
+"""Whether a plan answers as the ONNX file does in FP32: in terms of what people get, not of single numbers.
 
 Each family has a measure of its own and a bound. Nothing found in any picture proves nothing, and counts as a failure.
 """
@@ -170,19 +170,19 @@ MEASURES: dict[Family, Measure] = {
 }
 
 
-def compare(info: NetworkInfo, cases: Iterable[Case], fp32: Answer, fp16: Answer) -> GateReport:
-    """Compare an FP16 plan with FP32 on pictures.
+def compare(info: NetworkInfo, cases: Iterable[Case], fp32: Answer, of_plan: Answer) -> GateReport:
+    """Compare a plan with FP32 on pictures.
 
     Args:
         info: the network's network.json.
         cases: inputs, each of at most the plan's rows.
         fp32: the answer of 1/model.onnx.
-        fp16: the plan's.
+        of_plan: the plan's.
     """
     measure = MEASURES[info.family]
     results = []
     for case in cases:
-        apart, found = measure.apart(fp32(case.feeds), fp16(case.feeds), case.feeds, info)
+        apart, found = measure.apart(fp32(case.feeds), of_plan(case.feeds), case.feeds, info)
         # JSON knows no infinity.
         difference = apart if np.isfinite(apart) else -1.0
         results.append(GateCase(name=case.name, shape=list(case.feeds["x"].shape), difference=difference, found=found))

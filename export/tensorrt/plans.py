@@ -31,7 +31,7 @@ class PlanError(Exception):
 
 
 class GateCase(BaseModel):
-    """One input of the comparison of FP16 with FP32."""
+    """One input of a comparison."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,14 +42,14 @@ class GateCase(BaseModel):
 
 
 class GateReport(BaseModel):
-    """The comparison of an FP16 plan's answers with FP32's.
+    """The comparison of a plan's answers with those of the network's ONNX file, in FP32.
 
     Attributes:
         measure: what was compared, in words.
         bound: the most that is allowed.
         worst: the most that was seen; None where nothing could be compared.
-        passed: whether the plan is kept.
-        why: of a plan that is not, in words.
+        passed: whether an FP16 plan is kept.
+        why: of one that is not, in words.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +61,11 @@ class GateReport(BaseModel):
     why: str | None = None
     cases: list[GateCase]
 
+    @property
+    def agrees(self) -> bool:
+        """Whether no answer differs by more than the bound, also where nothing was found in any picture."""
+        return self.worst is not None and self.worst <= self.bound
+
 
 class PlanInfo(BaseModel):
     """`plan.json`: what a plan was made of, and for.
@@ -68,6 +73,7 @@ class PlanInfo(BaseModel):
     Attributes:
         sha256: of the network's 1/model.onnx.
         recipe_sha256: of profiles, precision table and graph; a plan of another recipe is made anew.
+        images_sha256: of the pictures given for the comparison; with others it is made anew, without any it is kept.
         wanted: the table's precision.
         precision: the plan's own.
         reason: of the table.
@@ -75,6 +81,7 @@ class PlanInfo(BaseModel):
         max_batch_size: of the configuration.
         max_sides: height and width of the largest page, where modules may send larger ones.
         gate: of an FP16 plan, or of the one that was given up.
+        proof: of an FP32 plan.
         plan_sha256: of model.plan.
     """
 
@@ -89,10 +96,12 @@ class PlanInfo(BaseModel):
     precision: PrecisionName
     reason: str
     recipe_sha256: str
+    images_sha256: str | None = None
     profiles: list[dict[str, list[list[int]]]]
     max_batch_size: int
     max_sides: tuple[int, int] | None = None
     gate: GateReport | None = None
+    proof: GateReport | None = None
     plan_sha256: str
     plan_bytes: int
     seconds: float

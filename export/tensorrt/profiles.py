@@ -129,7 +129,9 @@ def _lines(geometry: Mapping[str, Any], rows: int, given: Bounds | None) -> Plan
     shape = geometry.get("image_shape")
     if not isinstance(shape, (list, tuple)) or len(shape) != 3:
         raise ValueError(f"image_shape is {shape!r}; [3, height, width] is expected")
-    height, narrowest = int(shape[1]), min(int(shape[2]), MAX_RECOGNITION_WIDTH)
+    # As PaddleX computes it, by way of the aspect, which may round it down: 61 to 60 at a height of 56.
+    height = int(shape[1])
+    narrowest = min(int(height * (int(shape[2]) / height)), MAX_RECOGNITION_WIDTH)
     short = max(_SHORT_WIDTH, narrowest)
     usual = [(min(rows, _MANY_LINES), max(320, narrowest)), (min(rows, _LINES), max(_LONG_USUAL, short))]
     if given is not None:

@@ -36,6 +36,10 @@ _ASKING_SECONDS = 30 * 60.0
 _BUILDING_SECONDS = 3 * 60 * 60.0
 # Seconds of a run on one input.
 _RUNNING_SECONDS = 600.0
+# Seconds to end in when told to: Docker's client then stops its container, which goes on if it is killed.
+_ENDING_SECONDS = 20.0
+# trtexec takes a list of inputs and their files apart at these.
+_SEPARATORS = frozenset(",:'")
 _CAPABILITY = re.compile(r"Compute Capability:\s*(\d+\.\d)")
 _NOT_A_NUMBER = re.compile(r"(?<![\w\"])[-+]?(nan|inf)(?:inity)?(?![\w\"])", re.IGNORECASE)
 _INTEGERS = ("indices", "count")
@@ -171,9 +175,7 @@ def find_trtexec(repository: Path) -> Trtexec:
     Raises:
         MissingTensorRT: one of them is missing, or TensorRT is too old.
     """
-    command = _command()
-    if command is None:
-        raise MissingTensorRT(f"no trtexec here, NVIDIA's command that makes TensorRT plans. {advice(repository)}")
+    command = _command(repository)
     architectures = architectures_here()
     if not architectures:
         raise MissingTensorRT(
@@ -203,7 +205,7 @@ def advice(repository: Path) -> str:
     folder = repository.resolve().parent
     mount = shlex.quote(f"{folder}:{folder}")
     user = f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") else "1000:1000"
-    docker = f"docker run --rm --gpus all --user {user} --volume {mount} {tensorrt_image()} trtexec"
+    docker = f"docker run --rm --init --gpus all --user {user} --volume {mount} {tensorrt_image()} trtexec"
     return (
         "On a machine with a GPU, Docker and the NVIDIA Container Toolkit the one of NVIDIA's container does it: set "
         f'{VARIABLE}="{docker}" and run this command again. The tag is that of the Triton image (server/Dockerfile): a '
@@ -216,14 +218,34 @@ def tensorrt_image() -> str:
     return "nvcr.io/nvidia/tensorrt:26.08-py3"
 
 
-def _command() -> tuple[str, ...] | None:
+def require_plain_path(folder: Path) -> None:
+    """Refuse a folder that plans cannot be run in, before a build that may take an hour.
+
+    Raises:
+        PlanBuildError: its path has what trtexec takes for the end of a file's name.
+    """
+    found = sorted(_SEPARATORS.intersection(str(folder)))
+    if found:
+        raise PlanBuildError(
+            f"trtexec cannot be given inputs from {folder}, whose path has {' and '.join(found)} in it"
+        )
+
+
+def _command(repository: Path) -> tuple[str, ...]:
     """trtexec's words: of the variable, on the path, in its usual place."""
-    named = os.environ.get(VARIABLE)
-    if named:
+    named = os.environ.get(VARIABLE, "").strip()
+    if not named:
+        found = shutil.which("trtexec") or shutil.which(_USUAL_PLACE)
+        if found is None:
+            raise MissingTensorRT(f"no trtexec here, NVIDIA's command that makes TensorRT plans. {advice(repository)}")
+        return (found,)
+    try:
         words = (named,) if Path(named).is_file() else tuple(shlex.split(named))
-        return words if shutil.which(words[0]) else None
-    found = shutil.which("trtexec") or shutil.which(_USUAL_PLACE)
-    return (found,) if found else None
+    except ValueError as error:
+        raise MissingTensorRT(f"{VARIABLE} is {named!r}, no command: {error}. {advice(repository)}") from error
+    if shutil.which(words[0]) is None:
+        raise MissingTensorRT(f"{VARIABLE} is {named!r}, and there is no command {words[0]!r}. {advice(repository)}")
+    return words
 
 
 def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[float], None]) -> Ended:
@@ -235,7 +257,7 @@ def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[floa
         try:
             process = subprocess.Popen(
                 # A build must not go on, for an hour, after a killed export.
-                [*die_with_parent("KILL"), *command],
+                [*die_with_parent("TERM"), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -258,7 +280,12 @@ def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[floa
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what is left of a command and its children, politely first."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_ENDING_SECONDS)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

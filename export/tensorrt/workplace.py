@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
@@ -45,6 +45,30 @@ def workplace(repository: Path) -> Iterator[Path]:
         raise InstallError(f"{folder}: {error.strerror or error}") from error
 
 
+def tidy(repository: Path) -> None:
+    """Put right what a killed build left, unless another one is at work there. For runs that may build nothing."""
+    folder = workplace_folder(repository)
+    if not folder.exists():
+        return
+    # What cannot be done here the next build does, or says why not.
+    with suppress(OSError):
+        handle = _lock(folder, _lock_if_free)
+        if handle is None:
+            return
+        try:
+            _recover(folder, repository)
+            folder.rmdir()
+        finally:
+            os.close(handle)
+
+
+def _lock_if_free(handle: int) -> None:
+    """Lock an open folder; BlockingIOError if somebody else has its lock."""
+    import fcntl
+
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @contextmanager
 def _locked_in_place(folder: Path) -> Iterator[None]:
     """The lock of a folder that its last user removes: whoever waited for that one starts over."""
@@ -56,22 +80,24 @@ def _locked_in_place(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(folder: Path) -> int | None:
+def _lock(folder: Path, lock: Callable[[int], None] = lock_handle) -> int | None:
     """Make and lock a folder; None if it was removed before the lock was got."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    mine = False
     try:
-        lock_handle(handle)
+        lock(handle)
         # As long as it is open, its number belongs to no other folder.
-        if folder.stat().st_ino == os.fstat(handle).st_ino:
-            return handle
+        mine = folder.stat().st_ino == os.fstat(handle).st_ino
     except FileNotFoundError:
         pass
-    os.close(handle)
-    return None
+    finally:
+        if not mine:
+            os.close(handle)
+    return handle if mine else None
 
 
 def install_plan(made: Path, repository: Path, info: NetworkInfo) -> Path:

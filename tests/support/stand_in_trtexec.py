@@ -2,7 +2,8 @@
 
 A plan of its making is a line of JSON, with the profiles, and the ONNX file. Variables say how it is to misbehave:
 STAND_IN_VERSION (v100300), STAND_IN_CAPABILITY (9.0), STAND_IN_SLEEP (seconds of a build), STAND_IN_FAIL=1 (no build),
-STAND_IN_ADD (to all floats of an FP16 plan's answers), STAND_IN_LOG (a file that gets each command line).
+STAND_IN_ADD and STAND_IN_ADD_FP32 (to all floats of an FP16 or FP32 plan's answers), STAND_IN_LOG (a file that gets
+each command line).
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def run(options: dict[str, str]) -> None:
     kinds = {value.name: dtypes[value.type] for value in session.get_inputs()}
     files = dict(part.split(":", 1) for part in options["--loadInputs"].split(","))
     feeds = {name: np.fromfile(files[name], kinds[name]).reshape(shape) for name, shape in shapes.items()}
-    added = float(os.environ.get("STAND_IN_ADD", "0")) if plan["fp16"] else 0.0
+    added = float(os.environ.get("STAND_IN_ADD" if plan["fp16"] else "STAND_IN_ADD_FP32", "0"))
     entries = []
     for output, values in zip(session.get_outputs(), session.run(None, feeds), strict=True):
         array = np.asarray(values)

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
 from paddlex_triton.export.errors import InstallError
 from paddlex_triton.export.install import clean, install_network, staging_folder
+from paddlex_triton.export.locks import locked
 
 OLD = {"network.json": b"old", "1/model.onnx": b"old model", "gone.txt": b"old only"}
 NEW = {"network.json": b"new", "1/model.onnx": b"new model", "configs/gpu.pbtxt": b"new config"}
@@ -29,6 +31,25 @@ def test_install_and_replace(tmp_path, before):
     assert install_network(repository, "net", NEW) == repository / "net"
     assert content(repository / "net") == NEW
     assert [path.name for path in tmp_path.iterdir()] == ["repository"]
+
+
+def test_folders_that_are_kept_are_asked_for_once_nobody_adds_to_them(tmp_path):
+    """A plan that is installed while the export waits its turn is not lost with the old network."""
+    repository = tmp_path / "repository"
+    old = install_network(repository, "net", OLD)
+
+    def kept() -> list[Path]:
+        return sorted((old / "plans").glob("*"))
+
+    waiting = threading.Thread(target=install_network, args=(repository, "net", NEW, kept))
+    with locked(repository):
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        (old / "plans" / "one").mkdir(parents=True)
+        (old / "plans" / "one" / "model.plan").write_bytes(b"plan")
+    waiting.join(30)
+    assert content(repository / "net") == {**NEW, "plans/one/model.plan": b"plan"}
 
 
 # For every n: a process of its own that is killed at the n-th call that changes the disk, until one runs through.

@@ -132,7 +132,7 @@ def test_without_tensorrt_nothing_is_done(machine, weights, repository, monkeypa
     assert wanted in done.stderr
     mount = f"{repository.parent}:{repository.parent}"
     assert f'--volume {mount} {tensorrt_image()} trtexec"' in done.stderr
-    assert f'PADDLEX_TRITON_TRTEXEC="docker run --rm --gpus all --user {os.getuid()}:' in done.stderr
+    assert f'PADDLEX_TRITON_TRTEXEC="docker run --rm --init --gpus all --user {os.getuid()}:' in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,27 @@ def test_words_of_a_command_instead_of_a_path(machine, weights, repository, monk
     assert export(weights, repository).exit_code == 0
     monkeypatch.setenv("PADDLEX_TRITON_TRTEXEC", str(tmp_path / "the trtexec"))
     assert export(weights, repository).exit_code == 0
-    monkeypatch.setenv("PADDLEX_TRITON_TRTEXEC", "no-such-command trtexec")
-    assert export(weights, repository).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("no-such-command trtexec", "is 'no-such-command trtexec', and there is no command 'no-such-command'"),
+        ("docker run 'half", 'is "docker run \'half", no command: No closing quotation'),
+        ("''", "is \"''\", and there is no command ''"),
+    ],
+)
+def test_words_that_are_no_command(machine, weights, repository, monkeypatch, words, text):
+    """What was said is what is wrong, whatever else there is."""
+    monkeypatch.setenv("PADDLEX_TRITON_TRTEXEC", words)
+    done = export(weights, repository)
+    assert (done.exit_code, f"PADDLEX_TRITON_TRTEXEC {text}" in done.stderr) == (3, True), done.stderr
+    assert not repository.exists()
+
+
+def test_blank_words_are_none(machine, weights, repository, monkeypatch):
+    monkeypatch.setenv("PADDLEX_TRITON_TRTEXEC", "  ")
+    assert export(weights, repository).exit_code == 0
 
 
 def test_failure_is_said_in_one_line(machine, weights, repository):
@@ -209,6 +228,8 @@ def test_configuration_of_a_detector(weights, repository):
     assert (config.backend, config.platform) == ("tensorrt", "tensorrt_plan")
     assert (config.default_model_filename, config.max_batch_size) == ("model.plan", 1)
     assert not config.HasField("dynamic_batching")
+    # Otherwise Triton's context of either profile takes the memory of the largest page.
+    assert config.parameters["execution_context_allocation_strategy"].string_value == "ON_PROFILE_CHANGE"
     (group,) = config.instance_group
     assert (group.count, group.kind, list(group.profile)) == (1, pb.ModelInstanceGroup.KIND_GPU, ["0", "1"])
     assert not config.HasField("optimization")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +24,39 @@ from tensorrt_machine import Machine
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import InstallError, PlanBuildError
+from paddlex_triton.export.families.base import Case
+from paddlex_triton.export.locks import locked
+from paddlex_triton.export.tensorrt import build, trtexec
 from paddlex_triton.export.tensorrt.build import PlanOptions, make_plan
+from paddlex_triton.export.tensorrt.cases import gate_cases
 from paddlex_triton.export.tensorrt.graph import graph_for_tensorrt
 from paddlex_triton.export.tensorrt.plans import PlanInfo, plans_in
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
-from paddlex_triton.export.tensorrt.workplace import workplace_folder
+from paddlex_triton.export.tensorrt.workplace import tidy, workplace_folder
 from paddlex_triton.network import NetworkInfo
 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch) -> Machine:
     return Machine(tmp_path / "bin", monkeypatch)
+
+
+@pytest.fixture
+def all_pages() -> None:
+    """Asks for a comparison as it is done."""
+
+
+@pytest.fixture(autouse=True)
+def small_pages(request, monkeypatch) -> None:
+    """Detectors are compared on their smallest page alone: what the stand-in answers of large ones takes seconds."""
+    if "all_pages" in request.fixturenames:
+        return
+
+    def smallest(info: NetworkInfo, rows: int, images: Sequence[np.ndarray]) -> list[Case]:
+        cases = list(gate_cases(info, rows, images))
+        return [min(cases, key=lambda case: case.feeds["x"].size)] if info.family == "db_detection" else cases
+
+    monkeypatch.setattr(build, "gate_cases", smallest)
 
 
 @pytest.fixture
@@ -69,7 +93,7 @@ def left_beside(repository: Path) -> list[str]:
     return sorted(path.name for path in repository.parent.iterdir() if path != repository)
 
 
-def test_plan_of_a_detector(machine, detector, repository):
+def test_plan_of_a_detector(machine, all_pages, detector, repository):
     said: list[str] = []
     outcome = make_plan(detector, trtexec_for(repository), PlanOptions(repository, progress=said.append))
     assert outcome.plan is not None
@@ -84,7 +108,9 @@ def test_plan_of_a_detector(machine, detector, repository):
     (build,) = machine.calls("--onnx")
     assert "--stronglyTyped --noTF32 --profile=0 --minShapes=x:1x32x32x3 --optShapes=x:1x960x960x3" in build
     assert "--profile=1 --minShapes=x:1x32x32x3 --optShapes=x:1x1760x1248x3 --maxShapes=x:1x4000x4000x3" in build
-    assert machine.calls("--loadEngine") == []
+    assert info.proof is not None
+    assert info.proof.agrees
+    assert len(machine.calls("--loadEngine")) == len(info.proof.cases) >= 2
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -142,6 +168,52 @@ def test_fp16_that_answers_otherwise_becomes_fp32(machine, recognizer, repositor
     assert [name.rsplit("-", 1)[1] for name in plan_names(repository, recognizer)] == ["fp16"]
 
 
+def test_pictures_ask_for_a_comparison_on_them(machine, recognizer, repository):
+    """None of them is ignored since a plan is there already; without any the plan is kept."""
+    white, grey = np.full((48, 400, 3), 255, np.uint8), np.full((48, 400, 3), 99, np.uint8)
+
+    def make(*images: np.ndarray) -> bool:
+        return make_plan(recognizer, trtexec_for(repository), PlanOptions(repository, images=images)).made
+
+    assert [make(), make(), make(white), make(white), make(), make(grey)] == [True, False, True, False, False, True]
+    assert len(plan_names(repository, recognizer)) == 1
+
+
+def test_pictures_are_for_fp32_too(machine, detector, repository):
+    made(detector, repository)
+    options = PlanOptions(repository, images=[np.full((64, 64, 3), 255, np.uint8)])
+    outcome = make_plan(detector, trtexec_for(repository), options)
+    assert outcome.made
+    assert outcome.plan is not None
+    assert outcome.plan.info.proof is not None
+    assert not make_plan(detector, trtexec_for(repository), options).made
+
+
+@pytest.mark.parametrize("added", ["0.5", "nan"])
+@pytest.mark.parametrize("wanted", ["fp32", "fp16"])
+def test_plan_that_answers_otherwise_in_fp32_is_not_installed(machine, detector, recognizer, repository, wanted, added):
+    """TensorRT has been seen to compute garbage in every precision."""
+    machine.set(add=added, add_fp32=added)
+    name = detector if wanted == "fp32" else recognizer
+    with pytest.raises(
+        PlanBuildError, match=r"the FP32 plan for trt10\.3\.0-sm90 does not answer as 1/model\.onnx does"
+    ):
+        made(name, repository)
+    assert len(machine.calls("--onnx")) == (1 if wanted == "fp32" else 2)
+    assert not (repository / name / "plans").exists()
+    assert left_beside(repository) == []
+
+
+@pytest.mark.parametrize("folder", ["a,b", "a:b", "it's"])
+def test_path_that_inputs_cannot_be_given_from(machine, kit, weights_folder, tmp_path, folder):
+    repository = tmp_path / folder / "repository"
+    name = export_directory(weights_folder(kit.recognizer(), kit.recognizer_yml()), repository).name
+    with pytest.raises(PlanBuildError, match=rf"whose path has {folder.strip('abits')} in it"):
+        made(name, repository)
+    assert machine.calls("--onnx") == []
+    assert left_beside(repository) == []
+
+
 FAMILIES = {
     "tiny_layout": lambda: (picodet(), detector_yml()),
     "tiny_detr": lambda: (rt_detr(), detector_yml("tiny_detr", arch="DETR", nms=False)),
@@ -156,6 +228,7 @@ def test_every_family_is_built_and_run(machine, weights_folder, repository, name
     info = made(name, repository)
     assert info.wanted == ("fp16" if name == "tiny_layout" else "fp32")
     assert (info.gate is not None) == (info.wanted == "fp16")
+    assert (info.proof is not None) == (info.precision == "fp32")
 
 
 def test_classifiers(machine, tmp_path, repository):
@@ -311,6 +384,40 @@ def test_killed_during_the_build(machine, detector, repository, before):
     assert make_plan(detector, trtexec_for(repository), PlanOptions(repository, force=True)).made
     assert left_beside(repository) == []
     assert len(plans_in(repository / detector)) == 1
+
+
+POLITE = """\
+case "$*" in *--help*) echo "&&&& RUNNING TensorRT.trtexec [TensorRT v100300]"; exit;; esac
+trap 'echo stopped > "$0.stopped"; exit 143' TERM
+sleep 600 & wait
+"""
+
+
+def test_too_long_a_build_is_told_to_end(machine, detector, repository, monkeypatch):
+    """Killed at once, Docker's client leaves its container behind, and the GPU busy."""
+    machine.trtexec.write_text(f"#!/bin/sh\n{POLITE}")
+    monkeypatch.setattr(trtexec, "_BUILDING_SECONDS", 1.0)
+    with pytest.raises(PlanBuildError, match="it was stopped after 1 s"):
+        made(detector, repository)
+    assert machine.trtexec.with_name("trtexec.stopped").read_text() == "stopped\n"
+    assert left_beside(repository) == []
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_what_a_killed_build_left_is_put_right_without_another_build(machine, detector, repository, at_work):
+    """Also the plan that it was about to replace; but nothing of a build that is under way."""
+    made(detector, repository)
+    (plan,) = plans_in(repository / detector)
+    place = workplace_folder(repository)
+    (place / "old" / detector).mkdir(parents=True)
+    plan.folder.rename(place / "old" / detector / plan.folder.name)
+    (place / "fp32.onnx").write_bytes(b"half")
+    with locked(place) if at_work else contextlib.nullcontext():
+        tidy(repository)
+        assert (plans_in(repository / detector) == []) is at_work
+        assert left_beside(repository) == ([place.name] if at_work else [])
+    assert not make_plan(detector, trtexec_for(repository), PlanOptions(repository)).made
+    assert left_beside(repository) == []
 
 
 def _runs(words: str) -> bool:

@@ -90,7 +90,7 @@ def test_larger_pages_are_told_to_be_refused():
 
 
 @pytest.mark.parametrize("given", [None, REC_SHAPES])
-@pytest.mark.parametrize("image_shape", [[3, 48, 320], [3, 32, 100], [3, 48, 1000]])
+@pytest.mark.parametrize("image_shape", [[3, 48, 320], [3, 32, 100], [3, 48, 1000], [3, 56, 61]])
 def test_every_line_that_a_recogniser_is_sent_is_covered(given, image_shape):
     rows = FAMILIES["ctc_recognition"].max_batch_size
     shapes = plan_shapes("ctc_recognition", {"image_shape": image_shape}, rows, given)
