@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import Any
 
@@ -193,7 +194,7 @@ class AsyncPipeline:
 
 
 def create_async_pipeline(
-    pipeline: str | None = None,
+    pipeline: str | PathLike[str] | None = None,
     config: Mapping[str, Any] | None = None,
     device: object = None,
     use_hpip: object = None,

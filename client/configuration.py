@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from paddlex_triton import paths
 from paddlex_triton.client.embedded import Found, find_server
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError
 from paddlex_triton.client.networks import Models, Networks, PresetWatch, choose_networks
 from paddlex_triton.client.requests import find_spec
+from paddlex_triton.export.commands import export_command_for_file
+from paddlex_triton.exported import find_exported, not_exported
+from paddlex_triton.network import FILE_NAME, NetworkInfo, split_names
 from paddlex_triton.pipeline_file import (
     PipelineFile,
     PipelineFileError,
@@ -46,20 +51,20 @@ class Configuration:
 
         Raises:
             InvalidParameterError: `url` or `protocol` cannot be read.
-            EmbeddedServerError: there is no server, and none can be started; with the command that exports what the
-                file names.
+            EmbeddedServerError: there is no server, and none can be started; if networks are missing, with the command
+                that exports what the file names.
         """
         try:
             return find_server(self.spec, url, protocol, self.networks)
         except EmbeddedServerError as error:
-            if self.file is None:
+            if self.file is None or not not_exported(self.networks.names(), [paths.networks_repository()]):
                 raise
-            command = f"paddlex-triton export --config {shlex.quote(str(self.file))}"
+            command = export_command_for_file(str(self.file))
             raise EmbeddedServerError(f"{error}. What {self.file} names is exported by: {command}") from error
 
 
 def configure(
-    pipeline: str | None, config: object, preset: str | None, models: Models | None, url: str | None
+    pipeline: str | PathLike[str] | None, config: object, preset: str | None, models: Models | None, url: str | None
 ) -> Configuration:
     """Check what a caller asked for, and read the file. Says in warnings what of it has no meaning here.
 
@@ -74,9 +79,10 @@ def configure(
         UnsupportedError: the pipeline or the preset is not known.
         InvalidParameterError: the file cannot be honoured, or comes with a preset; see `choose_networks`.
     """
-    file = _read(pipeline, config)
+    name = fspath(pipeline) if pipeline is not None else None
+    file = _read(name, config)
     if file is None:
-        spec = find_spec(pipeline)
+        spec = find_spec(name)
         networks = choose_networks(spec, preset, models, url)
         return Configuration(spec, networks, networks.default_params(spec), PresetWatch(spec, networks))
     if preset is not None:
@@ -85,9 +91,12 @@ def configure(
         warnings.warn(remark, UserWarning, stacklevel=3)
     given = choose_networks(file.spec, None, models, url)
     networks = Networks(models=tuple(sorted({**_models_of(file, url), **dict(given.models)}.items())))
+    path = Path(file.origin) if config is None else None
+    command = f": {export_command_for_file(file.origin)} --force" if path is not None else ""
+    for other in _other_sources(file, networks) if url is None else ():
+        warnings.warn(f"{other}{command}", UserWarning, stacklevel=3)
     switches = {str(file.spec.roles[role].switch): bool(names) for role, names in given.models}
     defaults = {**file.params, **{name: on for name, on in switches.items() if name in file.spec.switches}}
-    path = Path(file.origin) if config is None else None
     return Configuration(file.spec, networks, defaults, PresetWatch(file.spec, networks, file.origin), path)
 
 
@@ -120,6 +129,20 @@ def _ignored_devices(file: PipelineFile) -> list[str]:
     named = {"device": file.device, **{f"device of {role}": device for role, device in file.devices.items()}}
     others = [f"{what} is {device!r}" for what, device in named.items() if device not in (None, "cpu")]
     return [f"{file.origin}: {', '.join(others)}: decided where the server is started; ignored"] if others else []
+
+
+def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
+    """One sentence for each exported network of the file's that is not made from what the file names."""
+    from paddlex_triton.server.file_choices import differing_sources
+
+    described: dict[str, NetworkInfo] = {}
+    for name in networks.names():
+        if (folder := find_exported(name, [paths.networks_repository()])) is not None:
+            # What cannot be read is said by the server that is started on it.
+            with suppress(OSError, ValueError):
+                described[name] = NetworkInfo.load(folder / FILE_NAME)
+    chosen = {role: split_names(names) for role, names in networks.models}
+    return list(differing_sources(file, chosen, described))
 
 
 def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:

@@ -29,6 +29,10 @@ class Networks:
     preset: str | None = None
     models: tuple[tuple[str, str], ...] = ()
 
+    def names(self) -> tuple[str, ...]:
+        """The single networks, each once."""
+        return tuple(dict.fromkeys(name for _, names in self.models for name in split_names(names)))
+
     def default_params(self, spec: PipelineSpec) -> dict[str, bool]:
         """Parameters that follow from a preset: steps that have a network are on, those that have none are off.
 

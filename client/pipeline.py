@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
 from numbers import Integral, Real
+from os import PathLike
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -205,7 +206,7 @@ class Pipeline:
 
 
 def create_pipeline(
-    pipeline: str | None = None,
+    pipeline: str | PathLike[str] | None = None,
     config: Mapping[str, Any] | None = None,
     device: object = None,
     use_hpip: object = None,
@@ -230,7 +231,7 @@ def create_pipeline(
         pipeline: "OCR", "seal_recognition" or "human_keypoint_detection"; or the path of a pipeline file of PaddleX's,
             `my/seal_recognition.yaml`. Its switches and thresholds are what a call does not give. Its networks are
             those of an embedded server, which is started even if another one is there; at `url` a warning tells if
-            others answer. So do warnings what has no meaning here.
+            others answer. Other warnings tell what in the file has no meaning here.
         config: what such a file holds, as a dict; wins over `pipeline`.
         device, use_hpip, hpi_config, enable_hpi, engine, engine_config, pp_option, hpi_params: arguments of PaddleX
             that the server decides; they are ignored with a warning.

@@ -182,10 +182,10 @@ def _check_supported(spec: PipelineSpec, params: Mapping[str, Any]) -> dict[str,
 def _defaults_beside(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults beside what is given.
 
-    One step of page preparation that is given decides about the other one too, as in PaddleX: that one is on by default
-    only if this one is not switched off.
+    One step of page preparation that is switched off decides about the other one too, as in PaddleX: that one is no
+    longer on by default.
     """
-    if not any(name in given for name in PREPARATION_SWITCHES):
+    if not any(given.get(name) is False for name in PREPARATION_SWITCHES):
         return dict(defaults)
     return {name: value for name, value in defaults.items() if not (name in PREPARATION_SWITCHES and value)}
 

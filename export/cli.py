@@ -16,7 +16,7 @@ from paddlex_triton.export import listing
 from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
 from paddlex_triton.export.plan import FAMILY_NAMES, Request
 from paddlex_triton.export.tensorrt.command import run_with_plans, say_plans
-from paddlex_triton.export.tensorrt.trtexec import find_trtexec
+from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
 from paddlex_triton.export.work import Work, exported_in, print_error
 from paddlex_triton.export.zoo import load_zoo
 
@@ -71,7 +71,7 @@ def export(
     try:
         request.check()
         repository = into if into is not None else paths.networks_repository()
-        trtexec = find_trtexec(repository) if tensorrt and not dry_run else None
+        trtexec = _ask_trtexec(repository) if tensorrt and not dry_run else None
         work = Work(request, repository, force)
         if dry_run:
             work.say_plan()
@@ -143,6 +143,12 @@ def _read_images(files: Sequence[Path]) -> list[np.ndarray]:
             raise UsageError(f"{file} is not a picture that can be read")
         images.append(np.asarray(image))
     return images
+
+
+def _ask_trtexec(repository: Path) -> Trtexec:
+    """The first start of a container fetches gigabytes."""
+    with Console().status("asking trtexec for its version"):
+        return find_trtexec(repository)
 
 
 def _require_extra() -> None:

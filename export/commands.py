@@ -24,3 +24,8 @@ def export_command_for(*names: str) -> str:
         f"paddlex-triton export --from-dir DIR --name {shlex.quote(name)}" for name in names if name not in known
     ]
     return " && ".join(commands)
+
+
+def export_command_for_file(path: str) -> str:
+    """The command line that exports what one of PaddleX's pipeline files names."""
+    return f"paddlex-triton export --config {shlex.quote(path)}"

@@ -183,7 +183,7 @@ def _own_of(request: Request) -> tuple[OwnWeights, ...]:
     if request.from_dir is None:
         return ()
     # A family was checked against the known ones before.
-    return (OwnWeights(request.from_dir, request.name, request.family),)  # type: ignore[arg-type]
+    return (OwnWeights(request.from_dir, request.name, request.family),)  # pyright: ignore[reportArgumentType]
 
 
 def exported_in(repository: Path) -> dict[str, NetworkInfo]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton import paths
-from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.export.commands import export_command_for, export_command_for_file
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import PipelineSpec, Role
 from paddlex_triton.server.errors import AssemblyError
-from paddlex_triton.server.file_choices import commands_for, differing_sources
+from paddlex_triton.server.file_choices import commands_for, differing_sources, values_for_callers
 from paddlex_triton.server.model_config import read_config, set_gpus, set_networks, steps_of
 from paddlex_triton.server.placement import DEFAULT_FLAVOUR, KIND_OF, Flavour, Placement, Placements, place
 from paddlex_triton.server.plans import Served, serve_network
@@ -152,7 +152,6 @@ def _collect(
         sources[name] = _Source(folder, configs[name], extra, served[name].files)
     described = {name: _describe_network(folder) for name, folder in found.items()}
     _refuse_misplaced(selection, described)
-    remarks = [remark for file in files for remark in file.remarks]
     assembly = Assembly(
         directory,
         placements.flavour,
@@ -162,9 +161,15 @@ def _collect(
         {name: info.sha256 for name, info in described.items()},
         switches=selection.switches(),
         devices={name: str(at.device) for name, at in placements.networks.items() if at.device is not None},
-        remarks=(*remarks, *differing_sources(selection, files, described)),
+        remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
     )
     return sources, assembly
+
+
+def _remarks_on(file: PipelineFile, selection: Selection, described: Mapping[str, NetworkInfo]) -> list[str]:
+    others = differing_sources(file, selection.networks[file.spec.name], described)
+    command = f"{export_command_for_file(file.origin)} --force"
+    return [*file.remarks, *values_for_callers(file), *(f"{other}: {command}" for other in others)]
 
 
 def _ensemble_source(spec: PipelineSpec) -> _Source:

@@ -76,7 +76,7 @@ class EmbeddedServer:
             directory: an assembled directory to serve as it is; assembled in a temporary folder if None.
             networks: folders to look for networks in.
             device: where networks run, as PaddleX writes it. GPUs, here or in files, are refused by `start`.
-            flavour: configuration flavour of modules and networks, the CPU's if None.
+            flavour: configuration flavour of modules and networks, the CPU's if None. Those for GPUs are refused, too.
             address: address to listen on.
             http_port, grpc_port, metrics_port: a free one if None.
             log_file: where Triton's log goes; inherited stdout and stderr if None.
@@ -86,10 +86,11 @@ class EmbeddedServer:
         Raises:
             AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
         """
-        if directory is not None and (pipelines or presets or models or files or networks or device is not None):
+        choices = (pipelines, presets, models, files, networks, device, flavour)
+        if directory is not None and any(choices):
             raise AssemblyError(
-                f"{directory} is served as it was assembled: pipelines, presets, models, networks and devices were "
-                "chosen then"
+                f"{directory} is served as it was assembled: pipelines, presets, models, networks, devices and flavour "
+                "were chosen then"
             )
         self._pipelines = tuple(pipelines)
         self._presets = dict(presets or {})
@@ -139,7 +140,7 @@ class EmbeddedServer:
         """
         if self.pid is not None:
             return self
-        check_devices(self._device, self._files)
+        check_devices(self._device, self._flavour, self._files)
         check_environment()
         self._choose_ports()
         self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))

@@ -12,12 +12,15 @@ from importlib import metadata
 from paddlex_triton.devices import DeviceError, parse_device
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.server.errors import ServerStartError
+from paddlex_triton.server.placement import KIND_OF, Flavour
 
 # What nvidia-pytriton 0.7.0 carries Python backend stubs for and what this product is tested on.
 PYTHON_VERSIONS = ((3, 10), (3, 11), (3, 12))
 # tritonserver in the wheel is linked against it.
 MIN_GLIBC = (2, 35)
 _INSTALL = "pip install 'paddlex-triton[serve]'"
+_NO_GPU = "and the embedded server has no GPU backend. NVIDIA's container has"
+_COMPOSE_UP = "docker compose up --build triton-gpu"
 
 
 def check_environment() -> None:
@@ -60,11 +63,12 @@ def _check_numpy(version: str) -> None:
         )
 
 
-def check_devices(device: str | None, files: Sequence[PipelineFile] = ()) -> None:
+def check_devices(device: str | None, flavour: Flavour | None = None, files: Sequence[PipelineFile] = ()) -> None:
     """Refuse GPUs, which the embedded server has no backend for.
 
     Args:
         device: of all networks, as PaddleX writes it; None if it was not given.
+        flavour: of all networks; None if it was not given.
         files: of pipelines, whose devices count where none was given.
 
     Raises:
@@ -81,10 +85,14 @@ def check_devices(device: str | None, files: Sequence[PipelineFile] = ()) -> Non
             count = f"PADDLEX_TRITON_GPUS={max(found.gpus) + 1} " if max(found.gpus) else ""
             here = "" if device is not None else "; --device cpu serves here, on the CPU"
             raise ServerStartError(
-                f"{said_by} says {found}, and the embedded server has no GPU backend. NVIDIA's container has: "
-                f"{count}PADDLEX_TRITON_DEVICE={found} docker compose up --build triton-gpu; for a Triton of your own, "
-                f"paddlex-triton assemble DIR --device {found}{here}"
+                f"{said_by} says {found}, {_NO_GPU}: {count}PADDLEX_TRITON_DEVICE={found} {_COMPOSE_UP}; for a Triton "
+                f"of your own, paddlex-triton assemble DIR --device {found}{here}"
             )
+    if flavour is not None and KIND_OF.get(flavour) == "gpu":
+        raise ServerStartError(
+            f"--flavour {flavour} is for GPUs, {_NO_GPU}: PADDLEX_TRITON_GPU_FLAVOUR={flavour} {_COMPOSE_UP}; for a "
+            f"Triton of your own, paddlex-triton assemble DIR --flavour {flavour}"
+        )
 
 
 def _devices_in(file: PipelineFile) -> list[tuple[str, str]]:

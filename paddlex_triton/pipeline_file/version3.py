@@ -171,8 +171,9 @@ def _text_detector(modules: Section, draft: Draft, role: str, prefix: str, *, se
     module = modules.section("TextDetection", "the pipeline cannot do without it")
     draft.network(module, role, role)
     for key, fallbacks in _DETECTION.items():
-        if _is_zero(module.get_optional(key)):
-            raise module.refusal(key, "a number above 0, which PaddleX takes for a missing one")
+        value = module.get_optional(key, fallbacks[seal])
+        if value is None or _is_zero(value):
+            raise module.refusal(key, "a value; by null and 0 PaddleX goes by what the network's own file says")
         draft.param(module, key, f"{prefix}{key}", fallbacks[seal])
     module.only("input_shape", None, _NO_INPUT_SHAPE)
     module.ignore("max_side_len", "PaddleX reads it nowhere, its name for the limit is max_side_limit; ignored")

@@ -67,17 +67,15 @@ def save_text(text: str, path: Path, *, force: bool = False) -> None:
     """
     _make_folder(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    if not force:
-        # Takes the name, unless somebody has it.
-        path.open("x").close()
     try:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except BaseException:
+        if force:
+            part.replace(path)
+        else:
+            # Unlike a rename, a link does not take a name that somebody has.
+            os.link(part, path)
+    finally:
         part.unlink(missing_ok=True)
-        if not force:
-            path.unlink(missing_ok=True)
-        raise
 
 
 def _make_folder(folder: Path) -> None:

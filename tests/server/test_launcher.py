@@ -79,7 +79,12 @@ def serve(networks, tmp_path):
         arguments = ["--pipeline", "OCR", "--http-port", str(http), "--grpc-port", str(grpc)]
         arguments += ["--metrics-port", str(metrics), "--log-file", str(log)]
         process = subprocess.Popen(
-            [COMMAND, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [COMMAND, "serve", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # One that is killed leaves its folder behind.
+            env=os.environ | {"TMPDIR": str(tmp_path)},
         )
         started.append(process)
         assert process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from itertools import product
 from types import ModuleType
 from typing import Any
 
@@ -13,16 +14,21 @@ import numpy as np
 import pipeline_files
 import pytest
 import yaml
+from stand_in_networks import write_network
 from typer.testing import CliRunner
 
-from paddlex_triton import cli
+from paddlex_triton import cli, paths
 from paddlex_triton.client import async_pipeline, configuration, create_async_pipeline, create_pipeline, embedded
 from paddlex_triton.client import pipeline as pipeline_module
 from paddlex_triton.client.cli import paddlex_spelling
 from paddlex_triton.client.configuration import configure
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError, UnsupportedError
 from paddlex_triton.client.networks import Networks
+from paddlex_triton.client.requests import plan_work
+from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
+from paddlex_triton.params import OCRParams
+from paddlex_triton.pipeline_file import read_pipeline_config
 
 PAGE = np.full((60, 100, 3), 255, np.uint8)
 DETECTION, RECOGNITION = "SubModules.TextDetection", "SubModules.TextRecognition"
@@ -96,6 +102,11 @@ def test_a_files_values_are_defaults_and_given_ones_win(transport, ocr_file):
     )
 
 
+@pytest.mark.parametrize("create", [create_pipeline, create_async_pipeline])
+def test_a_path_is_taken_as_it_is(ocr_file, create):
+    assert create(ocr_file(), url="localhost:1").name == "OCR"
+
+
 async def test_asyncio(transport, ocr_file):
     async with create_async_pipeline(str(ocr_file({f"{DETECTION}.thresh": 0.25})), url="localhost:1") as pipeline:
         assert [result async for result in pipeline.predict(PAGE, text_det_box_thresh=0.9)]
@@ -149,12 +160,46 @@ def test_what_a_step_of_page_preparation_given_means_for_the_other(transport):
     with create_pipeline(config=pipeline_files.shipped("OCR"), url="localhost:1") as pipeline:
         list(pipeline.predict(PAGE))
         both = params_of(transport)
+        list(pipeline.predict(PAGE, use_doc_unwarping=True))
+        other = params_of(transport)
         list(pipeline.predict(PAGE, use_doc_unwarping=False))
         one = params_of(transport)
     assert (both["use_doc_orientation_classify"], both["use_doc_unwarping"]) == (True, True)
+    # The file has it on, whatever the server does by default.
+    assert (other["use_doc_orientation_classify"], other["use_doc_unwarping"]) == (True, True)
     # PaddleX does neither then.
     assert "use_doc_orientation_classify" not in one
     assert one["use_doc_unwarping"] is False
+
+
+def taken(wanted, there):
+    """The steps that are taken, by default those that are there; None if one is wanted that is not."""
+    steps = tuple(step if on is None else on for on, step in zip(wanted, there, strict=True))
+    return steps if all(step or not on for on, step in zip(steps, there, strict=True)) else None
+
+
+@pytest.mark.parametrize("given", list(product((None, True, False), repeat=2)))
+@pytest.mark.parametrize("in_file", list(product((True, False), repeat=3)))
+def test_pages_are_prepared_as_in_paddlex(in_file, given):
+    """On servers with the file's own networks, with all, with some and with none."""
+    together, *steps = in_file
+    config = pipeline_files.changed(pipeline_files.shipped("OCR"), "use_doc_preprocessor", together)
+    for switch, on in zip(PREPARATION_SWITCHES, steps, strict=True):
+        config = pipeline_files.changed(config, f"SubPipelines.DocPreprocessor.{switch}", on)
+    file = read_pipeline_config(config)
+    work = plan_work(file.spec, dict(zip(PREPARATION_SWITCHES, given, strict=True)), file.params)
+    params = OCRParams.model_validate_json(work.params)
+    sent = (params.use_doc_orientation_classify, params.use_doc_unwarping)
+    off = (False, False)
+    has = (together and steps[0], together and steps[1])
+    # PaddleX takes none of them if one is switched off and none on.
+    expected = off if set(given) != {None} and True not in given else taken(given, has)
+    for there in (has, *product((True, False), repeat=2)):
+        got = off if params.leaves_pages_as_they_are else taken(sent, there)
+        if expected is not None:
+            assert got == taken(expected, there)
+        elif there == has:
+            assert got is None
 
 
 @pytest.mark.parametrize(
@@ -256,6 +301,37 @@ def test_networks_that_are_given_win(started, ocr_file):
     assert defaults["text_det_thresh"] == 0.3
 
 
+@pytest.mark.parametrize(
+    ("source", "folder", "said"),
+    [
+        ("dir:best", "my/best", None),
+        ("official:bos/x", None, None),
+        ("dir:first", "my/best", "is made from dir:first, the file names dir:best"),
+        ("official:bos/x", "my/best", "is made from official:bos/x, the file names dir:best"),
+        ("dir:best", None, "is made from dir:best, the file names the official weights"),
+    ],
+)
+def test_networks_made_from_something_else_are_warned_about(
+    started, ocr_file, tmp_path, monkeypatch, source, folder, said
+):
+    monkeypatch.setattr(paths, "networks_repository", lambda: tmp_path / "networks")
+    write_network(tmp_path / "networks", "PP-OCRv6_medium_rec", "ctc_recognition", source=source)
+    # One that cannot be read is the server's to refuse.
+    (write_network(tmp_path / "networks", "PP-OCRv6_medium_det", "db_detection") / "network.json").write_text("{")
+    path = ocr_file({f"{RECOGNITION}.model_dir": folder})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        create_pipeline(str(path)).close()
+        create_pipeline(str(path), models={"text_recognition": "other"}).close()
+        create_async_pipeline(str(path), url="localhost:1")
+    assert [str(one.message) for one in caught] == (
+        [f"{path}: text_recognition: PP-OCRv6_medium_rec {said}: paddlex-triton export --config {path} --force"]
+        if said
+        else []
+    )
+    assert {one.filename for one in caught} <= {__file__}
+
+
 def test_equal_files_share_a_server(started, ocr_file):
     with create_pipeline(str(ocr_file())), create_pipeline(str(ocr_file({f"{DETECTION}.thresh": 0.5}))):
         assert len(started) == 1
@@ -354,15 +430,18 @@ def test_devices_are_the_servers(device, devices, told):
         assert told in str(caught[0].message)
 
 
-@pytest.mark.parametrize("as_file", [True, False])
-def test_what_cannot_be_started_is_said_with_the_command(monkeypatch, ocr_file, as_file):
+@pytest.mark.parametrize(("as_file", "exported"), [(True, False), (False, False), (True, True)])
+def test_missing_networks_are_said_with_the_command(monkeypatch, ocr_file, tmp_path, as_file, exported):
     def refuse(*_):
         raise EmbeddedServerError("no server answers, and the embedded one cannot start: not exported: A")
 
     monkeypatch.setattr(configuration, "find_server", refuse)
+    monkeypatch.setattr(paths, "networks_repository", lambda: tmp_path / "networks")
+    for name in ("PP-OCRv6_medium_det", "PP-OCRv6_medium_rec", "PP-LCNet_x1_0_textline_ori") * exported:
+        write_network(tmp_path / "networks", name, "db_detection")
     path = ocr_file()
     arguments: dict[str, Any] = {"pipeline": str(path)} if as_file else {"config": yaml.safe_load(path.read_text())}
     with pytest.raises(EmbeddedServerError, match="not exported: A") as refused:
         create_pipeline(**arguments)
     command = f"What {path} names is exported by: paddlex-triton export --config {path}"
-    assert (command in str(refused.value)) is as_file
+    assert (command in str(refused.value)) is (as_file and not exported)

@@ -136,9 +136,9 @@ def on_mocks(monkeypatch, seal_tensors, tensors):
     [
         (None, {}, {}),
         ("default", {}, {**PREPARED, "use_layout_detection": True}),
-        # One step of page preparation that is given decides about the other: the server applies PaddleX's rule.
+        # One step of page preparation that is off decides about the other: the server applies PaddleX's rule.
         ("default", {"use_doc_unwarping": False}, {"use_doc_unwarping": False, "use_layout_detection": True}),
-        ("default", {"use_doc_unwarping": True}, {"use_doc_unwarping": True, "use_layout_detection": True}),
+        ("default", {"use_doc_unwarping": True}, {**PREPARED, "use_layout_detection": True}),
         ("default", {"use_doc_orientation_classify": None}, {**PREPARED, "use_layout_detection": True}),
         ("nopp", {"use_doc_unwarping": True}, {**PLAIN, "use_doc_unwarping": True, "use_layout_detection": True}),
         ("nopp", {}, {**PLAIN, "use_layout_detection": True}),

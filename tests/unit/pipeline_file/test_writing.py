@@ -99,10 +99,10 @@ def test_nothing_is_replaced_unless_told_to(run, tmp_path):
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch, force):
-    def fail(self, target):
+    def fail(part, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr("pathlib.Path.replace", fail)
+    monkeypatch.setattr(*(("pathlib.Path.replace", fail) if force else ("os.link", fail)))
     path = tmp_path / "OCR.yaml"
     if force:
         path.write_text("mine")

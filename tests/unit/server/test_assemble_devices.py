@@ -217,6 +217,9 @@ def test_one_network_in_two_places_is_refused(repository, tmp_path):
         ({"files": [ocr_file("gpu:1")]}, "my.yaml says gpu:1, and the embedded server has no GPU backend"),
         ({"files": [ocr_file("gpu:1")]}, "; --device cpu serves here, on the CPU"),
         ({"files": [ocr_file(text_detection="gpu:1")]}, "my.yaml: text_detection says gpu:1"),
+        ({"flavour": "gpu"}, "--flavour gpu is for GPUs, and the embedded server has no GPU backend"),
+        ({"flavour": "tensorrt"}, "PADDLEX_TRITON_GPU_FLAVOUR=tensorrt docker compose up --build triton-gpu"),
+        ({"flavour": "gpu", "device": "cpu"}, "paddlex-triton assemble DIR --flavour gpu"),
     ],
 )
 def test_the_embedded_server_refuses_gpus_before_anything_starts(monkeypatch, options, message):
@@ -244,6 +247,7 @@ def test_serve_refuses_in_one_message(device):
         {"device": "cpu", "files": [ocr_file("gpu:0")]},
         {"files": [ocr_file("gpu:0", text_detection="cpu", text_recognition="cpu")]},
         {"files": [ocr_file("cpu")]},
+        {"flavour": "openvino"},
     ],
 )
 def test_the_embedded_server_goes_on_where_nothing_is_for_gpus(monkeypatch, options):
@@ -255,7 +259,7 @@ def test_the_embedded_server_goes_on_where_nothing_is_for_gpus(monkeypatch, opti
         EmbeddedServer(**options).start()
 
 
-@pytest.mark.parametrize("options", [{"device": "cpu"}, {"files": [ocr_file()]}])
+@pytest.mark.parametrize("options", [{"device": "cpu"}, {"files": [ocr_file()]}, {"flavour": "cpu"}])
 def test_what_was_assembled_is_served_as_it_is(tmp_path, options):
-    with pytest.raises(AssemblyError, match="pipelines, presets, models, networks and devices were chosen then"):
+    with pytest.raises(AssemblyError, match="networks, devices and flavour were chosen then"):
         EmbeddedServer(directory=tmp_path, **options)

@@ -167,6 +167,26 @@ def test_networks_made_from_something_else_are_said(repository, write, tmp_path)
     assert any("made from dir:best, the file names the official weights" in remark for remark in assembly.remarks)
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "said"),
+    [
+        ("", "text_det_limit_side_len, text_det_limit_type, text_det_unclip_ratio, text_recognition_batch_size"),
+        ("limit_side_len: 64, limit_type: min, unclip_ratio: 1.5", "text_recognition_batch_size"),
+    ],
+)
+def test_values_that_only_calls_bring_are_said(repository, write, tmp_path, thresholds, said):
+    file = write(OCR.replace("batch_size: 7", thresholds or "batch_size: 1"))
+    assembly = assemble(tmp_path / "models", files=[read_pipeline_file(file)], networks=[repository])
+    assert assembly.remarks == (
+        f"{file}: {said}: values come with calls, the server has its defaults; create_pipeline({str(file)!r}, url=...) "
+        "sends the file's",
+    )
+    served = write(SEALS, "seals.yml")
+    config = served.read_text().replace("device: cpu", "text_rec_batch_size: 1")
+    served.write_text(config)
+    assert assemble(tmp_path / "models", files=[read_pipeline_file(served)], networks=[repository]).remarks == ()
+
+
 @pytest.fixture
 def call(repository, tmp_path):
     """Runs `assemble`."""
