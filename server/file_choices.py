@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from paddlex_triton.export.commands import export_command_for, export_command_for_file
+from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.sources.base import LOCAL
-from paddlex_triton.network import NetworkInfo
+from paddlex_triton.export.sources.own import weights_sha256
+from paddlex_triton.network import NetworkInfo, Provenance
 from paddlex_triton.pipeline_file import PipelineFile
 
 
@@ -29,7 +32,7 @@ def differing_sources(
 ) -> Iterator[str]:
     """One sentence for each network that runs in a file's pipeline and is not made from what the file names.
 
-    Own weights are known by the name of their folder, as that is all that is kept of where they lay.
+    Own weights are known by their files, or, where their folder is not at hand, by its name.
 
     Args:
         file: the pipeline's file.
@@ -38,13 +41,25 @@ def differing_sources(
     """
     for role, choice in file.networks.items():
         name = file.name_of(role)
-        if name not in networks.get(role, ()) or name not in described:
-            continue
-        source = described[name].provenance.source
-        wanted = f"{LOCAL}{choice.folder.resolve().name}" if choice.folder is not None else None
-        if source != wanted and (wanted is not None or source.startswith(LOCAL)):
-            named = wanted or "the official weights"
-            yield f"{file.origin}: {role}: {name} is made from {source}, the file names {named}"
+        if name in networks.get(role, ()) and name in described:
+            difference = _difference(choice.folder, described[name].provenance)
+            if difference is not None:
+                yield f"{file.origin}: {role}: {name} is made from {difference}"
+
+
+def _difference(folder: Path | None, made_from: Provenance) -> str | None:
+    """What a network is made from, if it is not what a folder holds now, or, without one, official weights."""
+    source = made_from.source
+    if folder is None:
+        return f"{source}, the file names the official weights" if source.startswith(LOCAL) else None
+    wanted = f"{LOCAL}{folder.resolve().name}"
+    if source != wanted:
+        return f"{source}, the file names {wanted}"
+    try:
+        same = weights_sha256(folder) == made_from.source_sha256
+    except (UsageError, OSError):
+        return None
+    return None if same else f"other weights than those that are in {folder} now"
 
 
 def values_for_callers(file: PipelineFile) -> Iterator[str]:

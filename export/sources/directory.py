@@ -8,13 +8,12 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from paddlex_triton.export.errors import GraphError, SourceError, UsageError
+from paddlex_triton.export.errors import GraphError, SourceError
 from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
 from paddlex_triton.export.paddle.convert import convert_folder
-from paddlex_triton.export.paddle.model import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_model
+from paddlex_triton.export.paddle.model import PaddleModel
 from paddlex_triton.export.sources.base import LOCAL, Weights, sha256_of
-
-MODEL_FILES = ("inference.onnx", "model.onnx")
+from paddlex_triton.export.sources.own import find_weights
 
 
 def _silent(message: str) -> None:
@@ -23,9 +22,6 @@ def _silent(message: str) -> None:
 
 class DirectorySource:
     """Weights in a local folder.
-
-    Where it holds both an ONNX file and a PaddlePaddle model, the newer one is taken, the ONNX file where they are of
-    the same age: whoever trains again into a folder means the weights of today, not a conversion of yesterday's.
 
     Args:
         folder: holds `inference.onnx` or `model.onnx`, or `inference.json` or `inference.pdmodel` with
@@ -51,7 +47,7 @@ class DirectorySource:
             ConversionError: the PaddlePaddle model cannot be turned into an ONNX file that answers as it does.
             InferenceFileError: its inference.yml cannot be read.
         """
-        chosen = self._chosen()
+        chosen = find_weights(self.folder)
         settings_file = self.folder / FILE_NAME
         settings = read_inference_yml(settings_file) if settings_file.is_file() else InferenceSettings()
         if isinstance(chosen, PaddleModel):
@@ -73,28 +69,6 @@ class DirectorySource:
             converted.report.source_sha256,
             converters=converted.converters,
             conversion=converted.report,
-        )
-
-    def _chosen(self) -> Path | PaddleModel:
-        """The ONNX file or the PaddlePaddle model to export."""
-        if not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is not a folder")
-        files = [self.folder / name for name in MODEL_FILES if (self.folder / name).is_file()]
-        model = find_model(self.folder)
-        if len(files) > 1:
-            raise UsageError(f"{self.folder} holds both {' and '.join(MODEL_FILES)}; keep the one to export")
-        if files and (model is None or files[0].stat().st_mtime >= model.changed):
-            return files[0]
-        if model is not None:
-            return model
-        if (self.folder / PARAMETERS_FILE).is_file():
-            raise UsageError(
-                f"{self.folder} holds {PARAMETERS_FILE} and neither {' nor '.join(GRAPH_FILES)}: half of a "
-                "PaddlePaddle model"
-            )
-        raise UsageError(
-            f"{self.folder} holds no {' or '.join(MODEL_FILES)}, and no PaddlePaddle model ({' or '.join(GRAPH_FILES)} "
-            f"with {PARAMETERS_FILE})"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from stand_in_networks import write_network
 from typer.testing import CliRunner
 
 from paddlex_triton import paths
-from paddlex_triton.network import Family
+from paddlex_triton.export.sources.own import weights_sha256
+from paddlex_triton.network import Family, NetworkInfo
 from paddlex_triton.pipeline_file import read_pipeline_file
 from paddlex_triton.server.assemble import assemble
 from paddlex_triton.server.cli import register
@@ -152,7 +154,27 @@ def test_networks_that_are_not_exported_are_named_with_the_command(repository, w
     )
 
 
-def test_networks_made_from_something_else_are_said(repository, write, tmp_path):
+def onnx_file(folder: Path, content: bytes) -> None:
+    (folder / "inference.onnx").write_bytes(content)
+
+
+def paddle_model(folder: Path, content: bytes) -> None:
+    (folder / "inference.json").write_bytes(b"{}")
+    (folder / "inference.pdiparams").write_bytes(content)
+
+
+@pytest.fixture(params=[onnx_file, paddle_model])
+def trained(request) -> Callable[[Path, bytes], None]:
+    """Writes weights into a new folder."""
+
+    def write(folder: Path, content: bytes) -> None:
+        folder.mkdir()
+        request.param(folder, content)
+
+    return write
+
+
+def test_networks_made_from_something_else_are_said(repository, write, tmp_path, trained):
     assembly = assemble(tmp_path / "models", files=[read_pipeline_file(write(OCR))], networks=[repository])
     assert not [remark for remark in assembly.remarks if "is made from" in remark]
     other = write(OCR.replace("DIR/best", "DIR/second"))
@@ -162,6 +184,15 @@ def test_networks_made_from_something_else_are_said(repository, write, tmp_path)
         f"{other}: text_recognition: mine_rec is made from dir:best, the file names dir:second: "
         f"paddlex-triton export --config {other} --force"
     )
+    trained(tmp_path / "best", b"today's")
+    assembly = assemble(tmp_path / "models", files=[read_pipeline_file(write(OCR))], networks=[repository])
+    (said,) = [remark for remark in assembly.remarks if "is made from" in remark]
+    assert f"mine_rec is made from other weights than those that are in {tmp_path / 'best'} now: " in said
+    network = NetworkInfo.load(repository / "mine_rec" / "network.json")
+    network.provenance.source_sha256 = weights_sha256(tmp_path / "best")
+    (repository / "mine_rec" / "network.json").write_text(network.model_dump_json())
+    assembly = assemble(tmp_path / "models", files=[read_pipeline_file(write(OCR))], networks=[repository])
+    assert not [remark for remark in assembly.remarks if "is made from" in remark]
     official = write(OCR.replace("DIR/best", "null"))
     assembly = assemble(tmp_path / "models", files=[read_pipeline_file(official)], networks=[repository])
     assert any("made from dir:best, the file names the official weights" in remark for remark in assembly.remarks)
