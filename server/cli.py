@@ -71,7 +71,7 @@ def assemble_command(
             copy=copy,
         )
     console = Console()
-    console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}")
+    console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}", soft_wrap=True)
     _say_all(console, assembly)
 
 
@@ -117,7 +117,9 @@ def serve_command(
             console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
             if server.assembly:
                 _say_all(console, server.assembly)
-            console.print(f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}")
+            console.print(
+                f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}", soft_wrap=True
+            )
             console.print("  Ctrl-C stops the server.")
             status = server.wait()
             raise typer.Exit(status)
