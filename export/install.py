@@ -100,7 +100,7 @@ def _swap(staging: Path, target: Path) -> None:
         (staging / _OLD).mkdir()
         target.rename(staging / _OLD / target.name)
     (staging / _NEW / target.name).rename(target)
-    _sync_folder(target.parent)
+    sync(target.parent)
 
 
 def _link_kept(kept: Sequence[Path], old: Path, new: Path) -> None:
@@ -118,12 +118,12 @@ def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
             handle.flush()
             os.fsync(handle.fileno())
     for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        _sync_folder(inner)
+        sync(inner)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+from paddlex_triton.export.locks import lock_handle_if_free
+
 
 def remove_leftovers(folder: Path, *patterns: str) -> None:
     """Remove what killed exports left in a folder, unless another one is at work there: then it is not known whose.
@@ -17,13 +19,11 @@ def remove_leftovers(folder: Path, *patterns: str) -> None:
     """
     if not any(any(folder.glob(pattern)) for pattern in patterns) or os.name == "nt":
         return
-    import fcntl
-
     # What cannot be removed harms nobody: the next export tries again.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_handle_if_free(handle)
             for pattern in patterns:
                 for left in folder.glob(pattern):
                     _remove(left)

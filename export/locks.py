@@ -34,3 +34,14 @@ def lock_handle(handle: int) -> None:
     # Some network file systems cannot lock a folder; a single export is still safe there.
     with contextlib.suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def lock_handle_if_free(handle: int) -> None:
+    """Lock an open folder. Closing the handle gives it back.
+
+    Raises:
+        OSError: somebody else has its lock (BlockingIOError), or it cannot be locked.
+    """
+    import fcntl
+
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

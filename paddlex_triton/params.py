@@ -208,7 +208,7 @@ class KeypointParams(Params):
 
 # A message names so many faults, and shows so much of a value.
 _SHOWN_FAULTS = 5
-_SHOWN_CHARACTERS = 60
+SHOWN_CHARACTERS = 60
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -270,15 +270,15 @@ def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[st
     for fault in error.errors(include_url=False):
         name = str(fault["loc"][0]) if fault["loc"] else "params"
         if fault["type"] == "extra_forbidden":
-            unknown.append(_shorten(name))
+            unknown.append(shorten(name))
             continue
         if allowed := _allowed(schema, name):
             # Of a parameter with several forms every form has its complaint: one sentence says more.
-            faults[name] = f"{name} is {_shorten(values[name])}; allowed: {allowed}"
+            faults[name] = f"{name} is {shorten(values[name])}; allowed: {allowed}"
             continue
         message = fault["msg"][:1].lower() + fault["msg"][1:]
         faults[name] = (
-            f"{faults[name]} or {message}" if name in faults else f"{name} is {_shorten(fault['input'])}; {message}"
+            f"{faults[name]} or {message}" if name in faults else f"{name} is {shorten(fault['input'])}; {message}"
         )
     told = list(faults.values())
     if unknown:
@@ -294,9 +294,13 @@ def _allowed(schema: type[BaseModel], name: str) -> str | None:
     return str(extra[ALLOWED]) if isinstance(extra, dict) and ALLOWED in extra else None
 
 
-def _shorten(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+def shorten(value: Any) -> str:
+    """A value as a message shows it."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
 
 
 def _first(texts: list[str], separator: str) -> str:

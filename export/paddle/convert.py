@@ -37,9 +37,9 @@ from paddlex_triton.export.paddle.environment import (
 )
 from paddlex_triton.export.paddle.mend import mend_numbers
 from paddlex_triton.export.paddle.model import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_model, operator_names
-from paddlex_triton.export.paddle.process import Ended, run_limited
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
 from paddlex_triton.export.paddle.report import ConversionReport, ProofCase
+from paddlex_triton.export.process import Ended, run_limited
 from paddlex_triton.export.sources.base import sha256_of
 
 # UVDoc's GridSample exists from 16 on, LayerNormalization in one piece from 17; what is served reads up to 20.

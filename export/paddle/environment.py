@@ -19,7 +19,7 @@ from paddlex_triton import paths
 from paddlex_triton.export.errors import ConversionError
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
-from paddlex_triton.export.paddle.process import Ended, run_limited
+from paddlex_triton.export.process import Ended, run_limited
 
 Progress = Callable[[str], None]
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddlex_triton.export.errors import MissingTensorRT, PlanBuildError
-from paddlex_triton.export.paddle.process import Ended
+from paddlex_triton.export.process import Ended, run_limited
 from paddlex_triton.export.tensorrt.profiles import Profile, shape_list, shapes_argument
 from paddlex_triton.export.tensorrt.target import Target, architecture_of, architectures_here, major_of, version_in
-from paddlex_triton.processes import die_with_parent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -249,45 +245,13 @@ def _command(repository: Path) -> tuple[str, ...]:
 
 
 def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[float], None]) -> Ended:
-    """Run a command to its end, in a process group of its own that ends with this one's."""
-    started = time.monotonic()
+    """Run it to its end. A build must not go on, for an hour, after a killed export, so it is told to end with this."""
     # GPU 0 is then the one that nvidia-smi lists first.
     environment = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    with log.open("wb") as output:
-        try:
-            process = subprocess.Popen(
-                # A build must not go on, for an hour, after a killed export.
-                [*die_with_parent("TERM"), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise PlanBuildError(f"{command[0]} does not start: {error.strerror or error}") from error
-        status: int | None = None
-        try:
-            while (left := started + seconds - time.monotonic()) > 0:
-                try:
-                    status = process.wait(min(1.0, left))
-                    break
-                except subprocess.TimeoutExpired:
-                    tell(time.monotonic() - started)
-        finally:
-            _end(process)
-    return Ended(status, log.read_text(encoding="utf-8", errors="replace"), seconds)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of a command and its children, politely first."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_ENDING_SECONDS)
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        return run_limited(command, seconds=seconds, log=log, environment=environment, tell=tell, grace=_ENDING_SECONDS)
+    except OSError as error:
+        raise PlanBuildError(f"{command[0]} does not start: {error.strerror or error}") from error
 
 
 def _reason(ended: Ended) -> str:

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
-from paddlex_triton.export.install import staging_folder
-from paddlex_triton.export.locks import lock_handle, locked
+from paddlex_triton.export.install import staging_folder, sync
+from paddlex_triton.export.locks import lock_handle, lock_handle_if_free, locked
 from paddlex_triton.export.tensorrt.plans import FOLDER
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 
@@ -52,7 +52,7 @@ def tidy(repository: Path) -> None:
         return
     # What cannot be done here the next build does, or says why not.
     with suppress(OSError):
-        handle = _lock(folder, _lock_if_free)
+        handle = _lock(folder, lock_handle_if_free)
         if handle is None:
             return
         try:
@@ -60,13 +60,6 @@ def tidy(repository: Path) -> None:
             folder.rmdir()
         finally:
             os.close(handle)
-
-
-def _lock_if_free(handle: int) -> None:
-    """Lock an open folder; BlockingIOError if somebody else has its lock."""
-    import fcntl
-
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -149,13 +142,16 @@ def _require_same(network: Path, info: NetworkInfo) -> None:
 
 def _remove_others(target: Path, sha256: str) -> None:
     """Plans of other ONNX files serve nothing any more; one of the same target in another precision is replaced."""
-    same, precision = target.name.rsplit("-", 1)
-    del precision
+    same = _without_precision(target)
     for other in target.parent.iterdir():
         if other == target:
             continue
-        if not other.name.startswith(sha256[:12]) or other.name.rsplit("-", 1)[0] == same:
+        if not other.name.startswith(sha256[:12]) or _without_precision(other) == same:
             shutil.rmtree(other)
+
+
+def _without_precision(plan: Path) -> str:
+    return plan.name.rsplit("-", 1)[0]
 
 
 def _recover(folder: Path, repository: Path) -> None:
@@ -171,8 +167,4 @@ def _recover(folder: Path, repository: Path) -> None:
 def _sync(folder: Path) -> None:
     """Make files and their names survive a power cut."""
     for path in (*(path for path in folder.iterdir() if path.is_file()), folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from paddlex_triton.params import SHOWN_CHARACTERS, shorten
 from paddlex_triton.pipeline_file.model import PipelineFileError
 
-_SHOWN_CHARACTERS = 60
 _NOTHING: Any = object()
 
 
@@ -31,14 +31,14 @@ class Section:
         for key in values:
             if not isinstance(key, str):
                 inside = f" in {'.'.join(path)}" if path else ""
-                raise PipelineFileError(f"{origin}: the key {_shorten(key)}{inside} is no text")
+                raise PipelineFileError(f"{origin}: the key {shorten(key)}{inside} is no text")
 
     def __contains__(self, key: str) -> bool:
         return self._values.get(key) is not None
 
     def where(self, key: str) -> str:
         """The dotted path of a key, on one line."""
-        return ".".join((*self._path, key if key.isprintable() and len(key) <= _SHOWN_CHARACTERS else _shorten(key)))
+        return ".".join((*self._path, key if key.isprintable() and len(key) <= SHOWN_CHARACTERS else shorten(key)))
 
     def get(self, key: str, fallback: Any = _NOTHING) -> Any:
         """A value; where the key is missing, the fallback.
@@ -121,12 +121,12 @@ class Section:
 
     def remark(self, key: str, why: str) -> None:
         """Say something about a key that is there, or is missing."""
-        value = _shorten(self._values[key]) if key in self._values else "missing"
+        value = shorten(self._values[key]) if key in self._values else "missing"
         self._remarks.append(f"{self._origin}: {self.where(key)} is {value}: {why}")
 
     def refusal(self, key: str, allowed: str) -> PipelineFileError:
         """The error for a value that cannot be honoured."""
-        return self.fault(key, f"is {_shorten(self._values.get(key))}; allowed: {allowed}")
+        return self.fault(key, f"is {shorten(self._values.get(key))}; allowed: {allowed}")
 
     def fault(self, key: str, text: str) -> PipelineFileError:
         """An error about a key."""
@@ -137,11 +137,3 @@ class Section:
         for key in self._values:
             if key not in self._asked:
                 self.remark(key, "not a key that PaddleX reads there; ignored")
-
-
-def _shorten(value: Any) -> str:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."

@@ -12,14 +12,14 @@ from paddlex_triton.pipeline_file.draft import SERVERS_BATCHES, Draft, ignore_en
 from paddlex_triton.pipeline_file.section import Section
 
 # Keys of a text detector -> what PaddleX takes where they are missing, for upright text and for seals.
-_DETECTION = {
+DETECTION = {
     "limit_side_len": (960, 736),
     "limit_type": ("max", "min"),
     "thresh": (0.3, 0.2),
     "box_thresh": (0.6, 0.6),
     "unclip_ratio": (2.0, 0.5),
 }
-_MAX_SIDE = 4000
+MAX_SIDE = 4000
 # No class is named: regions stay as they are.
 _NOT_GROWN: dict[int, float] = {}
 _NO_INPUT_SHAPE = "networks take the sizes that they were made for"
@@ -51,7 +51,7 @@ def _ocr(root: Section, draft: Draft) -> None:
     else:
         modules.skip("TextLineOrientation")
     detector = _text_detector(modules, draft, "text_detection", "text_det_", seal=False)
-    draft.param(detector, "max_side_limit", "text_det_max_side_limit", _MAX_SIDE)
+    draft.param(detector, "max_side_limit", "text_det_max_side_limit", MAX_SIDE)
     detector.close()
     reader = _text_recogniser(modules, draft)
     draft.param(reader, "score_thresh", "text_rec_score_thresh", 0)
@@ -99,7 +99,7 @@ def _seal_ocr(pipeline: Section, draft: Draft) -> None:
     modules = pipeline.section("SubModules")
     modules.skip("TextLineOrientation")
     detector = _text_detector(modules, draft, "seal_text_detection", "seal_det_", seal=True)
-    detector.only("max_side_limit", _MAX_SIDE, "PaddleX's calls for seals have no parameter for it")
+    detector.only("max_side_limit", MAX_SIDE, "PaddleX's calls for seals have no parameter for it")
     detector.close()
     reader = _text_recogniser(modules, draft)
     draft.param(reader, "score_thresh", "seal_rec_score_thresh", 0)
@@ -170,7 +170,7 @@ def _text_detector(modules: Section, draft: Draft, role: str, prefix: str, *, se
     """The detector's section, of which all is read but `max_side_limit`."""
     module = modules.section("TextDetection", "the pipeline cannot do without it")
     draft.network(module, role, role)
-    for key, fallbacks in _DETECTION.items():
+    for key, fallbacks in DETECTION.items():
         value = module.get_optional(key, fallbacks[seal])
         if value is None or _is_zero(value):
             raise module.refusal(key, "a value; by null and 0 PaddleX goes by what the network's own file says")

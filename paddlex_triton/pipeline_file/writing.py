@@ -10,10 +10,8 @@ from typing import Any
 import yaml
 
 from paddlex_triton.pipeline_file.model import is_pipeline_file
+from paddlex_triton.pipeline_file.version3 import DETECTION, MAX_SIDE
 from paddlex_triton.pipelines import PipelineSpec, find_preset
-
-_DETECTION = ("limit_side_len", "limit_type", "thresh", "box_thresh", "unclip_ratio")
-_MAX_SIDE = 4000
 
 
 def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]:
@@ -96,7 +94,7 @@ def _ocr(networks: dict[str, str], on: dict[str, bool], defaults: dict[str, Any]
         "SubModules": {
             "TextDetection": {
                 **detector,
-                **{key: defaults[f"text_det_{key}"] for key in _DETECTION},
+                **{key: defaults[f"text_det_{key}"] for key in DETECTION},
                 "max_side_limit": defaults["text_det_max_side_limit"],
             },
             "TextLineOrientation": {**turner, "batch_size": defaults["textline_orientation_batch_size"]},
@@ -131,8 +129,8 @@ def _seal_recognition(networks: dict[str, str], on: dict[str, bool], defaults: d
                 "SubModules": {
                     "TextDetection": {
                         **detector,
-                        **{key: defaults[f"seal_det_{key}"] for key in _DETECTION},
-                        "max_side_limit": _MAX_SIDE,
+                        **{key: defaults[f"seal_det_{key}"] for key in DETECTION},
+                        "max_side_limit": MAX_SIDE,
                     },
                     "TextRecognition": _recogniser(networks, defaults, "seal_rec_score_thresh"),
                 },

@@ -22,8 +22,8 @@ from paddlex_triton.export.api import Options, Outcome, run_export_directory, ru
 from paddlex_triton.export.errors import ConversionError
 from paddlex_triton.export.paddle.convert import convert_folder
 from paddlex_triton.export.paddle.environment import WORKER, find_converter, worker_environment
-from paddlex_triton.export.paddle.process import run_limited
 from paddlex_triton.export.paddle.report import ConversionReport
+from paddlex_triton.export.process import run_limited
 from paddlex_triton.export.sources.hubs import HUBS
 from paddlex_triton.network import Family, NetworkInfo
 

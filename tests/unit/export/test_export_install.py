@@ -9,6 +9,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import disk_calls
 import pytest
 
 from paddlex_triton.export.errors import InstallError
@@ -53,28 +54,14 @@ def test_folders_that_are_kept_are_asked_for_once_nobody_adds_to_them(tmp_path):
 
 
 # For every n: a process of its own that is killed at the n-th call that changes the disk, until one runs through.
-KILLED_RUNS = """
-import os, pathlib, signal, sys
+KILLED_RUNS = (
+    f"{disk_calls.IMPORT}\n"
+    + """
+import os
 from pathlib import Path
 from paddlex_triton.export import install
 
 base, before, new = Path(sys.argv[1]), eval(sys.argv[2]), eval(sys.argv[3])
-
-def kill_at(step):
-    left = [step]
-    def counted(call):
-        def counting(*args, **kwargs):
-            left[0] -= 1
-            if left[0] < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args, **kwargs)
-        return counting
-    for name in ("fsync", "mkdir", "rename", "unlink", "rmdir"):
-        call = counted(getattr(os, name))
-        setattr(os, name, call)
-        # Python 3.10's pathlib has bound the functions when it was imported.
-        if hasattr(pathlib, "_NormalAccessor") and hasattr(pathlib._NormalAccessor, name):
-            setattr(pathlib._NormalAccessor, name, staticmethod(call))
 
 for step in range(500):
     repository = base / str(step) / "repository"
@@ -89,6 +76,7 @@ for step in range(500):
     if os.waitpid(child, 0)[1] == 0:
         break
 """
+)
 
 
 def network_in(repository: Path) -> dict[str, bytes] | None:

@@ -12,7 +12,7 @@ import pytest
 from paddlex_triton.export.errors import ConversionError
 from paddlex_triton.export.paddle import environment
 from paddlex_triton.export.paddle.environment import PACKAGES, environment_folder, find_converter, pins
-from paddlex_triton.export.paddle.process import last_lines, run_limited
+from paddlex_triton.export.process import last_lines, run_limited
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import disk_calls
 import numpy as np
 import onnx
 import onnxruntime
@@ -432,28 +433,15 @@ def _runs(words: str) -> bool:
 
 
 # For every n: a process that is killed at the n-th call that changes the disk while a plan is installed.
-KILLED_RUNS = """
-import os, pathlib, shutil, signal, sys
+KILLED_RUNS = (
+    f"{disk_calls.IMPORT}\n"
+    + """
+import os, shutil
 from pathlib import Path
 from paddlex_triton.export.tensorrt import workplace
 from paddlex_triton.network import NetworkInfo
 
 base, source, before = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
-
-def kill_at(step):
-    left = [step]
-    def counted(call):
-        def counting(*args, **kwargs):
-            left[0] -= 1
-            if left[0] < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args, **kwargs)
-        return counting
-    for name in ("fsync", "mkdir", "rename", "unlink", "rmdir"):
-        call = counted(getattr(os, name))
-        setattr(os, name, call)
-        if hasattr(pathlib, "_NormalAccessor") and hasattr(pathlib._NormalAccessor, name):
-            setattr(pathlib._NormalAccessor, name, staticmethod(call))
 
 def install(repository, text):
     info = NetworkInfo.load(repository / "net" / "network.json")
@@ -477,6 +465,7 @@ for step in range(500):
     if os.waitpid(child, 0)[1] == 0:
         break
 """
+)
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["first", "replacing"])

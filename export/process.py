@@ -7,7 +7,9 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +60,18 @@ class Ended:
         return f"it ended with status {self.status}"
 
 
+def _silent(seconds: float) -> None:
+    del seconds
+
+
 def run_limited(
-    command: Sequence[str | Path], *, seconds: float, log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    seconds: float,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    tell: Callable[[float], None] = _silent,
+    grace: float = 0.0,
 ) -> Ended:
     """Run a command in a process group of its own, and end that group with it; killed, this process takes it along.
 
@@ -68,12 +80,15 @@ def run_limited(
         seconds: how long it may take.
         log: a file for what it writes.
         environment: in place of this process's own.
+        tell: called with the seconds it has taken, about once a second.
+        grace: seconds that it has to end by itself once it is told to; killed at once if there are none.
 
     Raises:
         OSError: it cannot be started.
     """
     # What is not there is for Popen to say.
-    prefix = die_with_parent("KILL") if shutil.which(command[0]) else []
+    prefix = die_with_parent("TERM" if grace else "KILL") if shutil.which(command[0]) else []
+    started = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*prefix, *(str(word) for word in command)],
@@ -83,12 +98,15 @@ def run_limited(
             env=None if environment is None else dict(environment),
             start_new_session=True,
         )
+        status: int | None = None
         try:
-            status: int | None = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            status = None
+            while status is None and (left := started + seconds - time.monotonic()) > 0:
+                try:
+                    status = process.wait(min(1.0, left))
+                except subprocess.TimeoutExpired:
+                    tell(time.monotonic() - started)
         finally:
-            _end_group(process)
+            _end_group(process, grace)
     return Ended(status, log.read_text(encoding="utf-8", errors="replace"), seconds)
 
 
@@ -99,9 +117,13 @@ def last_lines(output: str) -> str:
     return " | ".join(telling[-_LINES:])
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a command and its children: an interrupted export leaves none of them behind."""
+def _end_group(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End what is left of a command and its children: an interrupted export leaves none of them behind."""
     try:
+        if grace and process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         # All of them have ended; macOS says the latter of a group that waits to be buried.
