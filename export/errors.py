@@ -71,3 +71,7 @@ class MissingTensorRT(ExportError):
 
 class MissingDependency(ExportError):
     """The extra `paddlex-triton[export]` is not installed."""
+
+
+# What is wrong with weights that were fetched, and cannot be mended by who asked for them.
+UNUSABLE = (ConversionError, GraphError, VerificationError)

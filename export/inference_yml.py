@@ -84,29 +84,44 @@ def read_inference_yml(path: Path) -> InferenceSettings:
     Raises:
         InferenceFileError: the file cannot be read, or something in it is not as PaddleX writes it.
     """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InferenceFileError(f"{path} cannot be read: {error.strerror}") from error
+    return parse_inference(load_sections(content, str(path)), str(path))
+
+
+def load_sections(content: bytes, origin: str) -> dict[str, Any]:
+    """The sections of an `inference.yml`, as they are written.
+
+    Args:
+        content: of the file.
+        origin: what to call it in messages.
+
+    Raises:
+        InferenceFileError: it is not YAML, or not a mapping.
+    """
     # The C loader reads a dictionary of 18,000 characters ten times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_bytes(), Loader=loader)
-    except OSError as error:
-        raise InferenceFileError(f"{path} cannot be read: {error.strerror}") from error
+        sections = yaml.load(content, Loader=loader)
     except (yaml.YAMLError, UnicodeError) as error:
-        raise InferenceFileError(f"{path} is not YAML: {error}") from error
-    return parse_inference(content, str(path))
+        raise InferenceFileError(f"{origin} is not YAML: {error}") from error
+    if not isinstance(sections, dict):
+        raise InferenceFileError(f"{origin} is not a mapping of sections (Global, PreProcess, PostProcess)")
+    return sections
 
 
-def parse_inference(content: Any, origin: str) -> InferenceSettings:
+def parse_inference(content: dict[str, Any], origin: str) -> InferenceSettings:
     """Turn the content of an `inference.yml` into settings.
 
     Args:
-        content: the file's content, a mapping.
+        content: the file's sections.
         origin: what to call it in messages.
 
     Raises:
         InferenceFileError: a section is missing its form, or a value is not allowed.
     """
-    if not isinstance(content, dict):
-        raise InferenceFileError(f"{origin} is not a mapping of sections (Global, PreProcess, PostProcess)")
     postprocess = _section(content, "PostProcess", origin)
     transforms = _transforms(content, origin)
     characters = postprocess.get("character_dict")

@@ -155,6 +155,10 @@ def choices_made(request: Request, wanted: Sequence[ZooEntry], exported: Contain
             f"{reach.why_not(missing)}; taking preset {spec.fallback_preset}. Weights that were brought by hand are "
             "exported with --from-dir"
         )
+    for step, names in spec.when_exported.items():
+        taken = next((name for name in names if find_network(name) in wanted), names[0])
+        if taken != names[0]:
+            said.append(f"{spec.name}: {step} by {taken}, as {names[0]} cannot be fetched")
     if steps := steps_without_network(request.pipeline, exported, reach.can_fetch):
         networks = ", ".join(" or ".join(names) for names in steps.values())
         said.append(
@@ -164,17 +168,31 @@ def choices_made(request: Request, wanted: Sequence[ZooEntry], exported: Contain
     return said
 
 
-def networks_instead(request: Request, failed: ZooEntry, exported: Container[str]) -> list[ZooEntry]:
-    """What takes the places of a pipeline's own networks, one of which could not be had after all.
+def networks_instead(
+    request: Request, failed: ZooEntry, open_ones: Sequence[ZooEntry], exported: Container[str]
+) -> list[ZooEntry]:
+    """What a pipeline still needs where one of its networks could not be had after all.
 
-    None with a preset, which is taken at its word, and none for optional steps.
+    Args:
+        request: what was asked for.
+        failed: the network.
+        open_ones: what was still to be exported after it.
+        exported: names of networks that are exported.
+
+    Returns:
+        The networks of the fallback preset, or the next best one of an optional step and what is still open. None where
+        there is nothing of the kind, and none with a preset, which is taken at its word.
     """
     if request.pipeline is None or request.preset is not None:
         return []
     spec = find_pipeline(request.pipeline)
-    if spec.fallback_preset is None or failed.name not in find_preset(spec).values():
-        return []
-    return [find_network(name) for name in networks_of(request.pipeline, None, exported, has_source_of_its_own)]
+    if spec.fallback_preset is not None and failed.name in find_preset(spec).values():
+        return [find_network(name) for name in networks_of(request.pipeline, None, exported, has_source_of_its_own)]
+    for names in spec.when_exported.values():
+        others = [find_network(name) for name in names[names.index(failed.name) + 1 :]] if failed.name in names else []
+        if usable := [entry for entry in others if has_source_of_its_own(entry) and not entry.on_request]:
+            return [usable[0], *open_ones]
+    return []
 
 
 def reason_to_keep(

@@ -10,13 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export.config_file import FileNetworks, OwnWeights, networks_of_file
-from paddlex_triton.export.errors import (
-    ConversionError,
-    ExportError,
-    GraphError,
-    Unreachable,
-    VerificationError,
-)
+from paddlex_triton.export.errors import UNUSABLE, ExportError, Unreachable
 from paddlex_triton.export.plan import (
     Reach,
     Request,
@@ -33,10 +27,6 @@ from paddlex_triton.network import FILE_NAME, NetworkInfo
 
 if TYPE_CHECKING:
     from paddlex_triton.export.api import Options, Outcome
-
-
-# What is wrong with official weights that were fetched, and cannot be mended by who asked for a pipeline.
-_UNUSABLE = (ConversionError, GraphError, VerificationError)
 
 
 class Work:
@@ -101,17 +91,19 @@ class Work:
         if self.request.everything:
             self._run_all(options)
             return
-        for entry in self.to_do:
+        to_do = list(self.to_do)
+        while to_do:
+            entry, *to_do = to_do
             try:
                 self.done.append(_export_entry(self.console, entry, options))
-            except (Unreachable, *_UNUSABLE) as error:
-                instead = networks_instead(self.request, entry, self.exported)
+            except (Unreachable, *UNUSABLE) as error:
+                instead = networks_instead(self.request, entry, to_do, self.exported)
                 if not instead:
                     raise
                 why = str(error) if isinstance(error, Unreachable) else f"{entry.name}: {error}"
-                self._say(f"{why.rstrip('.')}. Taking {', '.join(other.name for other in instead)} instead")
-                self.done.extend(_export_entry(self.console, other, options) for other in instead)
-                return
+                taken = ", ".join(other.name for other in instead if other not in to_do)
+                self._say(f"{why.rstrip('.')}. Taking {taken} instead")
+                to_do = instead
 
     def _run_all(self, options: Options) -> None:
         """Export what can be had, one network after the other.

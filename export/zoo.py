@@ -34,6 +34,11 @@ class WheelEntry(BaseModel):
     wheel_sha256: Sha256 | None = None
     file: str = Field(pattern=r".\.onnx$", description="path inside the wheel")
     sha256: Sha256
+    inference_file: str | None = Field(
+        default=None,
+        pattern=r".\.yml$",
+        description="path of PaddleX's inference.yml inside the wheel, where it has it",
+    )
 
     @property
     def label(self) -> str:
@@ -104,6 +109,9 @@ class ZooEntry(BaseModel):
     sources: tuple[SourceEntry, ...] = Field(min_length=1)
     inference: dict[str, Any] = Field(
         default_factory=dict, description="in the form of inference.yml; a section that the source itself has wins"
+    )
+    on_request: bool = Field(
+        default=False, description="no pipeline takes it unless it is exported: people must ask for it by its name"
     )
 
     @property
@@ -231,6 +239,8 @@ def _preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
 
 
 def _best(names: Sequence[str], exported: Container[str], can_fetch: CanFetch) -> str | None:
-    """The first network that is exported, else the first that can be fetched."""
+    """The first network that is exported, else the first that can be fetched without being asked for."""
     there = (name for name in names if name in exported)
-    return next(there, None) or next((name for name in names if can_fetch(find_network(name))), None)
+    entries = (find_network(name) for name in names)
+    fetched = (entry.name for entry in entries if not entry.on_request and can_fetch(entry))
+    return next(there, None) or next(fetched, None)

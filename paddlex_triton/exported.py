@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from paddlex_triton.network import FILE_NAME, split_names
+from paddlex_triton.failed_exports import read_failures
+from paddlex_triton.network import FILE_NAME, StandIn, split_names
 from paddlex_triton.pipelines import PipelineSpec, find_preset
 
 
@@ -17,12 +18,12 @@ class PresetChoice:
     Attributes:
         name: the preset.
         networks: role -> network: those of the preset, and of optional steps beyond it whose network is exported.
-        missing: the default preset's networks that are not exported, if it is the fallback that was chosen.
+        stand_ins: role -> the one of these networks that is in the place of another, which is not exported.
     """
 
     name: str
     networks: Mapping[str, str]
-    missing: tuple[str, ...] = ()
+    stand_ins: Mapping[str, StandIn] = field(default_factory=dict)
 
 
 def find_exported(name: str, repositories: Iterable[Path]) -> Path | None:
@@ -48,13 +49,33 @@ def choose_preset(
             the place empty.
     """
     replaced = {role: names for role, names in (models or {}).items() if role in spec.roles}
-    wanted = {**find_preset(spec), **replaced}
+    wanted, preset = {**find_preset(spec), **replaced}, spec.default_preset
     missing = not_exported((name for names in wanted.values() for name in split_names(names)), repositories)
-    added = {role: _first_exported(names, repositories) for role, names in spec.when_exported.items()}
-    found = {role: name for role, name in added.items() if name is not None}
     if missing and spec.fallback_preset is not None:
-        return PresetChoice(spec.fallback_preset, {**found, **find_preset(spec, spec.fallback_preset)}, missing)
-    return PresetChoice(spec.default_preset, {**found, **find_preset(spec)})
+        preset = spec.fallback_preset
+    added = {role: _first_exported(names, repositories) for role, names in spec.when_exported.items()}
+    networks = {role: name for role, name in added.items() if name is not None} | find_preset(spec, preset)
+    first_choice = {role: names[0] for role, names in spec.when_exported.items()} | find_preset(spec)
+    reasons = _reasons(missing, repositories)
+    stand_ins = {
+        role: StandIn(name=name, instead_of=first_choice[role], reason=reasons(first_choice[role]))
+        for role, name in networks.items()
+        if role not in replaced and name != first_choice.get(role, name)
+    }
+    return PresetChoice(preset, networks, stand_ins)
+
+
+def _reasons(missing: Sequence[str], repositories: Sequence[Path]) -> Callable[[str], str]:
+    """What tells why a network is not used: it is not exported, or another one of its preset is not."""
+    failures = {name: why for folder in reversed(repositories) for name, why in read_failures(folder).items()}
+
+    def reason(name: str) -> str:
+        if find_exported(name, repositories) is not None:
+            are = "is" if len(missing) == 1 else "are"
+            return f"it is used with {', '.join(missing)} alone, which {are} not exported"
+        return f"its export failed: {failures[name]}" if name in failures else "not exported"
+
+    return reason
 
 
 def _first_exported(names: Iterable[str], repositories: Sequence[Path]) -> str | None:

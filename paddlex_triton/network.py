@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 FILE_NAME = "network.json"
+# In an assembled module's folder: parameter for a network -> `StandIn`, where it is one.
+STAND_INS_FILE = "stand_ins.json"
 
 # What a network may be called: a folder, and a model in Triton.
 NETWORK_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -73,6 +75,22 @@ class Provenance(BaseModel):
     url_sha256: str | None = Field(default=None, description="of what came from there")
 
 
+class StandIn(BaseModel):
+    """A network in the place of another one, which a pipeline would rather have.
+
+    Attributes:
+        name: the network's.
+        instead_of: the other one's.
+        reason: why it is not used, for people.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    instead_of: str
+    reason: str
+
+
 class NetworkInfo(BaseModel):
     """One network: family, geometry, labels, provenance."""
 
@@ -112,3 +130,14 @@ class NetworkInfo(BaseModel):
             pydantic.ValidationError: it is not a network.json of this format.
         """
         return cls.model_validate_json(path.read_bytes())
+
+
+def load_stand_ins(folder: Path) -> dict[str, StandIn]:
+    """The networks of an assembled module that are in others' places: its parameter for a network -> which.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+        pydantic.ValidationError: it is not one that assembly writes.
+    """
+    file = folder / STAND_INS_FILE
+    return TypeAdapter(dict[str, StandIn]).validate_json(file.read_bytes()) if file.is_file() else {}

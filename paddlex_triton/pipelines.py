@@ -75,16 +75,16 @@ _CLASSIFIES: tuple[Family, ...] = ("image_classification",)
 _FLATTENS: tuple[Family, ...] = ("image_unwarping",)
 
 _PAGE_PREPARATION = {"doc_orientation_classify": "PP-LCNet_x1_0_doc_ori", "doc_unwarping": "UVDoc"}
-_PAGE_PREPARATION_WHEN_EXPORTED = {role: (name,) for role, name in _PAGE_PREPARATION.items()}
+# PaddleClas's classifier of pages can be had where PaddleX's cannot.
+_PAGE_PREPARATION_WHEN_EXPORTED = {
+    "doc_orientation_classify": ("PP-LCNet_x1_0_doc_ori", "text_image_orientation"),
+    "doc_unwarping": ("UVDoc",),
+}
 _SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recognition": "PP-OCRv4_server_rec"}
 _SEAL_MOBILE = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
 _LAYOUT_L = {"layout_detection": "PP-DocLayout-L"}
 _LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
-_SEAL_OFFLINE = {
-    "layout_detection": "offline_seal_layout",
-    "seal_text_detection": "offline_seal_det",
-    "text_recognition": "PP-OCRv4_mobile_rec",
-}
+_LAYOUT_OFFLINE = {"layout_detection": "offline_seal_layout"}
 
 
 def _page_preparation(prefix: str) -> dict[str, Role]:
@@ -135,7 +135,7 @@ _SPECS = (
             "seal_text_detection": Role("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
             "text_recognition": Role("text_recognition", "seal_text_recognition", _READS_TEXT),
         },
-        # The configurations that PaddleX publishes benchmarks of, under its names, and the networks that come along.
+        # The configurations that PaddleX publishes benchmarks of, under its names, and one that needs none of its hubs.
         presets={
             "default": {**_PAGE_PREPARATION, **_LAYOUT_L, **_SEAL_SERVER},
             "nopp": {**_LAYOUT_L, **_SEAL_SERVER},
@@ -143,7 +143,7 @@ _SPECS = (
             "nopp-lightweight": {**_LAYOUT_L, **_SEAL_MOBILE},
             "nopp-lightweightlayout": {**_LAYOUT_S, **_SEAL_SERVER},
             "nopp-nolayout-lightweight": _SEAL_MOBILE,
-            "offline": _SEAL_OFFLINE,
+            "offline": {**_LAYOUT_OFFLINE, **_SEAL_MOBILE},
         },
         default_preset="nopp",
         fallback_preset="offline",

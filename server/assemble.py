@@ -18,7 +18,7 @@ from typing import Any
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for, export_command_for_file
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
-from paddlex_triton.network import FILE_NAME, NetworkInfo
+from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import PipelineSpec, Role
 from paddlex_triton.server.errors import AssemblyError
@@ -46,8 +46,8 @@ class Assembly:
     """name -> sha256"""
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """pipelines that nobody named and that cannot be served -> their missing networks"""
-    fallbacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """pipelines on their fallback preset -> networks of the default one that are not exported"""
+    stand_ins: dict[str, dict[str, StandIn]] = field(default_factory=dict)
+    """pipeline -> step -> the network that nobody chose for it, in the place of another one"""
     switches: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     """pipeline -> parameter that turns a step on -> the step's networks; without any it is off by default"""
     devices: dict[str, str] = field(default_factory=dict)
@@ -100,12 +100,11 @@ def assemble(
             (with the command that makes it), or a directory that is in the way.
     """
     repositories = [*networks, paths.networks_repository()]
-    fallbacks: dict[str, tuple[str, ...]] = {}
+    stand_ins: dict[str, Mapping[str, StandIn]] = {}
 
     def choose(spec: PipelineSpec) -> Mapping[str, str]:
         choice = choose_preset(spec, repositories, models)
-        if choice.missing:
-            fallbacks[spec.name] = choice.missing
+        stand_ins[spec.name] = choice.stand_ins
         return choice.networks
 
     selection = select(pipelines, presets, models, choose, files)
@@ -113,9 +112,9 @@ def assemble(
     if 0 < len(left_out) < len(selection.specs):
         selection = selection.without(left_out)
     placements = place(selection, device=device, flavour=flavour, files=files)
-    sources, assembly = _collect(directory, selection, placements, repositories, files)
-    served = {name: missing for name, missing in fallbacks.items() if name in assembly.pipelines}
-    assembly = replace(assembly, left_out=left_out, fallbacks=served)
+    chosen = {spec.name: dict(stand_ins.get(spec.name, {})) for spec in selection.specs}
+    sources, assembly = _collect(directory, selection, placements, repositories, files, chosen)
+    assembly = replace(assembly, left_out=left_out)
     _refuse_foreign(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
@@ -138,6 +137,7 @@ def _collect(
     placements: Placements,
     repositories: Sequence[Path],
     files: Sequence[PipelineFile],
+    stand_ins: dict[str, dict[str, StandIn]],
 ) -> tuple[dict[str, _Source], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
@@ -146,7 +146,8 @@ def _collect(
     served = {name: serve_network(folder, configs[name]) for name, folder in found.items()}
     sources: dict[str, _Source] = dict(ensembles)
     for name in modules:
-        sources[name] = _module_source(name, KIND_OF[placements.flavour], selection.of_module(name), served)
+        told = _stand_ins_of(name, selection, stand_ins)
+        sources[name] = _module_source(name, KIND_OF[placements.flavour], selection.of_module(name), served, told)
     for name, folder in found.items():
         extra = ((FILE_NAME, served[name].description),)
         sources[name] = _Source(folder, configs[name], extra, served[name].files)
@@ -159,6 +160,7 @@ def _collect(
         tuple(ensembles),
         tuple(modules),
         {name: info.sha256 for name, info in described.items()},
+        stand_ins={pipeline: of_steps for pipeline, of_steps in stand_ins.items() if of_steps},
         switches=selection.switches(),
         devices={name: str(at.device) for name, at in placements.networks.items() if at.device is not None},
         remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
@@ -181,16 +183,35 @@ def _ensemble_source(spec: PipelineSpec) -> _Source:
 
 
 def _module_source(
-    name: str, flavour: Flavour, networks: Mapping[str, Sequence[str]], served: Mapping[str, Served]
+    name: str,
+    flavour: Flavour,
+    networks: Mapping[str, Sequence[str]],
+    served: Mapping[str, Served],
+    stand_ins: Mapping[str, StandIn],
 ) -> _Source:
-    """A module with its networks put into its configuration and their descriptions laid beside it."""
+    """A module with its networks put into its configuration and what is known of them laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
     config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
     called = dict.fromkeys(network for names in networks.values() for network in names)
-    extra = tuple((f"{network}.{FILE_NAME}", served[network].description) for network in called)
-    return _Source(folder, config, extra)
+    extra = [(f"{network}.{FILE_NAME}", served[network].description) for network in called]
+    if stand_ins:
+        told = {parameter: stand_in.model_dump() for parameter, stand_in in stand_ins.items()}
+        extra.append((STAND_INS_FILE, json.dumps(told, ensure_ascii=False, indent=1) + "\n"))
+    return _Source(folder, config, tuple(extra))
+
+
+def _stand_ins_of(
+    module: str, selection: Selection, stand_ins: Mapping[str, Mapping[str, StandIn]]
+) -> dict[str, StandIn]:
+    """A module's parameter for a network -> the one that is there for another."""
+    return {
+        spec.roles[step].parameter: stand_in
+        for spec in selection.specs
+        for step, stand_in in stand_ins[spec.name].items()
+        if spec.roles[step].module == module
+    }
 
 
 def _network_config(folder: Path, placement: Placement) -> str:

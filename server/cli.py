@@ -177,9 +177,12 @@ def _say(console: Console, text: str) -> None:
 
 
 def _say_what_is_missing(console: Console, assembly: Assembly) -> None:
-    for pipeline, missing in assembly.fallbacks.items():
-        text = f"  {pipeline} runs on preset {PIPELINES[pipeline].fallback_preset}: not exported are"
-        _say(console, f"{text} {', '.join(missing)}")
+    for pipeline, of_steps in assembly.stand_ins.items():
+        for step, stand_in in of_steps.items():
+            _say(
+                console,
+                f"  {pipeline}: {step} runs on {stand_in.name} instead of {stand_in.instead_of}: {stand_in.reason}",
+            )
     for pipeline, missing in assembly.left_out.items():
         _say(
             console,

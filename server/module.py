@@ -36,7 +36,7 @@ from paddlex_triton.errors import (
     format_message,
 )
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE, MAX_MESSAGE_CHARACTERS
-from paddlex_triton.network import networks_by_role
+from paddlex_triton.network import load_stand_ins, networks_by_role
 from paddlex_triton.params import MODEL_NAME_SUFFIX, Params, parse_params
 from paddlex_triton.server.metrics import StageMetrics
 from paddlex_triton.server.network_caller import NetworkCaller
@@ -283,8 +283,9 @@ class Module:
         self.metrics = StageMetrics(self.stage)
         folder = Path(args["model_repository"])
         parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
+        stand_ins = load_stand_ins(folder)
         self.networks = {
-            role: {name: NetworkCaller(self, folder, name) for name in names}
+            role: {name: NetworkCaller(self, folder, name, stand_ins.get(role)) for name in names}
             for role, names in networks_by_role(parameters).items()
         }
         self.setup()
@@ -316,11 +317,7 @@ class Module:
             used: the networks by PaddleX's names for their steps; None for a step that was off.
             **values: parameters as they were used.
         """
-        networks = {
-            step: {"name": network.info.name, "sha256": network.info.sha256}
-            for step, network in used.items()
-            if network is not None
-        }
+        networks = {step: network.describe() for step, network in used.items() if network is not None}
         document = {"stage": self.stage, "version": __version__, **values, "networks": networks}
         return np.array([json.dumps(document, ensure_ascii=False).encode()], dtype=object)
 

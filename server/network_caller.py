@@ -17,7 +17,7 @@ from paddlex_triton.errors import (
     QueueFull,
     ServiceError,
 )
-from paddlex_triton.network import FAMILY_OUTPUTS, FILE_NAME, NetworkInfo
+from paddlex_triton.network import FAMILY_OUTPUTS, FILE_NAME, NetworkInfo, StandIn
 
 if TYPE_CHECKING:
     from paddlex_triton.server.module import Call, Module
@@ -36,7 +36,7 @@ _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
 class NetworkCaller:
     """One network, as one module calls it."""
 
-    def __init__(self, module: Module, folder: Path, name: str) -> None:
+    def __init__(self, module: Module, folder: Path, name: str, stand_in: StandIn | None = None) -> None:
         """Read the network's description.
 
         Args:
@@ -44,11 +44,20 @@ class NetworkCaller:
             folder: the module's own folder. Its copy of the description is used, else the one in the network's
                 folder beside it.
             name: the network's name in Triton.
+            stand_in: what is known of the module's choice, if that was not its first one.
         """
         own, beside = folder / f"{name}.{FILE_NAME}", folder.parent / name / FILE_NAME
         self.info = NetworkInfo.load(own if own.is_file() else beside)
+        self.stand_in = stand_in if stand_in is not None and stand_in.name == name else None
         self._module = module
         self._outputs = FAMILY_OUTPUTS[self.info.family]
+
+    def describe(self) -> dict[str, str]:
+        """What callers are told of it: name, checksum, and which network it is there for, if that is another."""
+        told = {"name": self.info.name, "sha256": self.info.sha256}
+        if self.stand_in is not None:
+            told |= {"instead_of": self.stand_in.instead_of, "reason": self.stand_in.reason}
+        return told
 
     async def infer(self, inputs: Mapping[str, np.ndarray], call: Call) -> dict[str, np.ndarray]:
         """Run the network on one batch.

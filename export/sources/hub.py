@@ -8,13 +8,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from paddlex_triton.export.errors import InferenceFileError, SourceError, Unreachable
 from paddlex_triton.export.inference_yml import FILE_NAME as SETTINGS_FILE
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.sources.archive import unpack
@@ -22,6 +19,7 @@ from paddlex_triton.export.sources.base import Weights, sha256_of
 from paddlex_triton.export.sources.cache import CachedNetwork, Fetched, digests
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.hubs import Hub, Hubs, by_hand, in_words
+from paddlex_triton.export.sources.settings import settings_of
 from paddlex_triton.export.sources.transfer import NotThere, Patience, download
 from paddlex_triton.export.zoo import OfficialEntry, ZooEntry
 
@@ -199,13 +197,8 @@ class OfficialSource:
 
     def _settings(self, folder: Path) -> InferenceSettings:
         """What inference.yml says; the zoo, section by section, where it says nothing."""
-        origin = f"{self.entry.name}: {SETTINGS_FILE}"
         file = folder / SETTINGS_FILE
-        written = _read_yaml(file, origin) if file.is_file() else {}
-        settings = parse_inference({**self.entry.inference, **written}, origin)
-        if settings.model_name not in (None, self.entry.name):
-            raise InferenceFileError(f"{origin} is of {settings.model_name}: not used")
-        return settings
+        return settings_of(self.entry, file.read_bytes() if file.is_file() else None)
 
     def _from_hubs(self) -> Fetched:
         folder = self.cached.folder
@@ -266,12 +259,3 @@ def _refuse_stand_in(path: Path) -> None:
 
 def _name_of(url: str) -> str:
     return url.rsplit("/", 1)[1]
-
-
-def _read_yaml(file: Path, origin: str) -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = yaml.load(file.read_bytes(), Loader=loader)
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise InferenceFileError(f"{origin} is not YAML: {error}") from error
-    return content if isinstance(content, dict) else {}

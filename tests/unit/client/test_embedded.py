@@ -11,6 +11,7 @@ from paddlex_triton.client import create_pipeline, embedded
 from paddlex_triton.client.embedded import find_server, serves
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.transports import Endpoint
+from paddlex_triton.network import StandIn
 from paddlex_triton.pipelines import find_pipeline
 from paddlex_triton.server.errors import ServerStartError
 
@@ -22,8 +23,8 @@ class FakeServer:
 
     made: list["FakeServer"] = []  # noqa: RUF012
     refusal: Exception | None = None
-    # pipeline -> networks of its default preset that are missing, and pipeline -> parameter -> networks
-    fallbacks: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
+    # pipeline -> step -> the network in the place of another, and pipeline -> parameter -> networks
+    stand_ins: dict[str, dict[str, StandIn]] = {}  # noqa: RUF012
     switches: dict[str, dict[str, tuple[str, ...]]] = {}  # noqa: RUF012
 
     def __init__(self, pipelines, *, presets, models, log_file):
@@ -36,7 +37,7 @@ class FakeServer:
         if self.refusal:
             raise self.refusal
         self.pid = 1
-        self.assembly = SimpleNamespace(fallbacks=self.fallbacks, switches=self.switches)
+        self.assembly = SimpleNamespace(stand_ins=self.stand_ins, switches=self.switches)
 
     def stop(self):
         self.pid = None
@@ -130,11 +131,12 @@ def test_a_server_for_each_choice_of_networks():
 
 
 def test_a_fallback_is_told(monkeypatch, caplog):
-    monkeypatch.setattr(FakeServer, "fallbacks", {"seal_recognition": ("PP-DocLayout-L", "PP-OCRv4_server_rec")})
+    stand_in = StandIn(name="offline_seal_layout", instead_of="PP-DocLayout-L", reason="not exported")
+    monkeypatch.setattr(FakeServer, "stand_ins", {"seal_recognition": {"layout_detection": stand_in}})
     with create_pipeline("seal_recognition"), create_pipeline("OCR"), create_pipeline("seal_recognition"):
         assert [server.presets for server in FakeServer.made] == [{}, {}]
-    assert caplog.text.count("runs on preset offline: not exported are PP-DocLayout-L, PP-OCRv4_server_rec.") == 1
-    assert caplog.text.count("runs on preset") == 1
+    told = "layout_detection runs on offline_seal_layout instead of PP-DocLayout-L: not exported."
+    assert (caplog.text.count(told), caplog.text.count("runs on")) == (1, 1)
 
 
 def test_which_optional_steps_are_on_is_told(monkeypatch, caplog):

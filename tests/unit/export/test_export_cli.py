@@ -23,6 +23,8 @@ from paddlex_triton.export.zoo import Zoo, load_zoo
 
 app = typer.Typer()
 register(app)
+# What seal recognition runs on where none of PaddleX's hubs answers.
+OFFLINE = ["offline_seal_layout", "PP-OCRv4_mobile_seal_det", "PP-OCRv4_mobile_rec", "text_image_orientation"]
 
 
 def call(*arguments: str):
@@ -56,24 +58,27 @@ def test_steps_that_stay_off_are_said(tmp_path):
     """A pipeline goes on without the networks of its optional steps; which they are is said in one line."""
     repository = str(tmp_path / "repository")
     command = ("export", "--pipeline", "OCR", "--into", repository, "--dry-run")
-    first, *plans = call(*command).stdout.splitlines()
+    first, second, *plans = call(*command).stdout.splitlines()
     assert first == (
-        "OCR: doc_orientation_classify, doc_unwarping, textline_orientation stay off, as PP-LCNet_x1_0_doc_ori, UVDoc, "
-        "PP-LCNet_x1_0_textline_ori or PP-LCNet_x0_25_textline_ori cannot be fetched. Weights that were brought by "
-        "hand are exported with --from-dir"
+        "OCR: doc_orientation_classify by text_image_orientation, as PP-LCNet_x1_0_doc_ori cannot be fetched"
     )
-    assert len(plans) == 2
+    assert second == (
+        "OCR: doc_unwarping, textline_orientation stay off, as UVDoc, PP-LCNet_x1_0_textline_ori or "
+        "PP-LCNet_x0_25_textline_ori cannot be fetched. Weights that were brought by hand are exported with --from-dir"
+    )
+    assert len(plans) == 3
     for write in (doc_orientation_folder, textline_orientation_folder):
         done = call("export", "--from-dir", str(write(tmp_path / write.__name__)), "--into", repository)
         assert done.exit_code == 0, done.output
-    first, *plans = call(*command).stdout.splitlines()
-    assert first.startswith("OCR: doc_unwarping stays off, as UVDoc cannot be fetched.")
+    first, second, *plans = call(*command).stdout.splitlines()
+    assert first.startswith("OCR: textline_orientation by PP-LCNet_x0_25_textline_ori, as PP-LCNet_x1_0_textline_ori")
+    assert second.startswith("OCR: doc_unwarping stays off, as UVDoc cannot be fetched.")
     assert [line.split(":")[0] for line in plans[2:]] == ["PP-LCNet_x1_0_doc_ori", "PP-LCNet_x0_25_textline_ori"]
     done = call("export", "--from-dir", str(unwarping_folder(tmp_path / "uvdoc")), "--into", repository)
     assert done.exit_code == 0, done.output
     planned = call(*command).stdout
     assert " off, as " not in planned
-    assert len(planned.splitlines()) == 5
+    assert len(planned.splitlines()) == 6
     named = call(*command, "--preset", "PP-OCRv4_mobile").stdout
     assert len(named.splitlines()) == 2
 
@@ -104,31 +109,31 @@ def test_page_preparation_is_a_preset_like_others(tmp_path):
 def test_networks_that_come_along_where_a_pipeline_s_own_cannot_be_fetched(tmp_path):
     planned = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"), "--dry-run")
     assert planned.exit_code == 0
-    first, second, *plans = planned.stdout.splitlines()
+    first, second, third, *plans = planned.stdout.splitlines()
     assert first.startswith("seal_recognition: PP-DocLayout-L, PP-OCRv4_server_seal_det, PP-OCRv4_server_rec cannot be")
     assert "no answer from Hugging Face (http://127.0.0.1:1), AI Studio (" in first
     assert "taking preset offline" in first
-    assert second.startswith("seal_recognition: doc_orientation_classify, doc_unwarping stay off, as PP-LCNet_x1_0_")
-    assert [line.split(" (")[0] for line in plans] == [
-        f"would export {name}" for name in ("offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec")
-    ]
+    assert second.startswith("seal_recognition: doc_orientation_classify by text_image_orientation, as PP-LCNet")
+    assert third.startswith("seal_recognition: doc_unwarping stays off, as UVDoc cannot be fetched")
+    assert [line.split(" (")[0] for line in plans] == [f"would export {name}" for name in OFFLINE]
 
 
 def test_what_cannot_be_fetched_is_said_before_anything_is_done(tmp_path):
     repository = str(tmp_path / "repository")
-    command = ("export", "--pipeline", "seal_recognition", "--preset", "nopp-lightweight", "--into", repository)
+    command = ("export", "--pipeline", "seal_recognition", "--preset", "nopp-nolayout", "--into", repository)
     planned = call(*command, "--dry-run")
     assert planned.exit_code == 0
     assert [line.split(" (")[0] for line in planned.stdout.splitlines()] == [
-        "cannot fetch PP-DocLayout-L",
-        "cannot fetch PP-OCRv4_mobile_seal_det",
-        "would export PP-OCRv4_mobile_rec",
+        "cannot fetch PP-OCRv4_server_seal_det",
+        "cannot fetch PP-OCRv4_server_rec",
     ]
     assert planned.stdout.count("paddlex-triton export --from-dir DIR --name PP-") == 2
     done = call(*command)
     assert done.exit_code == 1
     assert done.stderr.count("\n") == 1
-    assert "PP-DocLayout-L or PP-OCRv4_mobile_seal_det cannot be fetched, as there is no answer from" in done.stderr
+    assert (
+        "PP-OCRv4_server_seal_det or PP-OCRv4_server_rec cannot be fetched, as there is no answer from" in done.stderr
+    )
     assert done.stderr.count("_infer.tar") == 2
     assert "`paddlex-triton export --from-dir DIR --name NAME`" in done.stderr
     assert call("export", "PP-DocLayout-S", "--into", repository).exit_code == 1
@@ -215,9 +220,9 @@ def store(no_network):
         yield server
 
 
-def packed(kit, name: str) -> bytes:
+def packed(kit, name: str, graph=None) -> bytes:
     yml = yaml.safe_dump(kit.detector_yml(name)).encode()
-    return tar_of({"inference.onnx": kit.detector().SerializeToString(), "inference.yml": yml})
+    return tar_of({"inference.onnx": (graph or kit.detector()).SerializeToString(), "inference.yml": yml})
 
 
 STORE = "/paddlex/official_inference_model/paddle3.0.0"
@@ -226,13 +231,16 @@ NAMES = ("PP-OCRv5_mobile_det", "PP-OCRv5_server_det", "PP-OCRv6_tiny_det")
 
 @pytest.fixture
 def small_zoo(monkeypatch):
-    """A zoo of three networks."""
-    small = Zoo(networks={name: load_zoo().networks[name] for name in NAMES})
+    """A zoo of three networks, which PaddleX's hubs alone have."""
+    entries = {name: load_zoo().networks[name] for name in NAMES}
+    small = Zoo(
+        networks={name: entry.model_copy(update={"sources": (entry.official,)}) for name, entry in entries.items()}
+    )
     for module in (zoo, plan, cli):
         monkeypatch.setattr(module, "load_zoo", lambda: small)
 
 
-def test_network_of_the_store(kit, store, tmp_path):
+def test_network_of_the_store(kit, store, small_zoo, tmp_path):
     repository = str(tmp_path / "repository")
     store.files[f"{STORE}/{NAMES[0]}_onnx_infer.tar"] = packed(kit, NAMES[0])
     planned = call("export", NAMES[0], "--into", repository, "--dry-run")
@@ -245,7 +253,7 @@ def test_network_of_the_store(kit, store, tmp_path):
     assert planned.endswith(": there already\n")
 
 
-def test_what_is_there_stays_where_there_is_no_network(kit, store, no_network, tmp_path):
+def test_what_is_there_stays_where_there_is_no_network(kit, store, small_zoo, no_network, tmp_path):
     """Fetched before, it needs none; made elsewhere and gone from the cache, it is kept."""
     repository = str(tmp_path / "repository")
     store.files[f"{STORE}/{NAMES[0]}_onnx_infer.tar"] = packed(kit, NAMES[0])
@@ -318,7 +326,7 @@ def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_
     monkeypatch.setattr(work, "_export_entry", export_entry)
     done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
-    instead = ["offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec"]
+    instead = OFFLINE
     assert exported == instead
     assert done.stdout.count("\n") == 1
     assert done.stdout.startswith("PP-DocLayout-L could not be fetched: Hugging Face: http://127.0.0.1:1/PaddlePaddle/")
@@ -343,13 +351,47 @@ def test_fallback_where_an_official_network_cannot_be_used(store, monkeypatch, t
     repository = str(tmp_path / "repository")
     done = call("export", "--pipeline", "seal_recognition", "--into", repository)
     assert done.exit_code == 0, done.output
-    instead = ["offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec"]
-    assert exported[-3:] == instead
+    instead = OFFLINE
+    assert exported[-4:] == instead
     assert done.stdout == f"{failing}: it is of no known kind. Taking {', '.join(instead)} instead\n"
     for named in (["--pipeline", "seal_recognition", "--preset", "nopp"], [failing]):
         refused = call("export", *named, "--into", repository)
         assert refused.exit_code == 1
         assert refused.stderr == "error: it is of no known kind.\n"
+
+
+def test_an_optional_step_takes_its_next_network(store, monkeypatch, tmp_path):
+    exported: list[str] = []
+
+    def export_entry(console, entry, options) -> str:
+        if entry.name == "PP-LCNet_x1_0_doc_ori":
+            raise VerificationError("it is of no known kind.")
+        exported.append(entry.name)
+        return entry.name
+
+    monkeypatch.setattr(work, "_export_entry", export_entry)
+    done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
+    assert done.exit_code == 0, done.output
+    assert exported[-2:] == ["text_image_orientation", "UVDoc"]
+    assert done.stdout == "PP-LCNet_x1_0_doc_ori: it is of no known kind. Taking text_image_orientation instead\n"
+
+
+def test_why_an_export_failed_is_listed_until_it_succeeds(kit, store, small_zoo, tmp_path):
+    repository = tmp_path / "repository"
+    store.files[f"{STORE}/{NAMES[0]}_onnx_infer.tar"] = packed(
+        kit, NAMES[0], graph=kit.detector(output_dims=("B", 2, "H", "W"))
+    )
+    failed = call("export", NAMES[0], "--into", str(repository))
+    assert failed.exit_code == 1
+    reason = failed.stderr.removeprefix("error: ").rstrip("\n")
+    assert "expected [N,1,H,W]" in reason
+    listed = call("models", "--into", str(repository)).stdout
+    assert f"{NAMES[0]}: its export failed: {reason}\n" in listed
+    store.files[f"{STORE}/{NAMES[0]}_onnx_infer.tar"] = packed(kit, NAMES[0])
+    shutil.rmtree(CachedNetwork(NAMES[0]).folder)
+    assert call("export", NAMES[0], "--into", str(repository)).exit_code == 0
+    assert "its export failed" not in call("models", "--into", str(repository)).stdout
+    assert [path.name for path in repository.iterdir()] == [NAMES[0]]
 
 
 def test_no_fallback_for_an_optional_step(store, monkeypatch, tmp_path):

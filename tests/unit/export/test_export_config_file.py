@@ -19,7 +19,7 @@ from paddlex_triton.server.assemble import assemble
 app = typer.Typer()
 register(app)
 
-OFFICIAL = "PP-OCRv5_mobile_det"
+OFFICIAL = "PP-OCRv5_server_det"
 STORE = "/paddlex/official_inference_model/paddle3.0.0"
 
 
@@ -85,7 +85,7 @@ def test_official_and_own_networks(write, best, store, tmp_path):
     assert planned.exit_code == 0, planned.output
     assert planned.stdout.splitlines() == [
         f"would export my_rec from the weights in {best} into {repository}: new",
-        f"would export {OFFICIAL} (db_detection, 4.7 MB) from official (PaddleX's store) into {repository}: new",
+        f"would export {OFFICIAL} (db_detection, 84.3 MB) from official (PaddleX's store) into {repository}: new",
     ]
     assert not repository.exists()
     assert not store.asked
@@ -163,8 +163,8 @@ def test_family_that_inference_yml_does_not_tell(write, kit, weights_folder, bes
 @pytest.mark.parametrize(
     ("det", "rec", "message"),
     [
-        (("PP-OCRv5_mobil_det", None), ("my_rec", "best"), "did you mean PP-OCRv5_mobile_det"),
-        (("PP-OCRv5_mobil_det", None), ("my_rec", "best"), "my.yaml: text_detection: no network 'PP-OCRv5_mobil_det'"),
+        (("PP-OCRv5_servr_det", None), ("my_rec", "best"), "did you mean PP-OCRv5_server_det"),
+        (("PP-OCRv5_servr_det", None), ("my_rec", "best"), "my.yaml: text_detection: no network 'PP-OCRv5_servr_det'"),
         (("xyz", None), ("my_rec", "best"), "with --from-dir, or named with their folder as model_dir"),
         (("my_det", "nowhere"), ("my_rec", "best"), "text_detection: nowhere is not a folder"),
         (

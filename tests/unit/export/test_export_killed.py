@@ -22,7 +22,7 @@ from hub_server import HubServer, tar_of
 
 from paddlex_triton.network import NetworkInfo
 
-NAME = "PP-OCRv5_mobile_det"
+NAME = "PP-OCRv5_server_det"
 ARCHIVE = f"/paddlex/official_inference_model/paddle3.0.0/{NAME}_infer.tar"
 # Of about 124: a run and the one after it take more than a second. They are spread over all of it.
 MOMENTS = 32

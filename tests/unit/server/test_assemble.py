@@ -11,22 +11,35 @@ from typer.testing import CliRunner
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES, find_preset
-from paddlex_triton.server.assemble import MARKER, assemble
+from paddlex_triton.server.assemble import MARKER, Assembly, assemble
 from paddlex_triton.server.cli import register
 from paddlex_triton.server.errors import AssemblyError
 from paddlex_triton.server.model_config import networks_of, read_config, steps_of
 
 NETWORKS = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
 SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
-OFFLINE_NETWORKS = ("offline_seal_layout", "offline_seal_det")
+OFFLINE_NETWORKS = ("offline_seal_layout", "PP-OCRv4_mobile_seal_det")
 PEOPLE_NETWORKS = ("PP-YOLOE-S_human", "PP-TinyPose_128x96")
 MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
 ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
-FAMILIES = {"det": "db_detection", "rec": "ctc_recognition", "ori": "image_classification", "UVDoc": "image_unwarping"}
-LABELS = {"doc": ["0", "90", "180", "270"], "textline": ["0_degree", "180_degree"], "colours": ["red", "green"]}
+FAMILIES = {
+    "det": "db_detection",
+    "rec": "ctc_recognition",
+    "ori": "image_classification",
+    "orientation": "image_classification",
+    "UVDoc": "image_unwarping",
+}
+_ANGLES = ["0", "90", "180", "270"]
+LABELS = {
+    "doc": _ANGLES,
+    "image": _ANGLES,
+    "textline": ["0_degree", "180_degree"],
+    "colours": ["red", "green"],
+}
 PREPARATION_NETWORKS = ("PP-LCNet_x1_0_doc_ori", "UVDoc")
+ANY_ORIENTATION = "text_image_orientation"
 
 
 def family_of(name: str) -> str:
@@ -70,7 +83,7 @@ def test_everything_the_pipeline_needs_and_nothing_else(repository, tmp_path, pi
     assert assembly.networks == {name: name for name in NETWORKS}
     left_out = {"seal_recognition": OFFLINE_NETWORKS, "human_keypoint_detection": PEOPLE_NETWORKS}
     assert assembly.left_out == ({} if pipelines else left_out)
-    assert assembly.fallbacks == {}
+    assert assembly.stand_ins == {}
     for name in (*MODULES, *NETWORKS):
         version = tmp_path / "models" / name / "1"
         assert version.is_symlink() is not copy
@@ -126,14 +139,56 @@ def test_networks_of_the_default_preset(seals, tmp_path):
     assert text.startswith("# Polygons on a page to texts.")
 
 
+def stood_in(assembly: Assembly) -> dict[str, tuple[str, str, str]]:
+    """Of the seal pipeline: step -> wanted, taken, why."""
+    return {
+        step: (found.instead_of, found.name, found.reason)
+        for step, found in assembly.stand_ins["seal_recognition"].items()
+    }
+
+
 @pytest.mark.parametrize("pipelines", [[], ["seal_recognition"]])
 def test_networks_that_come_along_where_official_ones_are_not_exported(repository, tmp_path, pipelines):
     for name in (*OFFLINE_NETWORKS, *SEAL_NETWORKS[1:]):
         write_network(repository, name)
     assembly = assemble(tmp_path / "models", pipelines=pipelines, networks=[repository])
     assert set(assembly.networks) - set(NETWORKS) == set(OFFLINE_NETWORKS)
-    assert assembly.fallbacks == {"seal_recognition": SEAL_NETWORKS[:1]}
+    together = "it is used with PP-DocLayout-L alone, which is not exported"
+    assert stood_in(assembly) == {
+        "layout_detection": ("PP-DocLayout-L", "offline_seal_layout", "not exported"),
+        "seal_text_detection": (SEAL_NETWORKS[1], OFFLINE_NETWORKS[1], together),
+        "text_recognition": (SEAL_NETWORKS[2], NETWORKS[1], together),
+    }
     assert networks_in(tmp_path / "models", "text_recognition")["seal_text_recognition"] == ("PP-OCRv4_mobile_rec",)
+
+
+def test_a_failed_export_is_told_by_the_module_that_runs_on_another_network(repository, tmp_path):
+    for name in (*OFFLINE_NETWORKS, ANY_ORIENTATION):
+        write_network(repository, name)
+    why = {"PP-DocLayout-L": "on noise the answer is 0.006 from that of the source", "PP-LCNet_x1_0_doc_ori": "no ONNX"}
+    (repository / "failed.json").write_text(json.dumps(why))
+    assembly = assemble(tmp_path / "models", networks=[repository])
+    told = {pipeline: {step: found.reason for step, found in of.items()} for pipeline, of in assembly.stand_ins.items()}
+    reasons = {name: f"its export failed: {reason}" for name, reason in why.items()}
+    orientation = {"doc_orientation_classify": reasons["PP-LCNet_x1_0_doc_ori"]}
+    others = {"seal_text_detection": "not exported", "text_recognition": "not exported"}
+    assert told == {
+        "OCR": orientation,
+        "seal_recognition": {"layout_detection": reasons["PP-DocLayout-L"], **orientation, **others},
+    }
+    found = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "models").glob("*/stand_ins.json")}
+    assert {module: list(parameters) for module, parameters in found.items()} == {
+        "doc_preprocessor": ["doc_orientation_classify", "seal_doc_orientation_classify"],
+        "layout_detection": ["layout_detection"],
+        "seal_text_detection": ["seal_text_detection"],
+        "text_recognition": ["seal_text_recognition"],
+    }
+    layout = found["layout_detection"]["layout_detection"]
+    assert layout == {
+        "name": "offline_seal_layout",
+        "instead_of": "PP-DocLayout-L",
+        "reason": reasons["PP-DocLayout-L"],
+    }
 
 
 def test_single_networks_complete_the_default_preset_or_the_fallback(repository, tmp_path):
@@ -141,12 +196,12 @@ def test_single_networks_complete_the_default_preset_or_the_fallback(repository,
         write_network(repository, name)
     options = {"pipelines": ["seal_recognition"], "networks": [repository], "models": {"layout_detection": "mine"}}
     assembly = assemble(tmp_path / "fallback", **options)
-    assert set(assembly.networks) == {"mine", "offline_seal_det", "PP-OCRv4_mobile_rec"}
+    assert set(assembly.networks) == {"mine", "PP-OCRv4_mobile_seal_det", "PP-OCRv4_mobile_rec"}
     for name in SEAL_NETWORKS[1:]:
         write_network(repository, name)
     assembly = assemble(tmp_path / "default", **options)
     assert set(assembly.networks) == {"mine", *SEAL_NETWORKS[1:]}
-    assert assembly.fallbacks == {}
+    assert assembly.stand_ins == {}
 
 
 def test_a_preset_that_is_named_is_never_replaced(repository, tmp_path):
@@ -173,7 +228,8 @@ def test_the_command_says_what_it_serves_and_what_is_missing(repository, tmp_pat
         write_network(repository, name)
     said = call()
     assert "OCR, seal_recognition (cpu) as ocr, seal_recognition, with PP-OCRv4_mobile_det" in said
-    assert f"seal_recognition runs on preset offline: not exported are {', '.join(SEAL_NETWORKS)}" in said
+    told = "layout_detection runs on offline_seal_layout instead of PP-DocLayout-L: not exported"
+    assert f"seal_recognition: {told}\n" in said
     off = "use_doc_orientation_classify, use_doc_unwarping"
     assert f"OCR: no network for: {off}, use_textline_orientation\n" in said
     assert f"seal_recognition: on by default: use_layout_detection (offline_seal_layout); no network for: {off}" in said
@@ -302,7 +358,7 @@ def test_optional_steps_are_on_beside_the_fallback_too(repository, tmp_path):
     for name in (*OFFLINE_NETWORKS, "UVDoc"):
         write_network(repository, name)
     assembly = assemble(tmp_path / "models", pipelines=["seal_recognition"], networks=[repository])
-    assert assembly.fallbacks
+    assert assembly.stand_ins
     assert assembly.switches["seal_recognition"]["use_doc_unwarping"] == ("UVDoc",)
 
 

@@ -252,6 +252,22 @@ def test_settings_name_the_network(pb_utils, make_module):
     assert settings["networks"] == {"probe": {"name": "net", "sha256": "ab" * 32}}
 
 
+def test_settings_say_which_network_one_stands_in_for(pb_utils, make_module, tmp_path):
+    async def answer(self, call):
+        return {"settings": self.settings({"probe": call.network("probe")})}
+
+    def told(name: str) -> dict[str, str]:
+        stand_in = {"name": name, "instead_of": "wanted", "reason": "its export failed: 0.1 is not 0.2"}
+        (tmp_path / "probe").mkdir(exist_ok=True)
+        (tmp_path / "probe" / "stand_ins.json").write_text(json.dumps({"probe": stand_in}))
+        (response,) = run(make_module(answer), request(pb_utils))
+        return json.loads(response.array("settings")[0])["networks"]["probe"]
+
+    why = {"instead_of": "wanted", "reason": "its export failed: 0.1 is not 0.2"}
+    assert told("net") == {"name": "net", "sha256": "ab" * 32, **why}
+    assert told("one that a request does not choose") == {"name": "net", "sha256": "ab" * 32}
+
+
 def test_service_errors_keep_their_code(pb_utils, make_module):
     async def answer(self, call):
         raise QueueFull("busy")
