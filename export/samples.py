@@ -61,6 +61,15 @@ def person(seed: int, height: int, width: int) -> np.ndarray:
     return picture
 
 
+def people_page(seed: int, height: int, width: int) -> np.ndarray:
+    """Three people side by side, uint8 [height, width, 3], BGR."""
+    return np.concatenate([person(seed + index, height, part) for index, part in enumerate(_thirds(width))], axis=1)
+
+
+def _thirds(length: int) -> tuple[int, int, int]:
+    return length // 3, length // 3, length - 2 * (length // 3)
+
+
 def blank_page(height: int, width: int) -> np.ndarray:
     """A page with nothing on it, uint8 [height, width, 3], BGR."""
     return np.full((height, width, 3), 255, np.uint8)

@@ -1,4 +1,10 @@
-"""The proof of an exported network: the edited graph answers as its source does, in any batch."""
+"""The proof of an exported network: the edited graph answers as its source does, in any batch.
+
+What an edit changes shows where both graphs run as they are written, on the same rows: there they agree to the bit. An
+optimised graph, and rows in a batch, add up the same numbers in another order. How much that is depends on the network,
+and is measured: by how far ONNX Runtime's optimiser moves the source itself. Ten times that is rounding, what goes
+beyond it is an error; and so is what people would see, however it came about (`NetworkFamily.rounding_bound`).
+"""
 
 from __future__ import annotations
 
@@ -12,16 +18,26 @@ import onnxruntime
 from pydantic import BaseModel, ConfigDict
 
 from paddlex_triton.export.errors import VerificationError
-from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors
+from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, row_by_row
 from paddlex_triton.export.graph.contract import SourceGraph
 from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.network import FAMILY_OUTPUTS
+
+# Two ways to round differ by about as much as two others; the largest of many differences by a few times more.
+_ROUNDING_FACTOR = 10
+# Answers to different inputs must lie so many times further apart than an edit may move them, or it proves nothing that
+# it does not.
+_DISTINCT_FACTOR = 100
 
 
 class CaseResult(BaseModel):
     """One input: how far answers lie apart.
 
     Attributes:
-        edit_difference: between the source and the edited graph, both run as they are written.
+        edit_difference: between the source and the edited graph, both run as they are written, row by row where the
+            source takes one.
+        rounding: between the source as it is written and as ONNX Runtime optimises it.
+        allowed: what that makes of rounding in the next two.
         runtime_difference: between the source as it is written and the edited graph as it is served, optimised.
         row_difference: between rows of a batch and the same rows alone, as served.
         outputs: name -> shape of the answer, batch axis included.
@@ -32,22 +48,30 @@ class CaseResult(BaseModel):
     name: str
     shape: list[int]
     edit_difference: float
+    rounding: float
+    allowed: float
     runtime_difference: float
     row_difference: float
     outputs: dict[str, list[int]]
 
 
 class VerificationReport(BaseModel):
-    """All inputs, and the tolerances they had to keep."""
+    """All inputs, and the tolerances they had to keep.
+
+    Attributes:
+        host_difference: see `NetworkFamily.host_difference`.
+        distinct: how far the source's answers to different inputs lie apart.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     edit_tolerance: float
-    runtime_tolerance: float
-    row_tolerance: float
+    rounding_bound: float
     max_edit_difference: float
     max_runtime_difference: float
     max_row_difference: float
+    host_difference: float
+    distinct: float
     seconds: float
     cases: list[CaseResult]
 
@@ -62,9 +86,10 @@ class VerificationReport(BaseModel):
 
 @dataclass(frozen=True)
 class _Sessions:
-    """The source and the edited graph as they are written, and the edited one as it is served."""
+    """The source and the edited graph as they are written, and both as ONNX Runtime optimises them."""
 
     source: onnxruntime.InferenceSession
+    optimised: onnxruntime.InferenceSession
     edited: onnxruntime.InferenceSession
     served: onnxruntime.InferenceSession
 
@@ -86,29 +111,36 @@ def verify(
         images: more pictures to try, uint8 [H,W,3], BGR.
 
     Raises:
-        VerificationError: a graph is invalid or does not run, or answers lie further apart than the family allows.
+        VerificationError: a graph is invalid or does not run, answers lie further apart than the family allows, or the
+            source answers all inputs alike.
     """
     started = time.perf_counter()
-    # The optimiser may fuse and lay out the two graphs differently: what an edit changes shows without it.
+    probe = family.probe(source)
     sessions = _Sessions(
-        source=_session("source", family.probe(source), optimised=False),
+        source=_session("source", probe, optimised=False),
+        optimised=_session("source", probe, optimised=True),
         edited=_session("edited", edited, optimised=False),
         served=_session("edited", edited, optimised=True),
     )
-    results = []
+    results, distinct, host_differences = [], _Distinct(family), []
     for case in family.cases(settings, images):
-        result = _run_case(family, case, settings, source, sessions)
+        result, wanted = _run_case(family, case, settings, source, sessions)
         _require(case, "the source graph", result.edit_difference, family.edit_tolerance)
-        _require(case, "the source graph, once optimised,", result.runtime_difference, family.runtime_tolerance)
-        _require(case, "the same rows alone", result.row_difference, family.row_tolerance)
+        _require(case, "the source graph, once optimised,", result.runtime_difference, result.allowed)
+        _require(case, "the same rows alone", result.row_difference, result.allowed)
         results.append(result)
+        distinct.add(case, wanted)
+        if not host_differences:
+            host_differences.append(_host_difference(family, source, settings, wanted))
+    distinct.require()
     return VerificationReport(
         edit_tolerance=family.edit_tolerance,
-        runtime_tolerance=family.runtime_tolerance,
-        row_tolerance=family.row_tolerance,
+        rounding_bound=family.rounding_bound,
         max_edit_difference=max(result.edit_difference for result in results),
         max_runtime_difference=max(result.runtime_difference for result in results),
         max_row_difference=max(result.row_difference for result in results),
+        host_difference=max(host_differences),
+        distinct=distinct.furthest,
         seconds=round(time.perf_counter() - started, 3),
         cases=results,
     )
@@ -136,37 +168,108 @@ def declare_row_sizes(family: NetworkFamily, model: onnx.ModelProto, settings: I
             dim.dim_value = size
 
 
+class _Distinct:
+    """Whether a source tells its inputs apart: a network that answers a constant agrees with everything.
+
+    Attributes:
+        furthest: of the answers to two inputs of the same shape.
+    """
+
+    def __init__(self, family: NetworkFamily) -> None:
+        self._family = family
+        self._last: dict[tuple[int, ...], Tensors] = {}
+        self._inputs = 0
+        self.furthest = 0.0
+
+    def add(self, case: Case, answer: Tensors) -> None:
+        """Compare each row's answer with that to the row before it of the same shape."""
+        names = FAMILY_OUTPUTS[self._family.name]
+        for index in range(case.batch):
+            shape = case.row(index)["x"].shape
+            # Rows that a detector finds are one answer together.
+            row = {name: answer[name][index : index + 1] if case.batch > 1 else answer[name] for name in names}
+            self._inputs += 1
+            last = self._last.get(shape)
+            if last is not None:
+                self.furthest = max(self.furthest, min(self._family.distinct(last, row), 1.0))
+            self._last[shape] = row
+
+    def require(self) -> None:
+        """Refuse a source whose answers are all but the same.
+
+        Raises:
+            VerificationError: they are.
+        """
+        if not self.furthest > _DISTINCT_FACTOR * self._family.edit_tolerance:
+            raise VerificationError(
+                f"the network answers {self._inputs} different inputs alike (largest difference {self.furthest:.3g}); "
+                "so nothing is proved by comparing. Not installed; --check-image gives it other pictures"
+            )
+
+
 def _run_case(
     family: NetworkFamily,
     case: Case,
     settings: InferenceSettings,
     source: SourceGraph,
     sessions: _Sessions,
-) -> CaseResult:
-    def run_source(feeds: Tensors) -> dict[str, np.ndarray]:
-        return _run("source", case, sessions.source, feeds)
+) -> tuple[CaseResult, Tensors]:
+    """Compare answers to one input.
 
-    try:
-        wanted = family.answer_of_source(run_source, case.feeds, settings, source)
-    except FormError as error:
-        raise VerificationError(f"on {case.name} {list(case.feeds['x'].shape)} {error}. Not installed") from error
-    answer = _run("edited", case, sessions.edited, case.feeds)
+    Returns:
+        What was measured, and the source's answer.
+    """
+
+    def answer_of(session: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:
+        def run_source(feeds: Tensors) -> dict[str, np.ndarray]:
+            return _run("source", case, session, feeds)
+
+        try:
+            return family.answer_of_source(run_source, case.feeds, settings, source)
+        except FormError as error:
+            raise VerificationError(f"on {case.name} {list(case.feeds['x'].shape)} {error}. Not installed") from error
+
+    def run_edited(feeds: Tensors) -> dict[str, np.ndarray]:
+        return _run("edited", case, sessions.edited, feeds)
+
+    def apart(answer: Tensors, *, exact: bool) -> float:
+        return family.difference(wanted, answer, case.feeds, settings, exact=exact)
+
+    wanted = answer_of(sessions.source)
+    one_by_one = case.batch > 1 and family.takes_one(source)
+    edited = row_by_row(run_edited, case.feeds) if one_by_one else run_edited(case.feeds)
     served = _run("edited", case, sessions.served, case.feeds)
+    rounding = apart(answer_of(sessions.optimised), exact=False)
     row_difference = 0.0
     for row in range(case.batch if case.batch > 1 else 0):
         feeds = case.row(row)
         alone = _run("edited", case, sessions.served, feeds)
         together = {name: values[row : row + 1] for name, values in {**wanted, **served}.items()}
-        apart = family.difference(together, alone, feeds, settings, exact=False)
-        row_difference = max(row_difference, apart)
-    return CaseResult(
+        row_difference = max(row_difference, family.difference(together, alone, feeds, settings, exact=False))
+    result = CaseResult(
         name=case.name,
         shape=list(case.feeds["x"].shape),
-        edit_difference=family.difference(wanted, answer, case.feeds, settings, exact=True),
-        runtime_difference=family.difference(wanted, served, case.feeds, settings, exact=False),
+        edit_difference=apart(edited, exact=True),
+        rounding=rounding,
+        allowed=min(max(family.rounding_floor, _ROUNDING_FACTOR * rounding), family.rounding_bound),
+        runtime_difference=apart(served, exact=False),
         row_difference=row_difference,
         outputs={name: list(values.shape) for name, values in served.items()},
     )
+    return result, wanted
+
+
+def _host_difference(family: NetworkFamily, source: SourceGraph, settings: InferenceSettings, answer: Tensors) -> float:
+    try:
+        difference = family.host_difference(source, settings, answer)
+    except FormError as error:
+        raise VerificationError(f"{error}. Not installed") from error
+    if not difference <= family.edit_tolerance:
+        raise VerificationError(
+            f"what takes the place of the graph's end answers {difference:.3g} from it; {family.edit_tolerance:g} is "
+            "allowed. Not installed"
+        )
+    return difference
 
 
 def _session(which: str, content: bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
@@ -201,7 +304,7 @@ def _require(case: Case, other: str, difference: float, tolerance: float) -> Non
     if not difference <= tolerance:
         raise VerificationError(
             f"on {case.name} {list(case.feeds['x'].shape)} the answer is {difference:.3g} from that of {other}; "
-            f"{tolerance:g} is allowed. Not installed"
+            f"{tolerance:.3g} is allowed. Not installed"
         )
 
 

@@ -36,8 +36,6 @@ class CTCRecognition(NetworkFamily):
 
     name: ClassVar[Family] = "ctc_recognition"
     max_batch_size: ClassVar[int] = 32
-    edit_tolerance: ClassVar[float] = 1e-6
-    row_tolerance: ClassVar[float] = 1e-5
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
         """Take the characters from the ONNX metadata where inference.yml has none.

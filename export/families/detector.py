@@ -18,7 +18,7 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import blank_page, noise, seal_page, text_page
+from paddlex_triton.export.samples import blank_page, noise, people_page, seal_page, text_page
 
 # What PaddleDetection calls the inputs that tell sizes.
 _SCALE_FACTOR = "scale_factor"
@@ -103,12 +103,13 @@ class Detector(NetworkFamily):
         return feeds
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, pages of text and seals, an empty page and the given images; batches of 1, 3 and the maximum."""
+        """Noise, pages of text, seals and people, an empty one, the given images; batches of 1, 3 and the maximum."""
         height, width = detection_of(settings).target_size
         yield self.case("noise", [noise(1, height, width, 3)])
         yield self.case("empty", [blank_page(height, width)], page=1)
         yield self.case("text", [text_page(1, height, width)], page=2)
         yield self.case("seals", [seal_page(2, height, width)], page=3)
+        yield self.case("people", [people_page(3, height, width)])
         if self.max_batch_size:
             yield self.case("noise", [noise(seed, height, width, 3) for seed in range(3)])
             yield self.case("seals", [seal_page(seed, height, width) for seed in range(self.max_batch_size)])

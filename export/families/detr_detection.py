@@ -21,7 +21,7 @@ from paddlex_triton.export.families.detector import (
     page_tensors,
     require_rows_and_count,
 )
-from paddlex_triton.export.families.rows import rows_difference
+from paddlex_triton.export.families.rows import distinct_rows, rows_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, dims_text, tensor_info
 from paddlex_triton.export.inference_yml import InferenceSettings
@@ -34,8 +34,6 @@ class DETRDetection(Detector):
     name: ClassVar[Family] = "detr_detection"
     max_batch_size: ClassVar[int] = 4
     fixed_rows: ClassVar[bool] = True
-    edit_tolerance: ClassVar[float] = 1e-6
-    row_tolerance: ClassVar[float] = 1e-5
 
     def edit(self, source: SourceGraph, settings: InferenceSettings) -> onnx.ModelProto:
         """Normalise in the graph, say the network's size there, and give each page its own rows.
@@ -89,6 +87,10 @@ class DETRDetection(Detector):
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """Besides, how many queries there are."""
         return {**super().config_values(settings, output_dims), "queries": str(output_dims["rows"][0])}
+
+    def distinct(self, first: Tensors, second: Tensors) -> float:
+        """Of the rows' classes and scores."""
+        return distinct_rows(first["rows"], second["rows"])
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool

@@ -32,9 +32,6 @@ class HeatmapKeypoints(NetworkFamily):
     name: ClassVar[Family] = "heatmap_keypoints"
     max_batch_size: ClassVar[int] = 32
     fixed_rows: ClassVar[bool] = True
-    # Measured (PP-TinyPose, both sizes): 0 for the same people, 4.5e-7 between one person alone and among others.
-    edit_tolerance: ClassVar[float] = 1e-6
-    row_tolerance: ClassVar[float] = 1e-5
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
         """Nothing is added.

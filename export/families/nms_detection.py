@@ -19,7 +19,7 @@ from paddlex_triton.export.families.detector import (
     page_tensors,
     require_rows_and_count,
 )
-from paddlex_triton.export.families.rows import rows_difference
+from paddlex_triton.export.families.rows import distinct_rows, rows_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, tensor_info
 from paddlex_triton.export.inference_yml import InferenceSettings
@@ -31,8 +31,6 @@ class NMSDetection(Detector):
 
     name: ClassVar[Family] = "nms_detection"
     max_batch_size: ClassVar[int] = 0
-    edit_tolerance: ClassVar[float] = 1e-6
-    row_tolerance: ClassVar[float] = 0.0
 
     def edit(self, source: SourceGraph, settings: InferenceSettings) -> onnx.ModelProto:
         """Normalise in the graph, and say the network's size there.
@@ -76,6 +74,10 @@ class NMSDetection(Detector):
         if count.shape != (1,) or count[0] != len(rows):
             raise FormError(f"the count is {count.tolist()} for {len(rows)} rows; their number is expected")
         return {"rows": rows, "count": count.astype(np.int32)}
+
+    def distinct(self, first: Tensors, second: Tensors) -> float:
+        """Of the rows' classes and scores."""
+        return distinct_rows(first["rows"], second["rows"])
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool

@@ -12,6 +12,11 @@ def relative_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> flo
     return max_difference(wanted, got) / side
 
 
+def distinct_rows(first: np.ndarray, second: np.ndarray) -> float:
+    """How far classes and scores of rows (float32 [..., 6]) lie apart: places also follow the size of the page."""
+    return max_difference(first[..., :2], second[..., :2])
+
+
 def rows_difference(
     wanted: np.ndarray, got: np.ndarray, *, side: float, draw_threshold: float, same_order: bool
 ) -> float:

@@ -55,6 +55,31 @@ def keep_ancestors(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelPr
     return cut
 
 
+def begin_at(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
+    """The part of a graph between inner float tensors, which become its inputs, and some of its outputs.
+
+    Args:
+        model: its nodes are in the order they run in.
+        inputs: names of inner tensors. What else the outputs are made from stays an input.
+        outputs: names of outputs.
+    """
+    part = onnx.ModelProto()
+    part.CopyFrom(model)
+    nodes = [node for node in part.graph.node if not set(node.output) & set(inputs)]
+    del part.graph.node[:]
+    part.graph.node.extend(nodes)
+    part = keep_ancestors(part, outputs)
+    still_read = [value for value in part.graph.input if reads(part, value.name)]
+    del part.graph.input[:]
+    part.graph.input.extend(still_read)
+    part.graph.input.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in inputs)
+    kept = [value for value in part.graph.output if value.name in outputs]
+    del part.graph.output[:]
+    part.graph.output.extend(kept)
+    del part.graph.value_info[:]
+    return part
+
+
 def reads(model: onnx.ModelProto, name: str) -> bool:
     """Whether any node reads a tensor."""
     return any(name in _read_by(node) for node in model.graph.node)

@@ -95,7 +95,7 @@ def test_export_is_equal_to_its_source(shared, exported, folder):
     verification = outcome.report.verification
     assert sum(case.name.startswith("image") for case in verification.cases) == len(pages_of(shared, FOLDERS[folder]))
     assert verification.max_edit_difference == 0
-    assert verification.max_row_difference <= FAMILIES["heatmap_keypoints"].row_tolerance
+    assert verification.max_row_difference <= FAMILIES["heatmap_keypoints"].rounding_floor
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

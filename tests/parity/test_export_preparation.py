@@ -78,7 +78,7 @@ def test_export_is_equal_to_its_source(shared, exported, folder):
     verification = outcome.report.verification
     assert sum(case.name.startswith("image") for case in verification.cases) == len(pages_of(shared))
     assert verification.max_edit_difference == 0
-    assert verification.max_row_difference <= FAMILIES[family].row_tolerance
+    assert verification.max_row_difference <= FAMILIES[family].rounding_floor
 
 
 def test_old_opset_was_raised(shared, exported):

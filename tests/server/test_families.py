@@ -120,7 +120,7 @@ def test_a_batch_answers_as_single_rows(client, folders, family, count):
     feeds = rows_for(folder, family, count)
     together = ask(client, folder.name, feeds)
     singles = [ask(client, folder.name, row(feeds, index)) for index in range(count)]
-    tolerance = FAMILIES[family].row_tolerance
+    tolerance = FAMILIES[family].rounding_floor
     for index, single in enumerate(singles):
         wanted = alone(folder, row(feeds, index))
         for name, values in together.items():

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from detector_graphs import NMS, detector_yml, picodet, ppyoloe, rt_detr
+from detector_graphs import HEIGHT, NMS, WIDTH, detector_yml, picodet, ppyoloe, rt_detr
 from onnx import helper, numpy_helper
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families import FAMILIES
+from paddlex_triton.export.families.base import normalized_planar
+from paddlex_triton.export.families.rows import matched_difference
 from paddlex_triton.export.graph.nms import nms_thresholds
 from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.report import ExportReport
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 
 THRESHOLDS = {key: value for key, value in NMS.items() if key != "name"}
 # What PaddleDetection writes of PP-YOLOE: more than is read, and no section NMS.
@@ -115,12 +122,38 @@ def test_ppyoloe_is_cut_and_chooses_as_its_graph(weights_folder, tmp_path, class
     assert info.postprocess == {"draw_threshold": 0.4, "nms": THRESHOLDS}
 
 
-def test_inference_yml_comes_first():
+@pytest.mark.parametrize(("nms", "told"), [(True, NMS["nms_top_k"]), (False, 7)])
+def test_the_graph_s_own_numbers_come_first(nms, told):
     settings = parse_inference(detector_yml() | {"NMS": NMS | {"nms_top_k": 7}}, "test")
-    detection = FAMILIES["dense_detection"].complete(settings, picodet(), "test").detection
+    detection = FAMILIES["dense_detection"].complete(settings, picodet(nms=nms), "test").detection
     assert detection is not None
     assert detection.nms is not None
-    assert detection.nms.nms_top_k == 7
+    assert detection.nms.nms_top_k == told
+
+
+def test_a_file_that_contradicts_its_graph_does_not_stand_in_the_way(weights_folder, tmp_path):
+    """As PaddleDetection writes it for every PicoDet: the file says 0.3 and 0.5, the graph 0.025 and 0.6."""
+    model = picodet()
+    change(model, "score_threshold", [0.025])
+    change(model, "nms_threshold", [0.6])
+    path = export_directory(weights_folder(model, detector_yml()), tmp_path / "repository")
+    info, report = NetworkInfo.load(path / "network.json"), ExportReport.load(path / "export.json")
+    wanted = {"score_threshold": 0.025, "nms_threshold": 0.6, "nms_top_k": 1000, "keep_top_k": 100}
+    assert (info.family, info.postprocess["nms"]) == ("dense_detection", wanted)
+    assert (report.verification.max_edit_difference, report.verification.host_difference) == (0, 0)
+    images = np.random.default_rng(0).integers(0, 256, (4, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    answer = session(path / "1" / "model.onnx").run(["boxes", "scores"], {"x": images})
+    scale = np.array([0.4, 0.7], np.float32)
+    graph = session(model.SerializeToString())
+    for row, (boxes, scores) in enumerate(zip(*answer, strict=True)):
+        image = normalized_planar(images[row : row + 1], parse_inference(detector_yml(), "test"))
+        (rows,) = graph.run(["rows"], {"image": image, "scale_factor": scale[None]})
+        assert len(rows) > 50
+        assert matched_difference(rows, multiclass_nms(boxes_to_page(boxes, scale), scores, **wanted), 1) < 1e-3
+
+
+def session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
 
 def test_nothing_that_tells_is_refused(weights_folder, tmp_path):

@@ -98,7 +98,9 @@ def test_several_networks_of_one_wheel_are_downloaded_once(tmp_path):
     assert download.calls == 1
 
 
-@pytest.mark.parametrize(("file", "message"), [("another.yml", "is of another: not used"), ("list.yml", "not a map")])
+@pytest.mark.parametrize(
+    ("file", "message"), [("another.yml", "is of another: not used"), ("list.yml", "is not a mapping")]
+)
 def test_an_inference_yml_that_is_not_the_network_s_is_refused(tmp_path, file, message):
     with pytest.raises(InferenceFileError, match=f"net: inference.yml {message}"):
         source(tmp_path, Download(), inference_file=f"tiny_weights/{file}").fetch()

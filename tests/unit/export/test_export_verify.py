@@ -10,6 +10,7 @@ from keypoint_graphs import keypoint_yml, tiny_pose
 from onnx import numpy_helper
 from preparation_graphs import textline_orientation_graph, textline_orientation_yml, uvdoc_graph
 
+from paddlex_triton.export import verify as verify_module
 from paddlex_triton.export.errors import VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import open_source
@@ -148,3 +149,84 @@ def test_not_a_number_is_a_difference(kit):
     change_constant(edited, node_of(edited, "Add").input[1], lambda beta: beta * np.float32("nan"))
     with pytest.raises(VerificationError, match="the answer is inf"):
         verify(FAMILIES["db_detection"], source, edited.SerializeToString(), settings)
+
+
+def leave_only_biases(model: onnx.ModelProto) -> None:
+    """Weights of nothing: what is left does not depend on the input."""
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.ndim > 1:
+            tensor.CopyFrom(numpy_helper.from_array(values * 0, tensor.name))
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"image_unwarping"}))
+def test_a_network_that_answers_a_constant_is_not_proved(kit, family):
+    source, _, settings = build(kit, family)
+    model = onnx.load_from_string(source.content)
+    leave_only_biases(model)
+    constant = open_source(model.SerializeToString())
+    edited = FAMILIES[family].edit(constant, settings)
+    with pytest.raises(VerificationError, match=r"answers \d+ different inputs alike .*so nothing is proved"):
+        verify(FAMILIES[family], constant, edited.SerializeToString(), settings)
+
+
+class Moved:
+    """A session whose answers are a little off."""
+
+    def __init__(self, session, by: float) -> None:
+        self.session, self.by = session, by
+        self.get_inputs, self.get_outputs = session.get_inputs, session.get_outputs
+
+    def run(self, names, feeds):
+        return [value + np.float32(self.by) for value in self.session.run(names, feeds)]
+
+
+@pytest.mark.parametrize(
+    ("source_by", "served_by", "proved"),
+    [
+        (0.0, 5e-5, True),
+        # More than is promised, and the optimiser does not do it to the source.
+        (0.0, 5e-4, False),
+        (1e-4, 5e-4, True),
+        (1e-4, 2e-3, False),
+        (1e-2, 1.5e-2, True),
+        # However it came about, people would see it.
+        (1e-2, 3e-2, False),
+    ],
+)
+def test_rounding_is_what_the_optimiser_does_to_the_source_too(kit, monkeypatch, source_by, served_by, proved):
+    open_session = verify_module._session
+
+    def moved(which, content, *, optimised):
+        session = open_session(which, content, optimised=optimised)
+        return Moved(session, source_by if which == "source" else served_by) if optimised else session
+
+    monkeypatch.setattr(verify_module, "_session", moved)
+    source, edited, settings = build(kit, "db_detection")
+    if proved:
+        report = verify(FAMILIES["db_detection"], source, edited.SerializeToString(), settings)
+        assert report.max_runtime_difference == pytest.approx(served_by, rel=1e-2)
+        assert {round(case.rounding, 6) for case in report.cases} == {source_by}
+        return
+    with pytest.raises(VerificationError, match="once optimised"):
+        verify(FAMILIES["db_detection"], source, edited.SerializeToString(), settings)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "got", "exact", "loose"),
+    [
+        ([0.1, 0.9, 0.9, 0.1], [0.1, 0.9, 0.9, 0.1], 0, 0),
+        # Far from the threshold a pixel is what it was; boxes are scored by the mean.
+        ([0.1, 0.9, 0.9, 0.1], [0.1, 0.8, 0.9, 0.1], 0.1, 0.025),
+        # On its other side it is no text any more.
+        ([0.1, 0.9, 0.25, 0.1], [0.1, 0.9, 0.15, 0.1], 0.1, 0.1),
+        ([0.1, 0.9, 0.9, 0.1], [0.1, 0.9, 0.9, np.nan], np.inf, np.inf),
+    ],
+)
+def test_maps_of_text_are_compared_by_what_boxes_are_made_of(kit, wanted, got, exact, loose):
+    settings = parse_inference(kit.detector_yml(), "test")
+    assert settings.postprocess["thresh"] == 0.2
+    maps = [{"prob": np.array(values, np.float32).reshape(1, 2, 2)} for values in (wanted, got)]
+    for is_exact, apart in ((True, exact), (False, loose)):
+        found = FAMILIES["db_detection"].difference(*maps, {}, settings, exact=is_exact)
+        assert found == pytest.approx(apart, abs=1e-6)

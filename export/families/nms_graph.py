@@ -1,0 +1,86 @@
+"""The end of a detector's graph from its NMS on, run by itself: the NMS that takes its place must choose as it does."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+
+from paddlex_triton.export.detection_yml import NMSSettings
+from paddlex_triton.export.families.base import FormError
+from paddlex_triton.export.families.rows import matched_difference
+from paddlex_triton.export.graph.contract import SourceGraph, parse_model
+from paddlex_triton.export.graph.cut import begin_at
+from paddlex_triton.ops.detection_nms import multiclass_nms
+
+# Boxes lie in heaps of so many, of which all overlap.
+_HEAP = 4
+# Pixels of the page that they are strewn over.
+_SIDE = 1000.0
+
+
+class NMSGraph:
+    """What a source does with boxes and scores.
+
+    Pictures do not do to prove it: a network may find nothing in any of them. Boxes and scores made for it do.
+
+    Args:
+        source: the source graph.
+        inputs: the names of its boxes [1,A,4] and scores [1,C,A] in front of the NMS.
+        outputs: the names of its rows and their count.
+    """
+
+    def __init__(self, source: SourceGraph, inputs: tuple[str, str], outputs: tuple[str, str]) -> None:
+        self._inputs, self._outputs = inputs, outputs
+        ending = begin_at(parse_model(source.content), inputs, outputs)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            ending.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def difference(self, classes: int, anchors: int, nms: NMSSettings) -> float:
+        """How far the host's choice lies from the graph's; infinite if it is not of the same boxes.
+
+        Args:
+            classes: how many the network has.
+            anchors: how many boxes it gives.
+            nms: the numbers that the host goes by.
+
+        Raises:
+            FormError: the graph does not run on boxes and scores, or keeps none of them.
+        """
+        # Fewer boxes than are kept, so that the thresholds decide, and more heaps than that; but of one class no more
+        # boxes than it may have.
+        counts = (nms.keep_top_k // (classes * _HEAP), 2 * nms.keep_top_k // classes + 10)
+        most = min(nms.nms_top_k, anchors) // _HEAP
+        made = (_heaps(max(1, min(count, most)), anchors, classes) for count in counts)
+        return max(self._difference(boxes, scores, nms) for boxes, scores in made)
+
+    def _difference(self, boxes: np.ndarray, scores: np.ndarray, nms: NMSSettings) -> float:
+        try:
+            rows, count = self._session.run(list(self._outputs), dict(zip(self._inputs, (boxes, scores), strict=True)))
+        except Exception as error:
+            # ONNX Runtime raises a type of its own for every cause.
+            raise FormError(f"its NMS does not run on boxes of its own: {str(error).splitlines()[0]}") from error
+        if not len(rows) or np.sum(count) != len(rows):
+            raise FormError(f"its NMS keeps {len(rows)} of {boxes.shape[1]} boxes, and counts {np.sum(count)}")
+        return matched_difference(np.asarray(rows), multiclass_nms(boxes[0], scores[0], **nms.thresholds), _SIDE)
+
+
+def _heaps(count: int, anchors: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Heaps of boxes that overlap, less and more, with scores between 0 and 1, no two alike; the other boxes score 0.
+
+    Returns:
+        float32 [1, anchors, 4], x1, y1, x2, y2, and float32 [1, classes, anchors].
+    """
+    rng = np.random.default_rng(11)
+    centres = rng.uniform(0, _SIDE, (count, 1, 2)) + rng.normal(0, 8, (count, _HEAP, 2))
+    halves = rng.uniform(15, 25, (count, _HEAP, 2))
+    heaped = np.concatenate([centres - halves, centres + halves], axis=2).reshape(-1, 4)
+    boxes = np.zeros((1, anchors, 4), np.float32)
+    scores = np.zeros((1, classes, anchors), np.float32)
+    used = min(anchors, len(heaped))
+    boxes[0, :used] = heaped[:used]
+    scores[0, :, :used] = (rng.permutation(classes * used).reshape(classes, used) + 0.5) / (classes * used)
+    return boxes, scores
