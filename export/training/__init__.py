@@ -1,1 +1,1 @@
-"""Networks of our own for seals: synthetic pages to train on, training, evaluation, ONNX export."""
+"""The layout network that comes along: synthetic pages to train it on, training, evaluation, ONNX export."""

@@ -1,8 +1,7 @@
-"""What both networks are built of: dense 3x3 convolutions, the fastest in bf16 on CPUs. Needs torch."""
+"""What the network is built of: dense 3x3 convolutions, the fastest in bf16 on CPUs. Needs torch."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -68,30 +67,6 @@ def initialize(model: nn.Module) -> None:
             nn.init.zeros_(norm.weight)
 
 
-def count_parameters(model: nn.Module) -> int:
-    """Number of trained values."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def enlarge_twice(x: Tensor) -> Tensor:
     """Nearest upsampling of float [N, C, H, W] by 2."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-IMAGENET_MEAN = torch.tensor((0.485, 0.456, 0.406)).reshape(1, 3, 1, 1)
-IMAGENET_STD = torch.tensor((0.229, 0.224, 0.225)).reshape(1, 3, 1, 1)
-
-
-def to_input(images: Tensor) -> Tensor:
-    """Normalise pictures as PaddleX does, in the order of channels that they have.
-
-    Args:
-        images: uint8 [N, H, W, 3].
-
-    Returns:
-        Float [N, 3, H, W], channels last in memory.
-    """
-    scaled = images.permute(0, 3, 1, 2).float()
-    return (scaled * (1 / (255 * IMAGENET_STD)) - IMAGENET_MEAN / IMAGENET_STD).contiguous(
-        memory_format=torch.channels_last
-    )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from paddlex_triton.export.errors import SourceError
-from paddlex_triton.export.training.onnx_files import write_whole
+from paddlex_triton.export.training.files import write_whole
 
 FILE_NAME = "checkpoint.pt"
 
@@ -20,17 +20,15 @@ class Progress:
     """How far a training is.
 
     Attributes:
-        network: what is trained.
         seed: of its batches.
         budget: seconds of the schedule it is on.
         elapsed: seconds of it that are used up.
         iteration: of all schedules together.
         first_iteration: with which this schedule began.
         images: seen so far.
-        rate: part of the network's greatest learning rate that this schedule begins with.
+        rate: part of the greatest learning rate that this schedule begins with.
     """
 
-    network: str
     seed: int
     budget: float
     elapsed: float = 0.0
@@ -67,21 +65,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     write_whole(folder / FILE_NAME, buffer.getvalue())
 
 
-def load_checkpoint(folder: Path, network: str) -> Checkpoint:
+def load_checkpoint(folder: Path) -> Checkpoint:
     """Read a folder's checkpoint.
 
     Raises:
-        SourceError: there is none, it cannot be read, or is another network's.
+        SourceError: there is none, or it cannot be read.
     """
     file = folder / FILE_NAME
     if not file.is_file():
         raise SourceError(f"there is no checkpoint in {folder}")
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-        progress = Progress(**content.pop("progress"))
-        checkpoint = Checkpoint(progress, **content)
+        return Checkpoint(Progress(**content.pop("progress")), **content)
     except Exception as error:  # a damaged file fails in many ways
         raise SourceError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
-    if progress.network != network:
-        raise SourceError(f"{file} is of the network {progress.network}, {network} is expected")
-    return checkpoint

@@ -6,8 +6,8 @@ from paddlex_triton.export.errors import ExportError
 
 
 class FontsMissing(ExportError):
-    """The system has too few fonts with Chinese characters to draw seals with."""
+    """The system has too few fonts with Chinese characters to draw pages with."""
 
 
 class ShardError(ExportError):
-    """A folder of generated scenes is not what was asked for, or cannot be read."""
+    """A folder of generated pages is not what was asked for, or cannot be read."""

@@ -9,48 +9,29 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from paddlex_triton.export.training.batches import Augmentation, draw_batch
 from paddlex_triton.export.training.checkpoints import Checkpoint, Progress, save_checkpoint
+from paddlex_triton.export.training.loss import batch_loss
+from paddlex_triton.export.training.network import LayoutNetwork
+from paddlex_triton.export.training.scenes import Pages
 
 LOG_NAME = "training.jsonl"
+LEARNING_RATE = 2e-3
 _BETAS = (0.9, 0.98)
 _WEIGHT_DECAY = 0.02
 _GRADIENT_CLIP = 5.0
 _WARM_UP = 100
 # The learning rate ends at this part of itself.
 _LAST_RATE = 0.01
-AVERAGE_DECAY = 0.998
-CHECKPOINT_EVERY = 150
+_AVERAGE_DECAY = 0.998
+_CHECKPOINT_EVERY = 150
 _LOG_EVERY = 25
-
-
-class Task(Protocol):
-    """What is trained, on what, for what."""
-
-    name: str
-    learning_rate: float
-
-    def refresh(self) -> None:
-        """Look for new data."""
-        ...
-
-    def batch(self, rng: np.random.Generator, done: float) -> Any:
-        """A batch of the task's own kind, with `images`: uint8 [N, H, W, 3].
-
-        Args:
-            rng: everything is drawn from it.
-            done: part of the budget that is used up, 0 to 1.
-        """
-        ...
-
-    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a batch and its parts."""
-        ...
 
 
 @dataclass
@@ -60,7 +41,6 @@ class Report:
     progress: Progress
     loss: float
     parts: dict[str, float]
-    rate: float
 
 
 def learning_rate_at(done: float, iteration: int) -> float:
@@ -77,19 +57,29 @@ def learning_rate_at(done: float, iteration: int) -> float:
 class Training:
     """A network, its average, and the optimizer."""
 
-    def __init__(self, model: nn.Module, task: Task, progress: Progress, folder: Path) -> None:
+    def __init__(
+        self,
+        model: LayoutNetwork,
+        read_pages: Callable[[], Pages],
+        progress: Progress,
+        folder: Path,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         """Start anew; `restore` goes on instead.
 
         Args:
             model: to be trained, in place.
-            task: what it learns.
+            read_pages: gives the pages that there are by now; asked again at every checkpoint.
             progress: schedule, seed; is kept up to date.
             folder: gets the checkpoint and the log.
+            augmentation: how pages are changed.
         """
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.task, self.progress, self.folder = task, progress, folder
-        self.optimizer = torch.optim.AdamW(_groups(model), lr=task.learning_rate, betas=_BETAS)
+        self.progress, self.folder = progress, folder
+        self.optimizer = torch.optim.AdamW(_groups(model), lr=LEARNING_RATE, betas=_BETAS)
+        self._read_pages, self._augmentation = read_pages, augmentation or Augmentation()
+        self._pages = read_pages()
 
     def restore(self, checkpoint: Checkpoint, *, schedule: bool = True) -> None:
         """Go on from a checkpoint.
@@ -129,7 +119,6 @@ class Training:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model.train()
-        self.task.refresh()
         before, start, sums = self.progress.elapsed, time.monotonic(), Sums()
         while self.progress.elapsed < self.progress.budget and not stop():
             self._step(sums)
@@ -137,20 +126,21 @@ class Training:
             if self.progress.iteration % _LOG_EVERY == 0:
                 self._report(sums, tell)
                 sums = Sums()
-            if self.progress.iteration % CHECKPOINT_EVERY == 0:
+            if self.progress.iteration % _CHECKPOINT_EVERY == 0:
                 self.save()
-                self.task.refresh()
+                self._pages = self._read_pages()
         self.save()
         return self.progress.elapsed >= self.progress.budget
 
     def _step(self, sums: Sums) -> None:
         progress = self.progress
         done = progress.elapsed / progress.budget
-        batch = self.task.batch(np.random.default_rng((progress.seed, progress.iteration)), done)
+        rng = np.random.default_rng((progress.seed, progress.iteration))
+        batch = draw_batch(self._pages, rng, self._augmentation, done)
         rate = progress.rate * learning_rate_at(done, progress.iteration - progress.first_iteration)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.task.learning_rate * rate
-        loss, parts = self.task.loss(self.model, batch)
+            group["lr"] = LEARNING_RATE * rate
+        loss, parts = batch_loss(self.model, batch)
         if not math.isfinite(float(loss.detach())):
             raise FloatingPointError(f"the loss is {float(loss.detach())} at iteration {progress.iteration}")
         self.optimizer.zero_grad(set_to_none=True)
@@ -164,20 +154,19 @@ class Training:
 
     def _report(self, sums: Sums, tell: Callable[[Report], object] | None) -> None:
         loss, parts = sums.means()
-        rate = float(self.optimizer.param_groups[0]["lr"])
         progress = self.progress
         line = {
             "iteration": progress.iteration,
             "images": progress.images,
             "seconds": round(progress.elapsed, 1),
-            "learning_rate": rate,
+            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
             "loss": round(loss, 5),
             **{name: round(value, 5) for name, value in parts.items()},
         }
         with (self.folder / LOG_NAME).open("a") as log:
             log.write(json.dumps(line) + "\n")
         if tell is not None:
-            tell(Report(progress, loss, parts, rate))
+            tell(Report(progress, loss, parts))
 
 
 class Sums:
@@ -202,10 +191,12 @@ class Sums:
 @torch.no_grad()
 def average(averaged: nn.Module, model: nn.Module, iteration: int) -> None:
     """Move the averaged network's weights and statistics towards the network's; faster in the first iterations."""
-    step = 1 - min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
+    step = 1 - min(_AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
     sources, targets = model.state_dict(), averaged.state_dict()
     names = [name for name, value in targets.items() if value.is_floating_point()]
-    torch._foreach_lerp_([targets[name] for name in names], [sources[name] for name in names], step)
+    torch._foreach_lerp_(  # type: ignore[attr-defined]
+        [targets[name] for name in names], [sources[name] for name in names], step
+    )
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:

@@ -1,13 +1,12 @@
-"""Trains the seal networks and writes their ONNX files. Needs the extra `[train]`.
+"""Trains the layout network and writes its ONNX file. Needs the extra `[train]`.
 
-`python -m paddlex_triton.export.training.train train seals SHARDS RUN --minutes 120`
+`python -m paddlex_triton.export.training.train train SHARDS RUN --minutes 120`
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,79 +16,61 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
+from paddlex_triton.export.errors import MissingDependency, UsageError
+from paddlex_triton.export.training.console import errors_said
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from paddlex_triton.export.training.loop import Report, Training
+    from paddlex_triton.export.training.network import LayoutNetwork
 
-app = typer.Typer(help="Train the seal networks on synthetic scenes.", no_args_is_help=True)
+app = typer.Typer(help="Train the layout network on synthetic pages.", no_args_is_help=True)
 
-
-class Which(str, Enum):
-    """The networks."""
-
-    seals = "seals"
-    layout = "layout"
-
-
-_Which = Annotated[Which, typer.Argument(help="seals: the text detector; layout: the layout detector.")]
 _Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training: its checkpoint, log and network.")]
-_Sharpness = Annotated[float, typer.Option(min=0.1, help="k of the text detector's calibration sigmoid(k (z - b)).")]
-_Offset = Annotated[float, typer.Option(help="Its b.")]
 
 
 @app.command()
 def train(
-    network: _Which,
-    shards: Annotated[Path, typer.Argument(help="Folder of generated scenes; shards that appear later are used too.")],
+    shards: Annotated[Path, typer.Argument(help="Folder of generated pages; shards that appear later are used too.")],
     run: _Run,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Budget of time. With --resume: of a new schedule from here on.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Start from the weights in an ONNX file written here, or in an .npz.")
-    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Start from the weights in an ONNX file written here.")] = None,
     rate: Annotated[
         float, typer.Option(min=0.001, max=1.0, help="Part of the usual learning rate to begin a schedule with.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and batches.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Of torch; two trainings side by side want one each.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 1,
 ) -> None:
-    """Train a network for some time, and write it as an ONNX file."""
-    console, errors = Console(), Console(stderr=True)
-    try:
+    """Train the network for some time, and write it as an ONNX file."""
+    console = Console()
+    with errors_said(FloatingPointError):
         _prepare_torch(threads)
-        training = _training(network, shards, run, minutes, resume, weights, seed, rate)
+        training = _training(shards, run, minutes, resume, weights, seed, rate)
         if _run_shown(training, console):
-            _say_written(console, _write(network, training.average, run, 1.0, 0.0))
+            _write(console, training.average, run)
         else:
-            console.print(f"stopped; go on with --resume {escape(str(run))}", soft_wrap=True)
-    except (ExportError, FloatingPointError) as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(getattr(error, "exit_code", 1)) from None
+            console.print(
+                f"stopped; go on with train {escape(str(shards))} {escape(str(run))} --resume", soft_wrap=True
+            )
 
 
 @app.command()
-def export(network: _Which, run: _Run, sharpness: _Sharpness = 1.0, offset: _Offset = 0.0) -> None:
+def export(run: _Run) -> None:
     """Write the averaged network of a training's checkpoint as an ONNX file."""
-    console, errors = Console(), Console(stderr=True)
-    try:
+    with errors_said():
         _prepare_torch(1)
         from paddlex_triton.export.training.checkpoints import load_checkpoint
+        from paddlex_triton.export.training.network import LayoutNetwork
 
-        model = _new_network(network)
-        model.load_state_dict(load_checkpoint(run, network.value).average)
-        _say_written(console, _write(network, model, run, sharpness, offset))
-    except ExportError as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(error.exit_code) from None
+        network = LayoutNetwork()
+        network.load_state_dict(load_checkpoint(run).average)
+        _write(Console(), network, run)
 
 
 def _prepare_torch(threads: int) -> None:
-    """Import torch so that its threads sleep while they wait: spinning ones starve the training next to this one."""
+    """Import torch so that its threads sleep while they wait: spinning ones starve what runs beside the training."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
@@ -106,29 +87,16 @@ def _prepare_torch(threads: int) -> None:
     cv2.setNumThreads(1)
 
 
-def _new_network(which: Which) -> nn.Module:
-    from paddlex_triton.export.training.tasks import LayoutTask, SealTask
-
-    return SealTask.network() if which is Which.seals else LayoutTask.network()
-
-
 def _training(
-    which: Which,
-    shards: Path,
-    run: Path,
-    minutes: float | None,
-    resume: bool,
-    weights: Path | None,
-    seed: int,
-    rate: float,
+    shards: Path, run: Path, minutes: float | None, resume: bool, weights: Path | None, seed: int, rate: float
 ) -> Training:
     import torch
 
     from paddlex_triton.export.training.checkpoints import FILE_NAME, Progress, load_checkpoint
     from paddlex_triton.export.training.loop import Training
+    from paddlex_triton.export.training.network import LayoutNetwork
     from paddlex_triton.export.training.onnx_files import load_weights
-    from paddlex_triton.export.training.scenes.shards import PageShards, SealShards
-    from paddlex_triton.export.training.tasks import LayoutTask, SealTask
+    from paddlex_triton.export.training.scenes.shards import PageShards
 
     if resume and weights is not None:
         raise UsageError("--resume and --weights exclude each other")
@@ -137,20 +105,18 @@ def _training(
     if not resume and (run / FILE_NAME).exists():
         raise UsageError(f"{run} holds a checkpoint: go on from it with --resume, or take another folder")
     torch.manual_seed(seed)
-    model = _new_network(which)
+    network = LayoutNetwork()
     if weights is not None:
-        load_weights(model, weights)
-    if which is Which.seals:
-        task: SealTask | LayoutTask = SealTask(lambda: SealShards(shards))  # type: ignore[arg-type, return-value]
-    else:
-        task = LayoutTask(lambda: PageShards(shards))  # type: ignore[arg-type, return-value]
-    training = Training(model, task, Progress(which.value, seed, (minutes or 0) * 60, rate=rate), run)
+        load_weights(network, weights)
+    progress = Progress(seed, (minutes or 0) * 60, rate=rate)
+    training = Training(network, lambda: PageShards(shards), progress, run)
     if resume:
-        training.restore(load_checkpoint(run, which.value), schedule=minutes is None)
+        training.restore(load_checkpoint(run), schedule=minutes is None)
     return training
 
 
 def _run_shown(training: Training, console: Console) -> bool:
+    """Train, with a bar; whether the budget is used up. SIGINT and SIGTERM stop after the iteration under way."""
     stopped = False
 
     def stop(*_: Any) -> None:
@@ -161,7 +127,7 @@ def _run_shown(training: Training, console: Console) -> bool:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     try:
         with Bar(*columns, console=console) as bar:
-            shown = bar.add_task(training.task.name, total=training.progress.budget)
+            shown = bar.add_task("training", total=training.progress.budget)
             bar.update(shown, completed=training.progress.elapsed)
 
             def tell(report: Report) -> None:
@@ -176,21 +142,10 @@ def _run_shown(training: Training, console: Console) -> bool:
             signal.signal(number, handler)
 
 
-def _write(which: Which, model: nn.Module, run: Path, sharpness: float, offset: float) -> Path:
-    from paddlex_triton.export.training import onnx_files
-    from paddlex_triton.export.training.layout_network import LayoutNetwork
-    from paddlex_triton.export.training.seal_network import SealTextNetwork
+def _write(console: Console, network: LayoutNetwork, run: Path) -> None:
+    from paddlex_triton.export.training.onnx_files import NAME, export_network
 
-    if isinstance(model, SealTextNetwork):
-        folder = run / onnx_files.SEAL_DET_NAME
-        return onnx_files.export_seal_detector(model, folder, sharpness=sharpness, offset=offset)
-    assert isinstance(model, LayoutNetwork)
-    if (sharpness, offset) != (1.0, 0.0):
-        raise UsageError("--sharpness and --offset are the text detector's")
-    return onnx_files.export_layout_detector(model, run / onnx_files.SEAL_LAYOUT_NAME)
-
-
-def _say_written(console: Console, file: Path) -> None:
+    file = export_network(network, run / NAME)
     console.print(f"{escape(str(file))}: {file.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
 
 

@@ -1,7 +1,7 @@
 """Lines of text along circles, ellipses and straight lines, glyph by glyph.
 
 A curve is given in a seal's own units (radius 1, y downwards); an affine pose brings it onto the picture, so that a
-glyph is resampled once and the band of a line is exact whatever the turn and stretch.
+glyph is resampled once.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ import cv2
 import numpy as np
 
 from paddlex_triton.export.training.scenes.fonts import Face, glyph, master_size
-
-# Half the width of a line's band, in glyph heights.
-HALF_BAND = 0.54
 
 
 @dataclass
@@ -38,8 +35,8 @@ class Curve:
         """Of the whole curve."""
         return float(self.lengths[-1])
 
-    def at(self, where: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        """Points and unit normals at arc lengths; beyond the ends those of the ends."""
+    def at(self, where: float) -> tuple[np.ndarray, np.ndarray]:
+        """Point and unit normal, float64 [2] each, at an arc length; beyond the ends those of the ends."""
         point = np.stack([np.interp(where, self.lengths, self.points[:, axis]) for axis in (0, 1)], axis=-1)
         normal = np.stack([np.interp(where, self.lengths, self.normals[:, axis]) for axis in (0, 1)], axis=-1)
         return point, normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
@@ -111,14 +108,6 @@ def draw_glyph(ink: np.ndarray, mask: np.ndarray, to_picture: np.ndarray) -> Non
     np.maximum(region, patch, out=region)
 
 
-def band(curve: Curve, start: float, end: float, height: float, pose: np.ndarray) -> np.ndarray:
-    """Outline of a line's band on the picture: float32 [2n, 2], clockwise where the pose does not mirror."""
-    chords = int(np.clip(np.ceil((end - start) / max(height, 1e-6) * 1.5), 1, 23)) + 1
-    points, normals = curve.at(np.linspace(start, end, chords))
-    outline = np.concatenate([points + HALF_BAND * height * normals, (points - HALF_BAND * height * normals)[::-1]])
-    return (outline @ pose[:, :2].T + pose[:, 2]).astype(np.float32)
-
-
 @dataclass
 class Lettering:
     """How a line is written: all lengths in the seal's units.
@@ -136,36 +125,28 @@ class Lettering:
     narrow: float = 1.0
 
 
-def write_along(
-    ink: np.ndarray, text: str, curve: Curve, middle: float, style: Lettering, pose: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Write a line along a curve and tell where it is.
+def write_along(ink: np.ndarray, text: str, curve: Curve, style: Lettering, pose: np.ndarray) -> None:
+    """Write a line along a curve, its middle at the curve's.
 
     Args:
         ink: uint8 [H, W], changed in place.
         text: at least one character.
         curve: the middle of the glyphs.
-        middle: arc length of the text's middle.
         style: of the lettering.
         pose: float64 [2, 3], from the seal's units to pixels.
-
-    Returns:
-        The band's outline, float32 [n, 2], and the glyphs' height in pixels.
     """
     scale = float(np.sqrt(abs(np.linalg.det(pose[:, :2]))))
     size = master_size(style.height * scale)
     full = _full_height(style.face, size)
     unit = style.height / full
     widths = [advance(character) * style.height for character in text]
-    places = _places(widths, style)
-    for character, place in zip(text, places + middle, strict=True):
+    places = _places(widths, style) + curve.length / 2
+    for character, place in zip(text, places, strict=True):
         mask = glyph(style.face, character, size)
         if mask.size:
             tall = unit * _stretch(mask, full, character)
             wide = min(unit * style.narrow, advance(character) * style.height * min(1.0, style.pitch) / mask.shape[1])
             _put(ink, mask, curve, float(place), (wide, tall), pose)
-    first, last = middle + places[0] - 0.53 * widths[0], middle + places[-1] + 0.53 * widths[-1]
-    return band(curve, first, last, style.height, pose), style.height * scale
 
 
 def _places(widths: list[float], style: Lettering) -> np.ndarray:

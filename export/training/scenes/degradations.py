@@ -10,13 +10,12 @@ from paddlex_triton.export.training.scenes.textures import chance, grain, log_un
 _UPSCALING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST, cv2.INTER_AREA)
 
 
-def degrade(rng: np.random.Generator, image: np.ndarray, smallest: float = 0.3) -> np.ndarray:
+def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Light, resolution, blur, noise, contrast, grey and JPEG, each in a part of the cases.
 
     Args:
         rng: everything is drawn from it.
         image: uint8 [H, W, 3], BGR.
-        smallest: how far the picture is reduced, and enlarged again, at most.
 
     Returns:
         uint8 [H, W, 3].
@@ -24,7 +23,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, smallest: float = 0.3) 
     if chance(rng, 0.25):
         image = _light(rng, image)
     if chance(rng, 0.3):
-        image = resample(rng, image, log_uniform(rng, smallest, 0.9))
+        image = _resample(rng, image, log_uniform(rng, 0.5, 0.9))
     if chance(rng, 0.3):
         image = _blur(rng, image)
     if chance(rng, 0.4):
@@ -32,42 +31,15 @@ def degrade(rng: np.random.Generator, image: np.ndarray, smallest: float = 0.3) 
     if chance(rng, 0.35):
         image = cv2.convertScaleAbs(image, alpha=rng.uniform(0.6, 1.25), beta=rng.uniform(0, 40))
     if chance(rng, 0.08):
-        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        image = to_grey(image)
     if chance(rng, 0.45):
         image = jpeg(image, int(rng.integers(25, 96)))
     return np.asarray(image)
 
 
-def low_resolution(rng: np.random.Generator, image: np.ndarray, low: int = 120, high: int = 260) -> np.ndarray:
-    """A picture as if it had been cut from a page of few pixels: reduced, compressed, enlarged again."""
-    height, width = image.shape[:2]
-    size = max(1, int(width * log_uniform(rng, low, high) / max(height, width)))
-    small = cv2.resize(image, (size, max(1, size * height // width)), interpolation=cv2.INTER_AREA)
-    if chance(rng, 0.6):
-        small = jpeg(np.asarray(small), int(rng.integers(40, 97)))
-    way = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)[int(rng.integers(3))]
-    return np.asarray(cv2.resize(small, (width, height), interpolation=way))
-
-
-def pixelate(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Some patches made unreadable, as names are before a picture is published: in place."""
-    side = image.shape[0]
-    block = max(2, int(side * rng.uniform(0.015, 0.05)))
-    for _ in range(int(rng.integers(1, 4))):
-        x, y = (int(value) for value in rng.uniform(0.1, 0.85, 2) * side)
-        patch = image[y : y + block * int(rng.integers(2, 5)), x : x + block * int(rng.integers(2, 5))]
-        height, width = patch.shape[:2]
-        small = cv2.resize(patch, (-(-width // block), -(-height // block)), interpolation=cv2.INTER_AREA)
-        patch[:] = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
-
-
-def resample(rng: np.random.Generator, image: np.ndarray, scale: float) -> np.ndarray:
-    """A picture reduced and enlarged again."""
-    height, width = image.shape[:2]
-    reduced = (max(8, int(width * scale)), max(8, int(height * scale)))
-    small = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA if chance(rng, 0.7) else cv2.INTER_LINEAR)
-    way = _UPSCALING[int(rng.choice(4, p=(0.5, 0.35, 0.05, 0.1)))]
-    return np.asarray(cv2.resize(small, (width, height), interpolation=way))
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """A picture without colour, uint8 [H, W, 3] BGR as before."""
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
@@ -81,6 +53,14 @@ def _light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     light = smooth_field(rng, height, width, int(rng.integers(2, 5)), rng.uniform(0.45, 0.85), 1.1)
     return cv2.convertScaleAbs(image * np.maximum(light, 0.2)[..., None])
+
+
+def _resample(rng: np.random.Generator, image: np.ndarray, scale: float) -> np.ndarray:
+    height, width = image.shape[:2]
+    reduced = (max(8, int(width * scale)), max(8, int(height * scale)))
+    small = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA if chance(rng, 0.7) else cv2.INTER_LINEAR)
+    way = _UPSCALING[int(rng.choice(4, p=(0.5, 0.35, 0.05, 0.1)))]
+    return np.asarray(cv2.resize(small, (width, height), interpolation=way))
 
 
 def _blur(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -10,17 +10,16 @@ from paddlex_triton.export.training.scenes.textures import chance
 _SHIFT = 4
 
 
-def fill(ink: np.ndarray, contours: list[np.ndarray], pose: np.ndarray, value: int = 255) -> None:
+def fill(ink: np.ndarray, contours: list[np.ndarray], pose: np.ndarray) -> None:
     """Fill contours given in a seal's units; where two overlap there is a hole.
 
     Args:
         ink: uint8 [H, W], changed in place.
         contours: float64 [n, 2] each.
         pose: float64 [2, 3], from the seal's units to pixels.
-        value: to fill with.
     """
     placed = [np.round((contour @ pose[:, :2].T + pose[:, 2]) * (1 << _SHIFT)).astype(np.int32) for contour in contours]
-    cv2.fillPoly(ink, placed, (value,), cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(ink, placed, (255,), cv2.LINE_AA, _SHIFT)
 
 
 def stroke(ink: np.ndarray, points: np.ndarray, pose: np.ndarray, thickness: float, closed: bool = False) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from paddlex_triton.export.training.scenes import words
 from paddlex_triton.export.training.scenes.curves import Lettering, arc, line, write_along
+from paddlex_triton.export.training.scenes.degradations import to_grey
 from paddlex_triton.export.training.scenes.emblems import draw_logo, ellipse, fill, star, stroke
 from paddlex_triton.export.training.scenes.papers import any_face, blend
 from paddlex_triton.export.training.scenes.textures import chance, colour_noise, grain
@@ -32,7 +33,7 @@ def photo(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         noisy = picture + grain(rng, height, width, int(rng.integers(3)))[..., None] * rng.uniform(5, 30)
         picture = np.clip(noisy, 0, 255).astype(np.uint8)
     if chance(rng, 0.35):
-        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        picture = to_grey(picture)
     return np.asarray(picture)
 
 
@@ -97,7 +98,7 @@ def qr_code(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 def barcode(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Black bars on white, uint8 [height, width, 3]."""
-    bars = np.repeat(rng.random(int(rng.integers(18, 70))) < 0.5, 1)
+    bars = rng.random(int(rng.integers(18, 70))) < 0.5
     row = np.where(bars, 0, 255).astype(np.uint8)[None, :, None].repeat(3, axis=2)
     return np.asarray(cv2.resize(row, (width, height), interpolation=cv2.INTER_NEAREST))
 
@@ -146,10 +147,10 @@ def _badge(rng: np.random.Generator, mask: np.ndarray, pose: np.ndarray) -> None
     face = any_face(rng, 0.5)
     if chance(rng, 0.5):
         ring = arc((0.8, 0.8), 0.0, inward=False)
-        write_along(holes, words.latin(rng, 2)[:22], ring, ring.length / 2, Lettering(face, 0.2, 1.1), pose)
+        write_along(holes, words.latin(rng, 2)[:22], ring, Lettering(face, 0.2, 1.1), pose)
     text = words.characters(rng, 2) if chance(rng, 0.6) else words.latin(rng, 1)[:3]
     middle = line((-0.6, 0.0), (0.6, 0.0))
-    write_along(holes, text, middle, middle.length / 2, Lettering(any_face(rng, 0.0), 0.5, 1.0), pose)
+    write_along(holes, text, middle, Lettering(any_face(rng, 0.0), 0.5, 1.0), pose)
     np.subtract(mask, np.minimum(mask, holes), out=mask)
 
 

@@ -1,10 +1,11 @@
-"""Pages for the layout detector."""
+"""Pages to train on."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from paddlex_triton.export.training.inputs import SIDE
 from paddlex_triton.export.training.scenes import IMAGE, SEAL, TABLE, PageScene
 from paddlex_triton.export.training.scenes.decoys import add_decoys, letterhead, red
 from paddlex_triton.export.training.scenes.degradations import degrade
@@ -50,7 +51,7 @@ class _Sheet:
         self.classes.append(kind)
 
 
-def draw_page_scene(rng: np.random.Generator, side: int = 640) -> PageScene:
+def draw_page_scene(rng: np.random.Generator, side: int = SIDE) -> PageScene:
     """A page with text, tables, pictures and none to four seals, or one seal from close by, squeezed into a square.
 
     Args:
@@ -76,7 +77,7 @@ def draw_page_scene(rng: np.random.Generator, side: int = 640) -> PageScene:
     return _finish(rng, sheet, side)
 
 
-def draw_page_without_seals(rng: np.random.Generator, side: int = 640) -> PageScene:
+def draw_page_without_seals(rng: np.random.Generator, side: int = SIDE) -> PageScene:
     """A page without a seal, with codes, emblems, logos, letterheads, red print and marks of scanners.
 
     Args:
@@ -258,7 +259,7 @@ def _finish(rng: np.random.Generator, sheet: _Sheet, side: int) -> PageScene:
         factor = np.array([side / sheet.width, side / sheet.height], np.float32)
         outlines = [outline * factor for outline in sheet.outlines]
     boxes, classes = _boxes(outlines, sheet.classes, side)
-    return PageScene(degrade(rng, image, smallest=0.5), boxes, classes)
+    return PageScene(degrade(rng, image), boxes, classes)
 
 
 def _way_down(rng: np.random.Generator) -> int:

@@ -18,7 +18,7 @@ from paddlex_triton.export.training.scenes.fonts import (
     master_size,
     strip,
 )
-from paddlex_triton.export.training.scenes.textures import chance, grain, log_uniform, smooth_field
+from paddlex_triton.export.training.scenes.textures import chance, grain, smooth_field
 
 _STRIPS = 12
 _STRIP_CHARACTERS = 48
@@ -109,7 +109,6 @@ def print_line(
     size: tuple[int, int],
     face: Face,
     colour: tuple[int, int, int],
-    strength: float = 1.0,
 ) -> None:
     """Print running text into a box: x, y of its corner; its width and height (of a character), pixels."""
     width, height = size
@@ -120,78 +119,28 @@ def print_line(
     start = min(2, span // 2) + int(rng.integers(0, source.shape[1] - span + 1)) // _STRIP_SIZE * _STRIP_SIZE
     piece = source[:, start : start + span]
     mask = fit_mask(piece, max(1, int(piece.shape[1] * height / _STRIP_SIZE)), max(1, height * 5 // 4))
-    blend(image, mask, place[0], place[1], colour, strength)
+    blend(image, mask, place[0], place[1], colour)
 
 
 def print_text(
     image: np.ndarray, text: str, place: tuple[int, int], height: int, face: Face, colour: tuple[int, int, int]
-) -> int:
-    """Print certain characters and return the width they take, pixels."""
+) -> None:
+    """Print certain characters from a place on, x, y; `height` is that of a Chinese one, pixels."""
     size = master_size(height)
-    x = place[0]
+    x, y = place
     for character in text:
         mask = glyph(face, character, size)
         if mask.size:
             tall, wide = (max(1, round(side * height / size)) for side in mask.shape)
             drop = (height - tall) // 2 if character == "-" or not character.isascii() else height - tall
-            blend(image, fit_mask(mask, wide, tall), x, place[1] + drop, colour)
+            blend(image, fit_mask(mask, wide, tall), x, y + drop, colour)
         x += height if ord(character) > 255 else height * 5 // 8
-    return x - place[0]
 
 
 def any_face(rng: np.random.Generator, latin: float = 0.15) -> Face:
     """A face to print with, now and then a Latin one."""
     faces = latin_faces() if chance(rng, latin) else chinese_faces()
     return faces[int(rng.integers(len(faces)))]
-
-
-def print_document(rng: np.random.Generator, image: np.ndarray, dense: bool) -> None:
-    """Print lines of a document here and there, as they lie under or over a seal.
-
-    Args:
-        rng: everything is drawn from it.
-        image: uint8 [H, W, 3], changed in place.
-        dense: regular lines over the whole picture; else one to six scattered ones.
-    """
-    side = image.shape[0]
-    face, colour = any_face(rng, 0.2), dark_colour(rng)
-    height = int(log_uniform(rng, 0.018, 0.09) * side)
-    if dense:
-        step = int(height * rng.uniform(1.4, 3.2))
-        for y in range(int(rng.integers(-height, step)), side, step):
-            _document_line(rng, image, y, height, face, colour)
-        return
-    for _ in range(int(rng.integers(1, 7))):
-        if chance(rng, 0.3):
-            face, colour = any_face(rng), dark_colour(rng)
-        _document_line(rng, image, int(rng.integers(-height, side)), height, face, colour)
-
-
-def _document_line(
-    rng: np.random.Generator, image: np.ndarray, y: int, height: int, face: Face, colour: tuple[int, int, int]
-) -> None:
-    side = image.shape[1]
-    x = int(rng.integers(-side // 8, side * 3 // 4))
-    if chance(rng, 0.25):
-        face = any_face(rng, 0.0) if face in latin_faces() else face
-        print_text(image, words.date(rng), (x, y), height, face, colour)
-    else:
-        strength = rng.uniform(0.5, 1.0) if chance(rng, 0.4) else 1.0
-        print_line(rng, image, (x, y), (int(side * rng.uniform(0.15, 1.0)), height), face, colour, float(strength))
-
-
-def draw_rules(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Rule lines, or a grid, over a picture in place."""
-    height, width = image.shape[:2]
-    colour, thickness = dark_colour(rng), int(rng.integers(1, 4))
-    step = int(log_uniform(rng, 0.06, 0.3) * height)
-    both = chance(rng, 0.45)
-    for y in range(int(rng.integers(step)), height, step):
-        cv2.line(image, (0, y), (width, y), colour, thickness)
-    if both:
-        step = int(log_uniform(rng, 0.12, 0.45) * width)
-        for x in range(int(rng.integers(step)), width, step):
-            cv2.line(image, (x, 0), (x, height), colour, thickness)
 
 
 def scribble(rng: np.random.Generator, image: np.ndarray, centre: tuple[float, float], size: float) -> None:
@@ -216,11 +165,3 @@ def _smooth(knots: np.ndarray) -> np.ndarray:
         cut = np.stack([0.75 * knots[:-1] + 0.25 * knots[1:], 0.25 * knots[:-1] + 0.75 * knots[1:]], 1)
         knots = cut.reshape(-1, 2)
     return knots
-
-
-def specks(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Small squares of dirt, in place."""
-    height, width = image.shape[:2]
-    for _ in range(int(rng.integers(1, 14))):
-        x, y, size = int(rng.integers(width)), int(rng.integers(height)), int(rng.integers(1, max(2, width // 70)))
-        image[y : y + size, x : x + size] = rng.integers(0, 130, 3)

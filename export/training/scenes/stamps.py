@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,18 +22,12 @@ class Stamp:
         origin: x and y of the mask's corner on the picture.
         pose: float64 [2, 3], from the seal's units to pixels of the mask.
         outline: float32 [n, 2], its outer edge in pixels of the picture.
-        polygons: as in `SealScene`, in pixels of the picture.
-        glyph_heights: one per line, pixels.
-        texts: one per line.
     """
 
     mask: np.ndarray
     origin: tuple[int, int]
     pose: np.ndarray
     outline: np.ndarray
-    polygons: list[np.ndarray] = field(default_factory=list)
-    glyph_heights: list[float] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
 
     @property
     def box(self) -> np.ndarray:
@@ -45,12 +39,9 @@ class Stamp:
         """Pixels of one unit."""
         return float(np.sqrt(abs(np.linalg.det(self.pose[:, :2]))))
 
-    def write(self, text: str, curve: Curve, middle: float, style: Lettering) -> None:
+    def write(self, text: str, curve: Curve, style: Lettering) -> None:
         """Add a line of text."""
-        polygon, height = write_along(self.mask, text, curve, middle, style, self.pose)
-        self.polygons.append(polygon + np.array(self.origin, np.float32))
-        self.glyph_heights.append(height)
-        self.texts.append(text)
+        write_along(self.mask, text, curve, style, self.pose)
 
 
 def draw_turn(rng: np.random.Generator) -> float:
@@ -160,7 +151,7 @@ def _upper_arc(
         text = text[: max(2, int(len(text) * most / (natural * height * pitch)))]
         natural = natural_length(text)
     narrow = float(min(pitch * rng.uniform(0.9, 1.0), rng.uniform(0.58, 1.1)))
-    stamp.write(text, curve, curve.length / 2, Lettering(face, height, pitch, narrow))
+    stamp.write(text, curve, Lettering(face, height, pitch, narrow))
     return natural * height * pitch / curve.length * 2 * np.pi
 
 
@@ -180,7 +171,7 @@ def _bottom_arc(rng: np.random.Generator, stamp: Stamp, aspect: float, edge: flo
     pitch = min(rng.uniform(0.9, 2.2), room / (natural * height))
     if pitch < 0.85:
         return
-    stamp.write(text, curve, curve.length / 2, Lettering(face, height, pitch, min(1.0, pitch)))
+    stamp.write(text, curve, Lettering(face, height, pitch, min(1.0, pitch)))
 
 
 def _middle(rng: np.random.Generator, stamp: Stamp, wide: float, tall: float) -> None:
@@ -232,7 +223,7 @@ def _fit_line(
     widest = rng.uniform(1.3, 2.3) if chance(rng, 0.35) else rng.uniform(0.98, 1.3)
     pitch = min(widest, curve.length / (natural * height))
     narrow = min(1.0, pitch) * rng.uniform(0.92, 1.0)
-    stamp.write(text, curve, curve.length / 2, Lettering(face, float(height), float(pitch), float(narrow)))
+    stamp.write(text, curve, Lettering(face, float(height), float(pitch), float(narrow)))
 
 
 def _rectangular(rng: np.random.Generator, stamp: Stamp, aspect: float) -> None:
@@ -292,23 +283,8 @@ def _columns(rng: np.random.Generator, stamp: Stamp, wide: float, tall: float) -
 
 
 def _column(stamp: Stamp, text: str, x: float, room: float, style: Lettering) -> None:
-    """Write upright characters below each other; the band runs down the column."""
+    """Write upright characters below each other."""
     top = -room * len(text) / 2
     for index, character in enumerate(text):
         y = top + room * (index + 0.5)
-        level = line((x - 0.5, y), (x + 0.5, y))
-        write_along(stamp.mask, character, level, 0.5, style, stamp.pose)
-    reach = room * (len(text) - 1) / 2 + style.height / 2
-    polygon = _column_band(x, reach, style.height, stamp.pose)
-    stamp.polygons.append(polygon + np.array(stamp.origin, np.float32))
-    stamp.glyph_heights.append(style.height * stamp.pixels)
-    stamp.texts.append(text)
-
-
-def _column_band(x: float, reach: float, height: float, pose: np.ndarray) -> np.ndarray:
-    half = 0.54 * height
-    rows = np.linspace(-reach, reach, 9)
-    outline = np.concatenate(
-        [np.stack([np.full(9, x + half), rows], 1), np.stack([np.full(9, x - half), rows[::-1]], 1)]
-    )
-    return (outline @ pose[:, :2].T + pose[:, 2]).astype(np.float32)
+        stamp.write(character, line((x - 0.5, y), (x + 0.5, y)), style)

@@ -49,9 +49,7 @@ def grain(rng: np.random.Generator, height: int, width: int, scale: int = 0) -> 
 def smooth_field(rng: np.random.Generator, height: int, width: int, cells: int, low: float, high: float) -> np.ndarray:
     """A soft random surface between two values, float32 [height, width]."""
     knots = rng.uniform(low, high, (cells, cells)).astype(np.float32)
-    return np.asarray(
-        cv2.resize(knots, (width, height), interpolation=cv2.INTER_LINEAR if cells > 40 else cv2.INTER_CUBIC)
-    )
+    return np.asarray(cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def colour_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> np.ndarray:

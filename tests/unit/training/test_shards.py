@@ -1,4 +1,4 @@
-"""Shards of scenes on disk: whole, resumable, the same for the same seed."""
+"""Shards of pages on disk: whole, resumable, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -21,51 +21,44 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
-    shards.write_seal_shards(folder, 150, 3, side=192, workers=2)
-    shards.write_page_shards(folder, 100, 3, side=192, workers=1)
+    shards.write_shards(folder, 150, 3, side=192, workers=2)
     return folder
 
 
 def test_counts_are_rounded_up_to_whole_shards(folder: Path) -> None:
-    assert len(shards.SealShards(folder)) == 200
-    assert len(shards.PageShards(folder)) == 100
+    assert len(shards.PageShards(folder)) == 200
 
 
-def test_scenes_come_back(folder: Path) -> None:
-    scenes = shards.SealShards(folder)
-    for scene in (scenes[0], scenes[99], scenes[100], scenes[199]):
-        assert scene.image.shape == (192, 192, 3)
-        assert len(scene.polygons) == len(scene.glyph_heights) == len(scene.texts)
-    assert sum(len(scenes[index].texts) for index in range(200)) > 200
+def test_pages_come_back(folder: Path) -> None:
     pages = shards.PageShards(folder)
-    assert pages[5].image.shape == (192, 192, 3)
-    assert sum(len(pages[index].boxes) for index in range(100)) > 50
+    for page in (pages[0], pages[99], pages[100], pages[199]):
+        assert page.image.shape == (192, 192, 3)
+        assert page.boxes.shape == (len(page.classes), 4)
+    assert sum(len(pages[index].boxes) for index in range(200)) > 100
 
 
-def test_a_scene_is_the_one_drawn(folder: Path) -> None:
-    seed = np.random.SeedSequence([3, 0, 1]).spawn(shards.SCENES_PER_SHARD)[7]
-    drawn = shards.draw_seal_scene(np.random.default_rng(seed), 192)
-    read = shards.SealShards(folder)[107]
-    assert read.texts == drawn.texts
-    assert all(np.array_equal(a, b) for a, b in zip(read.polygons, drawn.polygons, strict=True))
+def test_a_page_is_the_one_drawn(folder: Path) -> None:
+    seed = np.random.SeedSequence([3, 1, 1]).spawn(shards.PAGES_PER_SHARD)[7]
+    drawn = shards._draw(np.random.default_rng(seed), 192)
+    read = shards.PageShards(folder)[107]
+    assert np.array_equal(read.boxes, drawn.boxes) and np.array_equal(read.classes, drawn.classes)
     assert np.abs(read.image.astype(int) - drawn.image).mean() < 8
 
 
 @pytest.mark.parametrize("index", [-1, 200])
 def test_numbers_beyond_the_ends_are_refused(folder: Path, index: int) -> None:
     with pytest.raises(IndexError):
-        shards.SealShards(folder)[index]
+        shards.PageShards(folder)[index]
 
 
 def test_a_stopped_run_goes_on_with_what_is_missing(folder: Path, tmp_path: Path) -> None:
-    shards.write_seal_shards(tmp_path, 100, 3, side=192)
-    first = (tmp_path / "seals-00000" / "images.npy").stat().st_mtime_ns
+    shards.write_shards(tmp_path, 100, 3, side=192)
+    first = (tmp_path / "pages-00000" / "images.npy").stat().st_mtime_ns
     told: list[int] = []
-    shards.write_seal_shards(tmp_path, 200, 3, side=192, tell=told.append)
+    shards.write_shards(tmp_path, 200, 3, side=192, tell=told.append)
     assert told == [100, 200]
-    assert (tmp_path / "seals-00000" / "images.npy").stat().st_mtime_ns == first
-    expected = {name: content for name, content in _bytes(folder).items() if name.startswith("seals")}
-    assert _bytes(tmp_path) == expected
+    assert (tmp_path / "pages-00000" / "images.npy").stat().st_mtime_ns == first
+    assert _bytes(tmp_path) == _bytes(folder)
 
 
 def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +67,7 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(np, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        shards._write_shard("seals", tmp_path / "seals-00000", 1, 0, 192)
+        shards._write_shard(tmp_path / "pages-00000", 1, 0, 192)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,30 +75,29 @@ def test_what_a_killed_run_left_is_written_over(tmp_path: Path) -> None:
     left = tmp_path / ".pages-00000.unfinished"
     left.mkdir()
     (left / "boxes.npy").write_bytes(b"half")
-    shards.write_page_shards(tmp_path, 1, 3, side=192)
+    shards.write_shards(tmp_path, 1, 3, side=192)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pages-00000", "pages.json"]
     assert len(shards.PageShards(tmp_path)) == 100
 
 
 @pytest.mark.parametrize(("seed", "side"), [(4, 192), (3, 193)])
-def test_shards_of_other_scenes_are_not_mixed(folder: Path, seed: int, side: int) -> None:
+def test_shards_of_other_pages_are_not_mixed(folder: Path, seed: int, side: int) -> None:
     with pytest.raises(ShardError, match="take another folder"):
-        shards.write_seal_shards(folder, 100, seed, side=side)
+        shards.write_shards(folder, 100, seed, side=side)
 
 
 def test_pictures_that_are_too_small_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="side is 191, at least 192"):
-        shards.write_page_shards(tmp_path, 1, 1, side=191)
+        shards.write_shards(tmp_path, 1, 1, side=191)
 
 
-@pytest.mark.parametrize("reader", [shards.SealShards, shards.PageShards])
-def test_an_empty_folder_is_refused(tmp_path: Path, reader: type) -> None:
-    with pytest.raises(ShardError, match="write some"):
-        reader(tmp_path)
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="there are no pages in"):
+        shards.PageShards(tmp_path)
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
-    shards.write_page_shards(tmp_path, 1, 1, side=192)
+    shards.write_shards(tmp_path, 1, 1, side=192)
     (tmp_path / "pages-00000" / "boxes.npy").write_bytes(b"nothing")
     with pytest.raises(ShardError, match="pages-00000 cannot be read"):
         shards.PageShards(tmp_path)
@@ -114,6 +106,6 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
 def test_the_command_says_what_is_wrong(folder: Path) -> None:
     app = shards.typer.Typer()
     app.command()(shards.generate)
-    result = CliRunner().invoke(app, [str(folder), "--seals", "1", "--pages", "0", "--seed", "9"])
+    result = CliRunner().invoke(app, [str(folder), "--pages", "1", "--seed", "9"])
     assert result.exit_code == 1
     assert "take another folder" in result.output

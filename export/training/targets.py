@@ -1,4 +1,4 @@
-"""Which box the layout detector is to answer with at which place, after FCOS: near its middle, by its size."""
+"""Which box the network is to answer with at which place, after FCOS: near its middle, by its size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RADIUS = 1.5
 
 
 @dataclass(frozen=True)
-class LayoutTargets:
+class Targets:
     """The places of one page that answer with a box.
 
     Attributes:
@@ -27,7 +27,7 @@ class LayoutTargets:
     boxes: np.ndarray
 
 
-def assign(boxes: np.ndarray, classes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> LayoutTargets:
+def assign(boxes: np.ndarray, classes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> Targets:
     """Give places to boxes. Of boxes of one class that want the same place the smaller has it.
 
     Args:
@@ -37,7 +37,7 @@ def assign(boxes: np.ndarray, classes: np.ndarray, centres: np.ndarray, strides:
         strides: float32 [A], of their levels.
     """
     if not len(boxes):
-        return LayoutTargets(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+        return Targets(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
     wants = _wanted(boxes, centres, strides)
     sides = boxes[:, 2:] - boxes[:, :2]
     areas = sides[:, 0] * sides[:, 1]
@@ -48,7 +48,7 @@ def assign(boxes: np.ndarray, classes: np.ndarray, centres: np.ndarray, strides:
             owner[place, int(classes[index])] = index
     keys = np.array(sorted(owner), np.int64).reshape(-1, 2)
     chosen = np.array([owner[place, of_class] for place, of_class in keys.tolist()], np.int64)
-    return LayoutTargets(keys[:, 0], keys[:, 1], boxes[chosen].astype(np.float32))
+    return Targets(keys[:, 0], keys[:, 1], boxes[chosen].astype(np.float32))
 
 
 def _wanted(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the layout detector's ONNX graph ends in: candidates of each class, and a suppression for the whole batch.
+"""What the ONNX graph ends in: candidates of each class, and a suppression for the whole batch.
 
 The operator for suppression knows one set of boxes for all classes, while the network has boxes for each class. So the
 candidates of the classes are put one after the other, and a class has scores for its own alone. Needs torch.
@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from paddlex_triton.export.training.layout_network import CLASS_COUNT, LayoutNetwork, boxes_of, places
+from paddlex_triton.export.training.network import CLASS_COUNT, LayoutNetwork, boxes_of, places
 from paddlex_triton.export.training.scenes import SEAL
 
 KEPT = 100

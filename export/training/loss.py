@@ -1,4 +1,4 @@
-"""The layout detector's loss: varifocal scores and generalised overlap of boxes. Needs torch."""
+"""The loss: varifocal scores and generalised overlap of boxes. Needs torch."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from paddlex_triton.export.training.layout_network import boxes_of
-from paddlex_triton.export.training.layout_targets import LayoutTargets
+from paddlex_triton.export.training.batches import Batch
+from paddlex_triton.export.training.network import LayoutNetwork, boxes_of, places, to_input
+from paddlex_triton.export.training.targets import Targets, assign
 
 _NEGATIVE_WEIGHT = 0.75
 _BOX_WEIGHT = 2.0
 
 
-def layout_loss(
-    logits: Tensor, exponents: Tensor, targets: Sequence[LayoutTargets], centres: Tensor, strides: Tensor
-) -> tuple[Tensor, dict[str, float]]:
-    """The loss and its parts.
+def batch_loss(network: LayoutNetwork, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a network's answers for a batch, which it gives in bfloat16, and the loss's parts."""
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, exponents = network(to_input(torch.from_numpy(batch.images)))
+    centres, strides = places(*batch.images.shape[1:3])
+    targets = [
+        assign(boxes, classes, centres.numpy(), strides.numpy())
+        for boxes, classes in zip(batch.boxes, batch.classes, strict=True)
+    ]
+    return _loss_of_answers(logits.float(), exponents.float(), targets, centres, strides)
 
-    Args:
-        logits: float [N, A, 3], the network's.
-        exponents: float [N, A, 3, 4], the network's.
-        targets: one per page.
-        centres, strides: see `layout_network.places`.
-    """
-    logits, exponents = logits.float(), exponents.float()
+
+def _loss_of_answers(
+    logits: Tensor, exponents: Tensor, targets: Sequence[Targets], centres: Tensor, strides: Tensor
+) -> tuple[Tensor, dict[str, float]]:
     page = torch.from_numpy(np.repeat(np.arange(len(targets)), [len(target.places) for target in targets]))
     place = torch.from_numpy(np.concatenate([target.places for target in targets]))
     of_class = torch.from_numpy(np.concatenate([target.classes for target in targets]))

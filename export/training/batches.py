@@ -1,21 +1,21 @@
-"""Batches for the layout detector: pages enlarged, cut and changed by chance."""
+"""Batches: pages enlarged, cut and changed by chance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from paddlex_triton.export.training import pixels, schedules
-from paddlex_triton.export.training.scenes import SEAL, PageScene
+from paddlex_triton.export.training.scenes import SEAL, Pages, PageScene
+from paddlex_triton.export.training.scenes.degradations import jpeg, to_grey
 
 # A box of which less than this part is left after cutting is dropped; a seal keeps counting down to the second.
 _LEFT = 0.35
 _LEFT_OF_SEAL = 0.3
 # Shortest side of a box that is learnt, pixels of the input.
 _MIN_SIDE = 4.0
+_LEVELS = np.arange(256, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PageSize:
 
 
 @dataclass(frozen=True)
-class LayoutAugmentation:
+class Augmentation:
     """How often pages are changed, and how much.
 
     Attributes:
@@ -69,7 +69,7 @@ class LayoutAugmentation:
 
 
 @dataclass(frozen=True)
-class LayoutBatch:
+class Batch:
     """Pages and their boxes.
 
     Attributes:
@@ -83,9 +83,7 @@ class LayoutBatch:
     classes: list[np.ndarray]
 
 
-def draw_batch(
-    pages: Sequence[PageScene], rng: np.random.Generator, how: LayoutAugmentation, done: float = 0.0
-) -> LayoutBatch:
+def draw_batch(pages: Pages, rng: np.random.Generator, how: Augmentation, done: float = 0.0) -> Batch:
     """A batch of pages chosen by chance.
 
     Args:
@@ -94,20 +92,25 @@ def draw_batch(
         how: sizes and changes.
         done: part of the training that is done, 0 to 1.
     """
-    size = how.sizes[schedules.choose([size.share for size in how.sizes], done, rng)]
+    shares = np.array([_at(size.share, done) for size in how.sizes])
+    size = how.sizes[int(rng.choice(len(shares), p=shares / shares.sum()))]
     drawn = [augment(pages[int(rng.integers(len(pages)))], size.side, rng, how, done) for _ in range(size.count)]
-    return LayoutBatch(
+    return Batch(
         np.stack([page.image for page in drawn]), [page.boxes for page in drawn], [page.classes for page in drawn]
     )
 
 
-def augment(
-    page: PageScene, side: int, rng: np.random.Generator, how: LayoutAugmentation, done: float = 0.0
-) -> PageScene:
+def _at(ends: tuple[float, float], done: float) -> float:
+    """A value between those at the start and at the end of a training."""
+    part = min(max(done, 0.0), 1.0)
+    return (1 - part) * ends[0] + part * ends[1]
+
+
+def augment(page: PageScene, side: int, rng: np.random.Generator, how: Augmentation, done: float = 0.0) -> PageScene:
     """A page changed by chance, `side` pixels wide and high."""
     h, w = page.image.shape[:2]
     scale = np.array((side / w, side / h))
-    if rng.random() < schedules.at(how.zoomed, done):
+    if rng.random() < _at(how.zoomed, done):
         scale *= np.exp(rng.uniform(*np.log(how.zoom)))
         scale *= np.exp(np.array((0.5, -0.5)) * rng.normal(0, how.stretch))
     room = side - np.array((w, h)) * scale
@@ -123,9 +126,11 @@ def augment(
 def _warp(image: np.ndarray, scale: np.ndarray, shift: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
     least = float(np.abs(scale).min())
     if least < 0.75:
-        smaller = pixels.coarsen(image, min(image.shape[:2]) * least)
-        scale = scale * (image.shape[1] / smaller.shape[1], image.shape[0] / smaller.shape[0])
-        image = smaller
+        # Brought down first: sampling alone would alias.
+        h, w = image.shape[:2]
+        size = max(1, round(w * least)), max(1, round(h * least))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if least < 0.7 else cv2.INTER_LINEAR)
+        scale = scale * (w / size[0], h / size[1])
     # OpenCV's whole numbers are the pixels' centres.
     centred = shift + 0.5 * scale - 0.5
     warp = np.array(((scale[0], 0, centred[0]), (0, scale[1], centred[1])))
@@ -151,13 +156,26 @@ def _cut(boxes: np.ndarray, classes: np.ndarray, side: int) -> tuple[np.ndarray,
     return inside[kept].astype(np.float32), classes[kept].astype(np.int64)
 
 
-def _wear(image: np.ndarray, rng: np.random.Generator, how: LayoutAugmentation) -> np.ndarray:
+def _wear(image: np.ndarray, rng: np.random.Generator, how: Augmentation) -> np.ndarray:
     if rng.random() < how.grey:
-        image = pixels.to_grey(image)
+        image = to_grey(image)
     elif rng.random() < how.permute:
-        image = pixels.permute_channels(image, rng)
+        image = np.ascontiguousarray(image[..., rng.permutation(3)])
     elif rng.random() < how.swap:
         image = np.ascontiguousarray(image[..., ::-1])
     if rng.random() < how.invert:
         image = 255 - image
-    return pixels.wear(image, rng, contrast=how.contrast, blurred=how.blur, recompressed=how.recompress)
+    if rng.random() < how.contrast:
+        image = _change_contrast(image, rng)
+    if rng.random() < how.blur:
+        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4)))
+    if rng.random() < how.recompress:
+        image = jpeg(image, int(rng.integers(25, 80)))
+    return image
+
+
+def _change_contrast(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Contrast, brightness and gamma."""
+    table = (_LEVELS - 128) * rng.uniform(0.6, 1.3) + 128 + rng.uniform(-35, 35)
+    table = 255 * (np.clip(table, 0, 255) / 255) ** np.exp(rng.normal(0, 0.2))
+    return cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8))

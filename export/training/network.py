@@ -1,15 +1,18 @@
-"""The layout detector: a small residual network, a two-way pyramid to 1/64, one dense head. Needs torch."""
+"""The layout network: small and residual, a two-way pyramid to 1/64, one dense head. Needs torch."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from paddlex_triton.export.training.blocks import ConvNormReLU, ResidualBlock, enlarge_twice, initialize
+from paddlex_triton.export.training.inputs import MEAN, STD
+from paddlex_triton.export.training.scenes import CLASS_NAMES
 
-CLASS_COUNT = 3
+CLASS_COUNT = len(CLASS_NAMES)
 STRIDES = (8, 16, 32, 64)
 _WIDTH = 48
 # Score of every class at the start of a training.
@@ -81,11 +84,26 @@ class LayoutNetwork(nn.Module):
         return [first, second, third, self.stage4(third)]
 
 
+def to_input(images: Tensor) -> Tensor:
+    """Normalise pictures as PaddleX does, in the order of channels that they have.
+
+    Args:
+        images: uint8 [N, H, W, 3].
+
+    Returns:
+        Float [N, 3, H, W], channels last in memory.
+    """
+    mean, std = (torch.tensor(constants).reshape(1, 3, 1, 1) for constants in (MEAN, STD))
+    scaled = images.permute(0, 3, 1, 2).float()
+    return (scaled * (1 / (255 * std)) - mean / std).contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=8)
 def places(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Where the network's answers belong for an input of this size.
 
     Returns:
-        Centres float [A, 2], x, y in pixels of the input, and strides float [A].
+        Centres float [A, 2], x, y in pixels of the input, and strides float [A]: the same tensors each time.
     """
     centres, strides = [], []
     for stride in STRIDES:
