@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from paddlex_triton.export.detection_yml import NMSSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
@@ -44,7 +44,7 @@ from paddlex_triton.export.graph.cut import (
     reads,
     with_outputs,
 )
-from paddlex_triton.export.graph.nms import nms_thresholds
+from paddlex_triton.export.graph.nms import nms_inputs, nms_thresholds
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.network import Family
 from paddlex_triton.ops.detection_nms import boxes_to_page
@@ -258,12 +258,9 @@ def _raw_outputs(source: SourceGraph) -> tuple[SourceTensor, SourceTensor]:
 
 
 def _inputs_of_nms(source: SourceGraph) -> _Ends:
-    nodes = nodes_of(source.model, NMS)
-    if len(nodes) != 1:
-        raise GraphError(f"the graph has {len(nodes)} {NMS} nodes; one is expected, where it is cut")
-    (node,) = nodes
-    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    if attributes.get("center_point_box", 0):
-        raise GraphError(f"the graph's {NMS} takes boxes by their centres; corners are expected")
-    boxes, scores = (name.removeprefix(SOURCE_PREFIX) for name in node.input[:2])
+    found = nms_inputs(source.model)
+    if found is None:
+        count = len(nodes_of(source.model, NMS))
+        raise GraphError(f"the graph has {count} {NMS} nodes; one is expected, where it is cut")
+    boxes, scores = (name.removeprefix(SOURCE_PREFIX) for name in found)
     return _Ends(boxes, scores, has_nms=True)

@@ -58,14 +58,23 @@ class NMSGraph:
         return max(self._difference(boxes, scores, nms) for boxes, scores in made)
 
     def _difference(self, boxes: np.ndarray, scores: np.ndarray, nms: NMSSettings) -> float:
+        feeds = dict(zip(self._inputs, (boxes, scores), strict=True))
         try:
-            rows, count = self._session.run(list(self._outputs), dict(zip(self._inputs, (boxes, scores), strict=True)))
+            rows, count = (np.asarray(value) for value in self._session.run(list(self._outputs), feeds))
         except Exception as error:
             # ONNX Runtime raises a type of its own for every cause.
             raise FormError(f"its NMS does not run on boxes of its own: {str(error).splitlines()[0]}") from error
-        if not len(rows) or np.sum(count) != len(rows):
-            raise FormError(f"its NMS keeps {len(rows)} of {boxes.shape[1]} boxes, and counts {np.sum(count)}")
-        return matched_difference(np.asarray(rows), multiclass_nms(boxes[0], scores[0], **nms.thresholds), _SIDE)
+        if not len(rows) or count.sum() != len(rows):
+            raise FormError(f"its NMS keeps {len(rows)} of {boxes.shape[1]} boxes, and counts {count.sum()}")
+        chosen = multiclass_nms(
+            boxes[0],
+            scores[0],
+            score_threshold=nms.score_threshold,
+            nms_threshold=nms.nms_threshold,
+            nms_top_k=nms.nms_top_k,
+            keep_top_k=nms.keep_top_k,
+        )
+        return matched_difference(rows, chosen, _SIDE)
 
 
 def _heaps(count: int, anchors: int, classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -42,29 +42,46 @@ def rows_difference(
     if not np.isfinite(second).all():
         return float("inf")
     floor = draw_threshold / 2
-    return max(_one_sided(first, second, floor), _one_sided(second, first, floor))
+    return float(max(_distances(*pair, floor).max(initial=0.0) for pair in ((first, second), (second, first))))
+
+
+def other_rows(wanted: np.ndarray, got: np.ndarray, *, side: float, draw_threshold: float, tolerance: float) -> float:
+    """The part of the rows that have no partner in the other answer; see `rows_difference` for which ones count.
+
+    Args:
+        wanted: float32 [M,6]: class, score, x1, y1, x2, y2.
+        got: the rows in question.
+        side: the page's longer side, pixels.
+        draw_threshold: scores that count.
+        tolerance: the distance to a partner.
+    """
+    if wanted.ndim != 2 or wanted.shape[1:] != got.shape[1:] or not np.isfinite(got).all():
+        return float("inf")
+    first, second = _relative(wanted, side), _relative(got, side)
+    pairs = ((first, second), (second, first))
+    alone = np.concatenate([_distances(*pair, draw_threshold / 2) > tolerance for pair in pairs])
+    return float(alone.mean()) if len(alone) else 0.0
 
 
 def matched_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> float:
     """Difference of two answers that must be of the same rows, in any order; infinite if they are not as many."""
     if wanted.shape != got.shape or not np.isfinite(got).all():
         return float("inf")
-    return _one_sided(_relative(wanted, side), _relative(got, side), -np.inf)
+    return float(_distances(_relative(wanted, side), _relative(got, side), -np.inf).max(initial=0.0))
 
 
 def _relative(rows: np.ndarray, side: float) -> np.ndarray:
     return rows / np.array([1, 1, side, side, side, side], np.float64)
 
 
-def _one_sided(rows: np.ndarray, others: np.ndarray, floor: float) -> float:
-    """Each row above a score against its nearest among others; none is the partner of two."""
+def _distances(rows: np.ndarray, others: np.ndarray, floor: float) -> np.ndarray:
+    """Of each row above a score the distance to its nearest among others, of which none is the partner of two."""
     free = np.ones(len(others), bool)
-    furthest = 0.0
+    found = []
     for row in rows[rows[:, 1] > floor]:
-        if not free.any():
-            return float("inf")
         apart = np.where(free, np.abs(others - row).max(axis=1), np.inf)
-        nearest = int(apart.argmin())
-        free[nearest] = False
-        furthest = max(furthest, float(apart[nearest]))
-    return furthest
+        nearest = int(apart.argmin()) if free.any() else -1
+        found.append(float(apart[nearest]) if nearest >= 0 else float("inf"))
+        if nearest >= 0:
+            free[nearest] = False
+    return np.array(found, np.float64)

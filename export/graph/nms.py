@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
+from paddlex_triton.export.errors import GraphError
 from paddlex_triton.export.graph.cut import NMS, nodes_of
 
 # Operators between the constant and TopK, and how many of their inputs carry on: all, or the first.
@@ -44,6 +45,22 @@ def nms_thresholds(model: onnx.ModelProto) -> dict[str, int | float] | None:
         "nms_top_k": int(top_k),
         "keep_top_k": int(keep_top_k),
     }
+
+
+def nms_inputs(model: onnx.ModelProto) -> tuple[str, str] | None:
+    """The boxes [N,A,4] and the scores [N,C,A] that a graph's only NMS chooses from; None without one, or with several.
+
+    Raises:
+        GraphError: it takes boxes by their centres.
+    """
+    nodes = nodes_of(model, NMS)
+    if len(nodes) != 1:
+        return None
+    (node,) = nodes
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if attributes.get("center_point_box", 0):
+        raise GraphError(f"the graph's {NMS} takes boxes by their centres; corners are expected")
+    return node.input[0], node.input[1]
 
 
 def _told(node: onnx.NodeProto) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from pydantic import ValidationError
 
 from paddlex_triton import paths
 from paddlex_triton.export.errors import ConversionError, GraphError
-from paddlex_triton.export.graph.contract import open_source
+from paddlex_triton.export.graph.contract import open_source, parse_model
+from paddlex_triton.export.graph.nms import nms_inputs
 from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
@@ -35,6 +36,7 @@ from paddlex_triton.export.paddle.environment import (
     find_converter,
     worker_environment,
 )
+from paddlex_triton.export.paddle.inner import show_nms_inputs
 from paddlex_triton.export.paddle.mend import mend_numbers
 from paddlex_triton.export.paddle.model import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_model, operator_names
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
@@ -49,8 +51,8 @@ OPSET = 17
 WORKER_TIMEOUT = 1800
 
 _MODEL, _REPORT, _PARTIAL = "model.onnx", "conversion.json", ".converting-"
-# Counts up where conversions of the same versions come out different: older ones are made anew.
-_REVISION = 1
+# Counts up where the same versions convert, or prove, otherwise than before: older conversions are made anew.
+_REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -228,20 +230,36 @@ class _Job:
         except GraphError as error:
             raise ConversionError(f"{self.name}: paddle2onnx wrote a file that cannot be used: {error}") from error
         inputs = proof_inputs(source, settings)
-        answers = self._answer(inputs)
         try:
-            return compare(source, inputs, answers, settings)
+            inner = nms_inputs(parse_model(content)) or ()
+            graph = self._with_nms_inputs() if inner else None
+            answers = self._answer(inputs, graph or self.model.graph)
+            return compare(source, inputs, answers, settings, inner if graph is not None else ())
+        except GraphError as error:
+            raise ConversionError(f"{self.name}: {error}") from error
         except ConversionError as error:
             raise ConversionError(f"{self.name}: {error}{self.converter.advice()}") from error
 
-    def _answer(self, inputs: Sequence[ProofInput]) -> list[list[np.ndarray]]:
-        """PaddlePaddle's answers."""
+    def _with_nms_inputs(self) -> Path | None:
+        """The graph that also answers with what its NMS chooses from; None for the older form, which is not JSON."""
+        if not self.model.is_pir:
+            return None
+        program = self.model.read_program()
+        if not show_nms_inputs(program):
+            return None
+        graph = self.folder / "shown" / self.model.graph.name
+        graph.parent.mkdir()
+        graph.write_text(json.dumps(program), encoding="utf-8")
+        return graph
+
+    def _answer(self, inputs: Sequence[ProofInput], graph: Path) -> list[list[np.ndarray]]:
+        """PaddlePaddle's answers, by a graph of the model."""
         pairs = [
             (self.folder / f"input{index}.npz", self.folder / f"answer{index}.npz") for index in range(len(inputs))
         ]
         for case, (feeds, _) in zip(inputs, pairs, strict=True):
             np.savez(feeds, **case.feeds)
-        self.run("answer", cases=[[str(path) for path in pair] for pair in pairs])
+        self.run("answer", model=str(graph), cases=[[str(path) for path in pair] for pair in pairs])
         answers = []
         for _, path in pairs:
             try:

@@ -15,7 +15,7 @@ class OutputDifference(BaseModel):
             boxes: of those that count, coordinates as parts of the page.
         relative: `difference` as a part of `range`, or of 1 where the range is smaller.
         mean: the mean difference, as a part of the same; None for rows and whole numbers.
-        beyond: the part of the values whose relative difference is more than the tolerance.
+        beyond: the part of the values, or of the rows, whose relative difference is more than the tolerance.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -100,7 +100,7 @@ def test_every_family_is_exported(weights, tmp_path, name):
 
 def test_whole_path_from_a_hub(weights, tmp_path, monkeypatch):
     """A real archive with a real PaddlePaddle model, from a hub on this machine to an installed network."""
-    name = "PP-OCRv5_mobile_det"
+    name = "PP-OCRv5_server_det"
     files = {file.name: file.read_bytes() for file in (weights / "db_detection").iterdir()}
     yml = YMLS["db_detection"] | {"Global": {"model_name": name}}
     files["inference.yml"] = yaml.safe_dump(yml).encode()

@@ -147,7 +147,7 @@ def test_a_file_that_contradicts_its_graph_does_not_stand_in_the_way(weights_fol
     graph = session(model.SerializeToString())
     for row, (boxes, scores) in enumerate(zip(*answer, strict=True)):
         image = normalized_planar(images[row : row + 1], parse_inference(detector_yml(), "test"))
-        (rows,) = graph.run(["rows"], {"image": image, "scale_factor": scale[None]})
+        rows = np.asarray(graph.run(["rows"], {"image": image, "scale_factor": scale[None]})[0])
         assert len(rows) > 50
         assert matched_difference(rows, multiclass_nms(boxes_to_page(boxes, scale), scores, **wanted), 1) < 1e-3
 

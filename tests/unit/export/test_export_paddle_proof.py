@@ -12,7 +12,9 @@ from onnx import parser
 from preparation_graphs import unwarping_graph
 
 from paddlex_triton.export.errors import ConversionError
-from paddlex_triton.export.graph.contract import SourceGraph, open_source
+from paddlex_triton.export.graph.contract import SourceGraph, open_source, parse_model
+from paddlex_triton.export.graph.cut import with_outputs
+from paddlex_triton.export.graph.nms import nms_inputs
 from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
 from paddlex_triton.export.paddle.cases import ProofInput, proof_inputs
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
@@ -153,6 +155,35 @@ def test_rows_are_matched_and_their_count_left_out():
     compare(source, inputs, [[np.delete(rows, worst, 0), count], *others], settings)
     with pytest.raises(ConversionError, match="Not installed"):
         compare(source, inputs, [[np.delete(rows, best, 0), count], *others], settings)
+
+
+def test_what_an_nms_chooses_from_is_compared_and_a_tie_is_no_miss():
+    source = source_of(picodet(threshold=0.1))
+    inner = nms_inputs(parse_model(source.content))
+    assert inner is not None
+    assert inner == ("nms_boxes", "scores")
+    settings = parse_inference(detector_yml("layout", arch="GFL"), "test")
+    inputs = proof_inputs(source, settings)
+    shown = source_of(with_outputs(parse_model(source.content), inner, rank=3))
+    wanted = answers(shown, inputs)
+    cases = compare(source, inputs, wanted, settings, inner)
+    assert [[output.name for output in case.outputs] for case in cases] == [["rows", "nms_boxes", "scores"]] * 3
+    (rows, *others), *rest = wanted
+    drawn = np.flatnonzero(rows[:, 1] > 0.2)
+    assert len(drawn) > 20
+    # Of two boxes that score alike the other one was kept.
+    rows[drawn[0], 2:] += 40
+    (case, *_) = compare(source, inputs, wanted, settings, inner)
+    assert 0 < case.outputs[0].beyond < 0.05
+    with pytest.raises(ConversionError, match="output rows"):
+        compare(source, inputs, [[rows, others[0]], *[answer[:2] for answer in rest]], settings)
+    spoilt = rows.copy()
+    spoilt[drawn[: len(drawn) // 4], 2:] += 40
+    with pytest.raises(ConversionError, match="output rows"):
+        compare(source, inputs, [[spoilt, *others], *rest], settings, inner)
+    others[2][0, 0, 0] += 0.05
+    with pytest.raises(ConversionError, match="output scores"):
+        compare(source, inputs, wanted, settings, inner)
 
 
 def test_places_of_maxima_may_tip_now_and_then():

@@ -226,7 +226,7 @@ def test_rounding_is_what_the_optimiser_does_to_the_source_too(kit, monkeypatch,
 def test_maps_of_text_are_compared_by_what_boxes_are_made_of(kit, wanted, got, exact, loose):
     settings = parse_inference(kit.detector_yml(), "test")
     assert settings.postprocess["thresh"] == 0.2
-    maps = [{"prob": np.array(values, np.float32).reshape(1, 2, 2)} for values in (wanted, got)]
+    first, second = ({"prob": np.array(values, np.float32).reshape(1, 2, 2)} for values in (wanted, got))
     for is_exact, apart in ((True, exact), (False, loose)):
-        found = FAMILIES["db_detection"].difference(*maps, {}, settings, exact=is_exact)
+        found = FAMILIES["db_detection"].difference(first, second, {}, settings, exact=is_exact)
         assert found == pytest.approx(apart, abs=1e-6)
