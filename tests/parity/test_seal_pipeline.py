@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from constant_networks import constants_allowed
 from same_result import assert_same
 
 from paddlex_triton import create_pipeline
@@ -24,6 +25,8 @@ REAL_MODELS = {
     "seal_text_detection": "PP-OCRv4_mobile_seal_det",
     "text_recognition": "PP-OCRv4_mobile_rec",
 }
+# A preset that is named takes in nothing else that may be exported where the tests run.
+PRESETS = {"seal_recognition": "nopp"}
 OFF = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
 
 
@@ -35,10 +38,11 @@ def tolerance(place: str) -> float:
 @pytest.fixture(scope="module")
 def standin_server(shared, tmp_path_factory) -> Iterator[EmbeddedServer]:
     repository = tmp_path_factory.mktemp("standins")
-    for name in STANDINS:
-        export_directory(shared / "reference" / "e2e_standin" / "networks" / name, into=repository, name=name)
+    with constants_allowed():
+        for name in STANDINS:
+            export_directory(shared / "reference" / "e2e_standin" / "networks" / name, into=repository, name=name)
     log = repository.parent / "standins.log"
-    with EmbeddedServer(["seal_recognition"], networks=[repository], log_file=log) as server:
+    with EmbeddedServer(["seal_recognition"], presets=PRESETS, networks=[repository], log_file=log) as server:
         yield server
 
 
@@ -48,7 +52,9 @@ def real_server(shared, networks, tmp_path_factory) -> Iterator[EmbeddedServer]:
     for folder, name in REAL.items():
         export_directory(shared / "models" / folder, into=repository, name=name)
     log = repository.parent / "real.log"
-    with EmbeddedServer(["seal_recognition"], models=REAL_MODELS, networks=[repository], log_file=log) as server:
+    with EmbeddedServer(
+        ["seal_recognition"], presets=PRESETS, models=REAL_MODELS, networks=[repository], log_file=log
+    ) as server:
         yield server
 
 
