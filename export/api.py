@@ -281,11 +281,11 @@ def _files(
 def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
     """The configuration of every flavour: file -> content."""
     values = family.config_values(settings, report.verification.output_dims())
+    rows, keeps_layout = family.max_batch_size, report.verification.keeps_layout
     configs = {
-        flavour.file: render_config(flavour, family.name, report.name, family.max_batch_size, values)
+        flavour.file: render_config(flavour, family.name, report.name, rows, values, keeps_layout=keeps_layout)
         for flavour in FLAVOURS.values()
     }
-    rows = family.max_batch_size
     shapes = plan_shapes(family.name, family.geometry(settings), rows, _shapes_of(settings))
     configs[TENSORRT_FILE] = render_tensorrt_config(family.name, report.name, rows, shapes, values)
     return {file: text.encode() for file, text in configs.items()}

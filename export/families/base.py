@@ -153,6 +153,11 @@ class NetworkFamily(ABC):
         """The source as the proof runs it: as it came, and inner tensors that are compared shown as outputs."""
         return source.content
 
+    def keeps_layout(self, source: SourceGraph) -> bool:
+        """Whether the graph is served in the layout it has: in another, numbers are added up in another order."""
+        del source
+        return False
+
     def advice(self, source: SourceGraph) -> str | None:
         """What to try with a source that this family refuses."""
         del source

@@ -17,6 +17,7 @@ from paddlex_triton.export.families.base import (
     Tensors,
     max_difference,
 )
+from paddlex_triton.export.families.grid_unwarping import answer_by_grid, flatten_by_grid, grid_form
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import WHITE, feed_planar_float, normalize_unit, pixels_of_unit
@@ -36,30 +37,32 @@ class ImageUnwarping(NetworkFamily):
     name: ClassVar[Family] = "image_unwarping"
     # PaddleX too takes one page at a time, and networks may hold a batch of 1 inside.
     max_batch_size: ClassVar[int] = 0
-    # Pixels are whole numbers: equal, or another picture.
-    edit_tolerance: ClassVar[float] = 0.0
+    # A quarter of a level. Pixels are whole numbers: equal, or another picture. With a grid they count as `difference`
+    # says; measured: 3e-5.
+    edit_tolerance: ClassVar[float] = 1e-3
     # Five of 255 levels. Places are computed to 1e-6 of a page, and a place a thousandth of a pixel off moves the value
     # between a black and a white pixel by as much.
     rounding_floor: ClassVar[float] = 0.02
 
     def edit(self, source: SourceGraph, settings: InferenceSettings) -> onnx.ModelProto:
-        """Bring pixels to 0..1 and back in the graph.
+        """Bring pixels to 0..1 and back in the graph; see `grid_unwarping` for sources that answer a grid.
 
         Raises:
             GraphError: the input or the output is not one planar image, with H and W left free.
         """
         del settings
-        for what, tensor in (("the input", source.input), ("the output", source.output)):
-            require_dims(what, tensor.shape, (1, 3, None, None), "[N,3,H,W]")
-        builder = GraphBuilder(source)
-        normalize_unit(builder, feed_planar_float(builder, "x", "BGR"), output=source.input.inner)
-        builder.after_source()
-        pixels_of_unit(builder, source.output.inner, output="unwarped")
+        form = grid_form(source)
+        builder = _flatten_pages(source) if form is None else flatten_by_grid(source, form, "x", "unwarped")
         return builder.build(
             [tensor_info("x", TensorProto.UINT8, [1, "H", "W", 3])],
             [tensor_info("unwarped", TensorProto.UINT8, [1, "H", "W", 3])],
             {"paddlex_triton.family": self.name},
         )
+
+    def keeps_layout(self, source: SourceGraph) -> bool:
+        """Of a grid that is rounded to float16: a value that tips moves the page around it by up to a quarter pixel."""
+        form = grid_form(source)
+        return form is not None and form.grid.dtype == TensorProto.FLOAT16
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
         """Noise, pages of text and seals, and the given images, all of different sizes, odd ones among them."""
@@ -81,8 +84,13 @@ class ImageUnwarping(NetworkFamily):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The page in pixels as PaddleX makes them; `levels` are those before they are cut to whole numbers."""
+        """The page in pixels as PaddleX makes them; `levels` are those before they are cut to whole numbers.
+
+        Of a source that answers a grid, see `answer_by_grid`.
+        """
         del settings
+        if (form := grid_form(source)) is not None:
+            return answer_by_grid(run, feeds, form)
         planes = feeds["x"].transpose(0, 3, 1, 2).astype(np.float32) * np.float32(1 / WHITE)
         flat = run({source.input.name: planes})[source.output.name]
         if flat.shape != planes.shape:
@@ -99,14 +107,14 @@ class ImageUnwarping(NetworkFamily):
 
         Cutting to whole numbers makes a level of a rounding, and wrapping round at 256 makes black of white. So unless
         graphs ran as they are written, a pixel that differs counts as how far the source's level would have to be moved
-        to become it.
+        to become it. Levels that were sampled here, in other roundings than the graph's, count so in any case.
         """
         del feeds, settings
-        apart = max_difference(wanted["unwarped"], got["unwarped"])
-        if exact or not np.isfinite(apart):
+        apart, sampled = max_difference(wanted["unwarped"], got["unwarped"]), wanted.get("sampled")
+        if (exact and sampled is None) or not np.isfinite(apart):
             return apart / WHITE
         differ = wanted["unwarped"] != got["unwarped"]
-        levels = wanted["levels"][differ]
+        levels = (wanted["levels"] if sampled is None else sampled)[differ]
         moved = [_distance(levels, answer["unwarped"][differ]) for answer in (wanted, got)]
         return float(np.max(moved, initial=0.0)) / WHITE
 
@@ -114,6 +122,17 @@ class ImageUnwarping(NetworkFamily):
         """Nothing: PaddleX reads none."""
         del settings
         return {}
+
+
+def _flatten_pages(source: SourceGraph) -> GraphBuilder:
+    """Bring pixels to 0..1 in front of a source, and back behind it."""
+    for what, tensor in (("the input", source.input), ("the output", source.output)):
+        require_dims(what, tensor.shape, (1, 3, None, None), "[N,3,H,W]")
+    builder = GraphBuilder(source)
+    normalize_unit(builder, feed_planar_float(builder, "x", "BGR"), output=source.input.inner)
+    builder.after_source()
+    pixels_of_unit(builder, source.output.inner, output="unwarped")
+    return builder
 
 
 def _distance(levels: np.ndarray, pixels: np.ndarray) -> np.ndarray:

