@@ -149,7 +149,8 @@ class DenseDetection(Detector):
         rows, count = require_rows_and_count(source)
         classes = len(detection_of(settings).labels)
         graph = NMSGraph(source, (ends.boxes, ends.scores), (rows.name, count.name))
-        return graph.difference(classes, answer["boxes"].shape[1], _nms_of(settings))
+        own = nms_thresholds(parse_model(source.content)) is not None
+        return graph.difference(classes, answer["boxes"].shape[1], _nms_of(settings), bounds=own)
 
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph

@@ -38,27 +38,34 @@ class NMSGraph:
         self._session = onnxruntime.InferenceSession(
             ending.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
+        # Some graphs ask their image how many pages there are.
+        self._others = {
+            value.name: np.ones([size if isinstance(size, int) else 1 for size in value.shape], np.float32)
+            for value in self._session.get_inputs()
+            if value.name not in inputs
+        }
 
-    def difference(self, classes: int, anchors: int, nms: NMSSettings) -> float:
+    def difference(self, classes: int, anchors: int, nms: NMSSettings, *, bounds: bool) -> float:
         """How far the host's choice lies from the graph's; infinite if it is not of the same boxes.
 
         Args:
             classes: how many the network has.
             anchors: how many boxes it gives.
             nms: the numbers that the host goes by.
+            bounds: whether they are the graph's own, which may bound the boxes it keeps in other ways else.
 
         Raises:
             FormError: the graph does not run on boxes and scores, or keeps none of them.
         """
         # Fewer boxes than are kept, so that the thresholds decide, and more heaps than that; but of one class no more
         # boxes than it may have.
-        counts = (nms.keep_top_k // (classes * _HEAP), 2 * nms.keep_top_k // classes + 10)
+        counts = [nms.keep_top_k // (classes * _HEAP), 2 * nms.keep_top_k // classes + 10]
         most = min(nms.nms_top_k, anchors) // _HEAP
-        made = (_heaps(max(1, min(count, most)), anchors, classes) for count in counts)
+        made = (_heaps(max(1, min(count, most)), anchors, classes) for count in counts[: 1 + bounds])
         return max(self._difference(boxes, scores, nms) for boxes, scores in made)
 
     def _difference(self, boxes: np.ndarray, scores: np.ndarray, nms: NMSSettings) -> float:
-        feeds = dict(zip(self._inputs, (boxes, scores), strict=True))
+        feeds = {**self._others, **dict(zip(self._inputs, (boxes, scores), strict=True))}
         try:
             rows, count = (np.asarray(value) for value in self._session.run(list(self._outputs), feeds))
         except Exception as error:
