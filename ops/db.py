@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pyclipper
 
-from paddlex_triton.limits import MAX_CANDIDATES
+from paddlex_triton.limits import DEFAULT_CANDIDATES
 from paddlex_triton.ops.geometry import min_area_rectangle
 
 # Shortest side of a box on the map, pixels: before it is grown, and after.
@@ -29,7 +29,7 @@ def db_postprocess(
     box_thresh: float,
     unclip_ratio: float,
     box_type: Literal["quad", "poly"] = "quad",
-    max_candidates: int = MAX_CANDIDATES,
+    max_candidates: int = DEFAULT_CANDIDATES,
     use_dilation: bool = False,
     score_mode: Literal["fast", "slow"] = "fast",
 ) -> tuple[list[np.ndarray], list[float]]:

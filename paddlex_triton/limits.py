@@ -30,8 +30,10 @@ MAX_UNWARPING_PIXELS: Final = 40_000_000
 # Pixels of a page resized for the classifier of its orientation, 256 on the shorter side: of one a thousand times as
 # long as wide.
 MAX_CLASSIFICATION_PIXELS: Final = 256 * 256 * 1000
-# Text lines taken from one region, PaddleX's `max_candidates`.
-MAX_CANDIDATES: Final = 1000
+# Text lines taken from one region, PaddleX's `max_candidates`: what detectors of PP-OCRv6 ask for, and what is taken
+# where inference.yml asks for nothing.
+MAX_CANDIDATES: Final = 3000
+DEFAULT_CANDIDATES: Final = 1000
 # Points of one polygon. DB's outlines have at most 500 vertices (they lie 0.002 of the contour's length apart); growing
 # them rounds the corners: 1748 points are the most that shapes made for it gave.
 MAX_POLYGON_POINTS: Final = 4096

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from paddlex_triton.limits import DEFAULT_CANDIDATES
+
 FILE_NAME = "network.json"
 # In an assembled module's folder: parameter for a network -> `StandIn`, where it is one.
 STAND_INS_FILE = "stand_ins.json"
@@ -120,6 +122,11 @@ class NetworkInfo(BaseModel):
         description="inference.yml's shapes for TensorRT: input of the source -> least, usual and largest, [N,C,H,W]",
     )
     provenance: Provenance
+
+    @property
+    def max_candidates(self) -> int:
+        """Contours that are looked at in a map of db_detection, PaddleX's number where inference.yml has none."""
+        return int(self.postprocess.get("max_candidates", DEFAULT_CANDIDATES))
 
     @classmethod
     def load(cls, path: Path) -> NetworkInfo:

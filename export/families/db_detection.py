@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families.base import (
     Case,
     FormError,
@@ -23,6 +24,7 @@ from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tens
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.samples import fit, noise, text_page
+from paddlex_triton.limits import DEFAULT_CANDIDATES, MAX_CANDIDATES
 from paddlex_triton.network import Family
 
 # PaddleX rounds a detector's input to this, the stride of its coarsest feature map.
@@ -37,6 +39,20 @@ class DBDetection(NetworkFamily):
 
     name: ClassVar[Family] = "db_detection"
     max_batch_size: ClassVar[int] = 4
+
+    def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
+        """Nothing is added.
+
+        Raises:
+            InferenceFileError: more lines may be taken from a page than are served.
+        """
+        del source
+        candidates = settings.postprocess.get("max_candidates", DEFAULT_CANDIDATES)
+        if not isinstance(candidates, int) or not 1 <= candidates <= MAX_CANDIDATES:
+            raise InferenceFileError(
+                f"{origin}: PostProcess.max_candidates is {candidates!r}; 1 to {MAX_CANDIDATES} is what is served"
+            )
+        return settings
 
     def edit(self, source: SourceGraph, settings: InferenceSettings) -> onnx.ModelProto:
         """Normalise in the graph, and drop the channel axis of the map.

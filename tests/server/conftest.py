@@ -64,8 +64,9 @@ def seal_server(tiny_networks, seal_models, tmp_path_factory):
     """A live Triton with the seal pipeline alone, on tiny networks and a real recogniser."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
     presets = {"seal_recognition": "nopp"}
+    models = {**seal_models, "seal_text_detection": f"{seal_world.DETECTOR},{seal_world.FEW}"}
     with EmbeddedServer(
-        ["seal_recognition"], presets=presets, models=seal_models, networks=[tiny_networks], log_file=log
+        ["seal_recognition"], presets=presets, models=models, networks=[tiny_networks], log_file=log
     ) as running:
         yield running
 

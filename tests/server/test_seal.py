@@ -75,6 +75,12 @@ def test_every_seal_of_a_page_is_read(ask_seal, which):
     assert outputs["kept"].all()
 
 
+def test_a_detector_s_own_number_of_candidates_counts(ask_seal):
+    page = encode(page_with(0))
+    assert len(ask_seal(page)["texts"]) > 1
+    assert len(ask_seal(page, {"seal_text_detection_model_name": seal_world.FEW})["texts"]) == 1
+
+
 def test_polygons_are_relative_to_their_region(ask_seal):
     outputs = ask_seal(encode(page_with(3)))
     ((x1, y1, x2, y2),) = outputs["regions"].tolist()

@@ -17,7 +17,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 LAYOUT, DENSE_LAYOUT, DETR_LAYOUT = "tiny_seal_layout", "tiny_seal_layout_dense", "tiny_seal_layout_detr"
-DETECTOR = "tiny_seal_det"
+DETECTOR, FEW = "tiny_seal_det", "tiny_seal_det_few"
 LABELS = ["text", "seal"]
 SIDE = 320
 # Quarters in reading order: their boxes in pixels of the network's input. They overlap a little, as real ones do.
@@ -60,6 +60,7 @@ def write_weights(folder: Path) -> dict[str, Path]:
         (DENSE_LAYOUT, _dense_layout(), {**_LAYOUT_SETTINGS, "arch": "GFL", "NMS": {"name": "MultiClassNMS", **nms}}),
         (DETR_LAYOUT, _detr_layout(), {**_LAYOUT_SETTINGS, "arch": "DETR"}),
         (DETECTOR, _detector(), _DETECTOR_SETTINGS),
+        (FEW, _detector(), {**_DETECTOR_SETTINGS, "PostProcess": {**_POST, "max_candidates": 1}}),
     ):
         place = folder / name
         place.mkdir(parents=True)
@@ -78,6 +79,7 @@ _LAYOUT_SETTINGS = {
     ],
     "label_list": LABELS,
 }
+_POST = {"name": "DBPostProcess", "thresh": 0.2, "box_thresh": 0.6, "unclip_ratio": 0.5, "box_type": "poly"}
 _DETECTOR_SETTINGS = {
     "PreProcess": {
         "transform_ops": [
@@ -87,7 +89,7 @@ _DETECTOR_SETTINGS = {
             {"ToCHWImage": None},
         ]
     },
-    "PostProcess": {"name": "DBPostProcess", "thresh": 0.2, "box_thresh": 0.6, "unclip_ratio": 0.5, "box_type": "poly"},
+    "PostProcess": _POST,
 }
 
 

@@ -6,7 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from paddlex_triton.errors import InvalidParameter
-from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_MESSAGE_CHARACTERS, MAX_PARAMS_BYTES, MAX_RECOGNITION_BATCH
+from paddlex_triton.limits import (
+    MAX_CANDIDATES,
+    MAX_DETECTION_SIDE,
+    MAX_MESSAGE_CHARACTERS,
+    MAX_PARAMS_BYTES,
+    MAX_RECOGNITION_BATCH,
+)
 from paddlex_triton.params import KeypointParams, OCRParams, SealRecognitionParams, parse_params
 
 
@@ -217,7 +223,9 @@ def test_a_module_of_several_pipelines_tells_of_the_one_that_was_meant(raw, expe
     assert str(refused.value).startswith(expected)
 
 
-@pytest.mark.parametrize(("value", "allowed"), [(0, False), (1, True), (1000, True), (1001, False), (2.0, False)])
+@pytest.mark.parametrize(
+    ("value", "allowed"), [(0, False), (1, True), (MAX_CANDIDATES, True), (MAX_CANDIDATES + 1, False), (2.0, False)]
+)
 def test_how_many_lines_are_turned_together(value, allowed):
     raw = json.dumps({"textline_orientation_batch_size": value})
     if allowed:

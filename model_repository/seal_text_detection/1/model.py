@@ -94,5 +94,6 @@ class TritonPythonModel(Module):
             box_thresh=params.seal_det_box_thresh,
             unclip_ratio=params.seal_det_unclip_ratio,
             box_type="poly",
+            max_candidates=network.info.max_candidates,
         )
         return [(polygons[index], scores[index]) for index in sort_polygons(polygons)]

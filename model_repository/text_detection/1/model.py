@@ -39,6 +39,7 @@ class TritonPythonModel(Module):
             thresh=params.text_det_thresh,
             box_thresh=params.text_det_box_thresh,
             unclip_ratio=params.text_det_unclip_ratio,
+            max_candidates=network.info.max_candidates,
         )
         order = sort_quads(quads)
         points, offsets = pack_polygons([quads[index] for index in order])

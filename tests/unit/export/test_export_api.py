@@ -24,6 +24,7 @@ from paddlex_triton.export.errors import (
 from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
 from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.base import Weights
+from paddlex_triton.limits import MAX_CANDIDATES
 from paddlex_triton.network import NetworkInfo
 
 
@@ -206,3 +207,19 @@ def test_sources_are_tried_in_turn(kit, tmp_path, monkeypatch):
     monkeypatch.setattr(api, "sources_of", lambda entry, options: [Absent(), Absent()])
     with pytest.raises(SourceError, match="the first is not there; the first is not there"):
         export_network("PP-OCRv4_mobile_det", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "served"),
+    [(1, True), (MAX_CANDIDATES, True), (MAX_CANDIDATES + 1, False), (0, False), ("all", False)],
+)
+def test_candidates_of_a_text_detector(kit, weights_folder, tmp_path, candidates, served):
+    yml = kit.detector_yml()
+    yml["PostProcess"]["max_candidates"] = candidates
+    folder = weights_folder(kit.detector(), yml)
+    if served:
+        path = export_directory(folder, tmp_path / "repository")
+        assert NetworkInfo.load(path / "network.json").postprocess["max_candidates"] == candidates
+        return
+    with pytest.raises(InferenceFileError, match=f"max_candidates is {candidates!r}; 1 to {MAX_CANDIDATES} is what"):
+        export_directory(folder, tmp_path / "repository")
