@@ -3,7 +3,7 @@
 The pictures lie beside this script, so nobody needs the fonts; run this again to change them:
 
     python samples/make_samples.py --font /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc \\
-      --bold /usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc
+      --bold /usr/share/fonts/opentype/noto/NotoSerifCJK-Bold.ttc
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 from seals import BLACK, BLUE, Seal, print_seal
 
 SIZE = (960, 640)
@@ -54,11 +54,11 @@ CONTRACT_SEALS = (
 )
 # One of each kind: round, oval, frame, black, turned.
 SEALS = (
-    Seal("青禾示例科技有限公司", ("合同专用章",)),
-    Seal("明德示例教育咨询中心", ("财务专用章",), aspect=0.68, ink=BLUE, star=False, span=200),
-    Seal(lines=("海风示例贸易", "业务受理专用"), square=True, aspect=0.5),
-    Seal("锦江示例建设集团", ("项目部",), ink=BLACK, strength=0.75),
-    Seal("西湖示例文化传媒有限公司", turn=20),
+    Seal("青禾示例科技有限公司", ("合同专用章",), number="3301260011206"),
+    Seal("明德示例教育中心", ("财务专用章",), aspect=0.75, ink=BLUE, star=False),
+    Seal(lines=("海风示例贸易公司", "业务受理专用章"), square=True, aspect=0.7),
+    Seal("锦江示例建设集团", ("资料专用章",), ink=BLACK, strength=0.75),
+    Seal("西湖示例文化传媒有限公司", pitch=21, turn=20),
 )
 
 
@@ -109,17 +109,26 @@ def draw_seal(seal: Seal, bold: Path, width: int = 400, margin: int = 60) -> Ima
     return page
 
 
+def save(picture: Image.Image, path: Path) -> None:
+    """Save as PNG, with a palette where that loses nothing."""
+    few = picture.quantize(dither=Image.Dither.NONE)
+    same = ImageChops.difference(few.convert("RGB"), picture).getbbox() is None
+    (few if same else picture).save(path, optimize=True)
+
+
 def main() -> None:
     """Write the pictures beside this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--font", type=Path, required=True, help="a font with Chinese glyphs")
-    parser.add_argument("--bold", type=Path, required=True, help="a bold one, for seals and titles")
+    parser.add_argument(
+        "--bold", type=Path, required=True, help="a bold one for seals and titles; real seals have serifs"
+    )
     fonts = parser.parse_args()
     pictures = {"page.png": draw_page(fonts.font), "contract.png": draw_contract(fonts.font, fonts.bold)}
     for index, seal in enumerate(SEALS, 1):
         pictures[f"seal_{index}.png"] = draw_seal(seal, fonts.bold)
     for name, picture in pictures.items():
-        picture.save(Path(__file__).with_name(name), optimize=True)
+        save(picture, Path(__file__).with_name(name))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Seals with a text of one's choice: drawn glyph by glyph, printed on a page like ink on paper."""
+"""Seals with a text of one's choice: drawn glyph by glyph, printed on a page like ink on paper.
+
+Proportions are those of real seals: a wide gap between the ends of the arc, and a line below the middle that stays away
+from them. Where it runs into them, PP-OCRv4_mobile_seal_det sees one closed ring.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +27,31 @@ class Seal:
     Attributes:
         arc: text along the upper edge, from left to right; none on a square seal.
         lines: straight lines below the middle, or all lines of a square seal.
+        number: digits along the lower edge, from left to right; none on a square seal.
         aspect: height over width.
         square: a frame and lines instead of a ring and an arc.
         star: a star in the middle.
         ink: RGB.
         strength: how much of the ink reached the paper, 0 to 1.
-        span: the angle the arc takes, degrees.
+        pitch: from one character of the arc to the next, degrees.
         turn: of the whole seal, degrees with the clock.
     """
 
     arc: str = ""
     lines: tuple[str, ...] = ()
+    number: str = ""
     aspect: float = 1.0
     square: bool = False
     star: bool = True
     ink: tuple[int, int, int] = RED
     strength: float = 0.9
-    span: float = 240.0
+    pitch: float = 23.0
     turn: float = 0.0
 
     @property
     def texts(self) -> list[str]:
         """All its lines."""
-        return [text for text in (self.arc, *self.lines) if text]
+        return [text for text in (self.arc, *self.lines, self.number) if text]
 
 
 def print_seal(page: Image.Image, seal: Seal, centre: tuple[int, int], width: int, font: Path) -> None:
@@ -81,34 +87,36 @@ def draw_mask(seal: Seal, width: int, font: Path) -> Image.Image:
 
 def _draw_round(mask: Image.Image, seal: Seal, font: Path) -> None:
     draw, (width, height) = ImageDraw.Draw(mask), mask.size
-    ring = round(0.016 * width)
-    draw.ellipse([ring // 2, ring // 2, width - 1 - ring // 2, height - 1 - ring // 2], outline=255, width=ring)
-    glyph = round(0.125 * width * (0.5 + 0.5 * seal.aspect))
-    reach = 0.05 * width + glyph / 2
-    _write_arc(mask, seal, (width / 2 - reach, height / 2 - reach), glyph, font)
+    scale = width * (0.5 + 0.5 * seal.aspect)
+    ring = round(0.025 * width)
+    draw.ellipse([0, 0, width - 1, height - 1], outline=255, width=ring)
+    _write_arc(mask, seal.arc, seal.pitch, ring + 0.02 * width, round(0.138 * scale), font)
+    _write_arc(mask, seal.number, 6.8, ring + 0.035 * width, round(0.09 * scale), font, below=True)
     if seal.star:
-        radius = 0.12 * height
-        draw.polygon(_star((width / 2, height * (0.47 if seal.lines else 0.5)), radius), fill=255)
-    tall = 0.085 * height
+        draw.polygon(_star((width / 2, height * (0.46 if seal.lines else 0.5)), 0.15 * height), fill=255)
+    tall = 0.12 * scale
     for index, text in enumerate(seal.lines):
-        _write_line(mask, text, (width / 2, height * 0.69 + index * 1.25 * tall), 0.42 * width, tall, font)
+        _write_line(mask, text, (width / 2, 0.70 * height + 1.25 * tall * index), 0.46 * width, tall, font)
 
 
 def _draw_square(mask: Image.Image, seal: Seal, font: Path) -> None:
     width, height = mask.size
-    frame = round(0.02 * width)
-    ImageDraw.Draw(mask).rectangle([0, 0, width - 1, height - 1], outline=255, width=frame)
-    room = (height - 4 * frame) / len(seal.lines)
+    ImageDraw.Draw(mask).rectangle([0, 0, width - 1, height - 1], outline=255, width=round(0.028 * width))
+    room = 0.75 * height / len(seal.lines)
     for index, text in enumerate(seal.lines):
-        _write_line(mask, text, (width / 2, 2 * frame + room * (index + 0.5)), 0.86 * width, 0.72 * room, font)
+        _write_line(mask, text, (width / 2, 0.125 * height + room * (index + 0.5)), 0.82 * width, 0.7 * room, font)
 
 
-def _write_arc(mask: Image.Image, seal: Seal, reach: tuple[float, float], glyph: int, font: Path) -> None:
-    """Glyphs upright on an ellipse with half axes `reach`, evenly along its length."""
-    angles = np.radians(np.linspace(-seal.span / 2, seal.span / 2, 2048))
-    x, y = reach[0] * np.sin(angles), -reach[1] * np.cos(angles)
+def _write_arc(
+    mask: Image.Image, text: str, pitch: float, inset: float, glyph: int, font: Path, below: bool = False
+) -> None:
+    """Glyphs along the edge of the mask's ellipse, `inset` pixels inside it, evenly spaced; upright in the middle."""
+    reach = (mask.width / 2 - inset - glyph / 2, mask.height / 2 - inset - glyph / 2)
+    span = pitch * (len(text) - 1)
+    angles = np.radians(np.linspace(-span / 2, span / 2, 2048))
+    x, y = reach[0] * np.sin(angles), reach[1] * np.cos(angles) * (1 if below else -1)
     length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    for place, character in zip(np.linspace(0, length[-1], len(seal.arc)), seal.arc, strict=True):
+    for place, character in zip(np.linspace(0, length[-1], len(text)), text, strict=True):
         at = int(np.searchsorted(length, place).clip(1, len(angles) - 2))
         turn = math.degrees(math.atan2(y[at + 1] - y[at - 1], x[at + 1] - x[at - 1]))
         tile = Image.new("L", (2 * glyph, 2 * glyph))
@@ -121,7 +129,7 @@ def _write_arc(mask: Image.Image, seal: Seal, reach: tuple[float, float], glyph:
 def _write_line(
     mask: Image.Image, text: str, middle: tuple[float, float], most: float, height: float, font: Path
 ) -> None:
-    size = round(min(height, most / max(1, len(text))) if not text.isascii() else min(height, 1.8 * most / len(text)))
+    size = round(min(height, most / max(1, len(text))))
     ImageDraw.Draw(mask).text(middle, text, font=_font(font, size), fill=255, anchor="mm")
 
 

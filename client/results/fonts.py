@@ -1,10 +1,11 @@
-"""A font with Chinese glyphs, wherever this machine has one."""
+"""A font with Chinese glyphs: the one of the extra `fonts`, or wherever this machine has one."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,8 +42,11 @@ _FILES: tuple[tuple[str, int], ...] = (
     ("simfang.ttf", 0),
     ("simhei.ttf", 0),
 )
-# Python packages that carry one, looked for without importing them.
-_PACKAGED: tuple[tuple[str, str], ...] = (("mplfonts", "fonts/NotoSansCJKsc-Regular.otf"),)
+# Python packages that carry one, looked for without importing them; the first is the extra `fonts`.
+_PACKAGED: tuple[tuple[str, str, int], ...] = (
+    ("noto_cjk_sans_otc", "NotoSansCJK-Regular.ttc", 2),
+    ("mplfonts", "fonts/NotoSansCJKsc-Regular.otf", 0),
+)
 # Text fills this share of a box's height.
 _FONT_SHARE = 0.8
 # Latin letters with all their accents end here; the built-in font has no glyphs beyond.
@@ -64,7 +68,7 @@ class FontFace:
 
 
 def find_font() -> FontFace:
-    """`$PADDLE_PDX_LOCAL_FONT_FILE_PATH`, else a font of the system or of a Python package, else the built-in one."""
+    """`$PADDLE_PDX_LOCAL_FONT_FILE_PATH`, else a font of a Python package or of the system, else the built-in one."""
     named = os.environ.get(_VARIABLE)
     if named:
         face = _usable(Path(named), 0)
@@ -78,8 +82,8 @@ def warn_without_glyphs(face: FontFace, texts: list[str]) -> None:
     """Say once that texts will be drawn as empty boxes, if they will."""
     if face.path is None and any(ord(letter) > _LAST_LATIN for text in texts for letter in text):
         _warn(
-            "no font with Chinese glyphs was found: the picture shows boxes instead. Install one "
-            f"(Debian: fonts-noto-cjk or fonts-wqy-microhei) or name a font file in {_VARIABLE}"
+            "no font with Chinese glyphs was found: the picture shows boxes instead. Install one (pip install "
+            f"'paddlex-triton[fonts]', or Debian's fonts-noto-cjk) or name a font file in {_VARIABLE}"
         )
 
 
@@ -105,16 +109,18 @@ def drawable(text: str, font: Font) -> str:
 
 @cache
 def _installed_font() -> FontFace:
-    for folder in _folders():
-        for name, index in _FILES:
-            if face := _usable(folder / name, index):
-                return face
-    for package, name in _PACKAGED:
+    return next((face for path, index in _candidates() if (face := _usable(path, index))), FontFace())
+
+
+def _candidates() -> Iterator[tuple[Path, int]]:
+    # A package comes before the system: its pictures are the same on every machine.
+    for package, name, index in _PACKAGED:
         spec = importlib.util.find_spec(package)
         for location in (spec.submodule_search_locations or ()) if spec else ():
-            if face := _usable(Path(location) / name, 0):
-                return face
-    return FontFace()
+            yield Path(location) / name, index
+    for folder in _folders():
+        for name, index in _FILES:
+            yield folder / name, index
 
 
 def _folders() -> list[Path]:
