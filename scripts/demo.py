@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from paddlex_triton import create_pipeline
+from paddlex_triton import BaseResult, create_pipeline
 from paddlex_triton.server.errors import ServerError
 from paddlex_triton.server.launcher import EmbeddedServer
 
@@ -27,7 +26,7 @@ HOW_TO_CALL = """
     bash scripts/infer_with_curl samples/page.png {http}
 
   Python:
-    .venv/bin/python -c 'from paddlex_triton import create_pipeline
+    .venv/bin/python -c 'from paddlex_triton import BaseResult, create_pipeline
 for result in create_pipeline("OCR", url="{grpc}").predict("samples/page.png"): result.print()'
 
   Command line:
@@ -71,11 +70,12 @@ def main(
 
 def read_page(server: EmbeddedServer, save_path: Path, console: Console) -> None:
     """Run OCR on the sample page; print the lines, save the JSON and the picture."""
-    table = Table("score", "text", title=f"What PP-OCRv4 read on {PAGE.relative_to(ROOT)}")
+    table = Table("score", "text", title=f"The lines of {PAGE.relative_to(ROOT)}")
     with create_pipeline("OCR", url=server.grpc_url) as pipeline:
         for result in pipeline.predict(str(PAGE), text_det_limit_side_len=736, text_det_limit_type="min"):
             for text, score in zip(result["rec_texts"], result["rec_scores"], strict=True):
                 table.add_row(f"{score:.3f}", escape(text))
+            table.caption = _named_networks(result)
             result.save_all(str(save_path))
     _show(console, table, save_path, PAGE)
 
@@ -88,14 +88,14 @@ def read_seals(server: EmbeddedServer, save_path: Path, console: Console) -> Non
             for number, seal in enumerate(result["seal_res_list"], 1):
                 for text, score in zip(seal["rec_texts"], seal["rec_scores"], strict=True):
                     table.add_row(str(number), f"{score:.3f}", escape(text))
-            networks = [name for stage in result.settings.values() for name in _network_names(stage)]
-            table.caption = f"by {', '.join(networks)}"
+            table.caption = _named_networks(result)
             result.save_all(str(save_path))
     _show(console, table, save_path, CONTRACT)
 
 
-def _network_names(stage: Mapping[str, Any]) -> list[str]:
-    return [str(network["name"]) for network in stage.get("networks", {}).values()]
+def _named_networks(result: BaseResult) -> str:
+    stages = (stage.get("networks", {}) for stage in result.settings.values())
+    return f"by {', '.join(str(network['name']) for networks in stages for network in networks.values())}"
 
 
 def _show(console: Console, table: Table, save_path: Path, page: Path) -> None:
