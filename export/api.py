@@ -20,6 +20,7 @@ from paddlex_triton.export import report as export_report
 from paddlex_triton.export.config_pbtxt import FLAVOURS, TENSORRT_FILE, render_config, render_tensorrt_config
 from paddlex_triton.export.errors import (
     UNUSABLE,
+    ConverterError,
     ExportError,
     GraphError,
     InstallError,
@@ -48,9 +49,6 @@ from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
 from paddlex_triton.version import __version__
 
 MODEL_PATH = "1/model.onnx"
-
-# What lies in an exported network's folder besides the model and its configuration.
-Present = tuple[NetworkInfo, ExportReport]
 
 
 def _silent(message: str) -> None:
@@ -141,9 +139,10 @@ def run_export_network(name: str, options: Options) -> Outcome:
     try:
         return _export(_fetch_first(entry, options), entry.name, FAMILIES[entry.family], options)
     except UNUSABLE as error:
-        # Whoever finds another network in its place is told why.
-        with contextlib.suppress(OSError):
-            note_failure(options.repository, entry.name, str(error))
+        if not isinstance(error, ConverterError):
+            # Whoever finds another network in its place is told why.
+            with contextlib.suppress(OSError):
+                note_failure(options.repository, entry.name, str(error))
         raise
 
 
@@ -184,10 +183,10 @@ def _fetch_first(entry: ZooEntry, options: Options) -> Weights:
 
 def _refuse_replacing_own(entry: ZooEntry, options: Options) -> None:
     """People's own weights under an official name stay, which is said before hundreds of megabytes are fetched."""
-    present = _present(options.repository / entry.name)
-    if present is not None and present[0].provenance.source.startswith(LOCAL) and not options.force:
+    info = _installed(options.repository / entry.name)
+    if info is not None and info.provenance.source.startswith(LOCAL) and not options.force:
         raise InstallError(
-            f"{entry.name} is there, made from {present[0].provenance.source}; --force replaces it by "
+            f"{entry.name} is there, made from {info.provenance.source}; --force replaces it by "
             f"{' or '.join(source.label for source in entry.sources)}"
         )
 
@@ -198,11 +197,12 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     repository = options.repository
     clean(repository)
     settings = family.complete(weights.settings, parse_model(weights.model), weights.label)
-    present = _present(repository / name)
-    if present is not None and not options.force:
-        if _is_current(repository / name, present, weights, settings, family):
-            return Outcome(repository / name, installed=False, report=present[1])
-        info = present[0]
+    info = _installed(repository / name)
+    if info is not None and not options.force:
+        old = _report_in(repository / name)
+        if old is not None and _is_current(repository / name, info, old, weights, settings, family):
+            _forget(repository, name)
+            return Outcome(repository / name, installed=False, report=old)
         if info.provenance.source_sha256 != weights.sha256 and not _is_older_release(info, weights):
             raise InstallError(
                 f"{name} is there, made from {info.provenance.source} (SHA-256 {info.provenance.source_sha256[:12]}); "
@@ -238,8 +238,7 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     options.progress(f"installing {name}")
     kept = partial(_plans_of_graph, repository / name, report.sha256)
     path = install_network(repository, name, _files(weights, settings, family, report, content), kept)
-    with contextlib.suppress(OSError):
-        forget_failure(repository, name)
+    _forget(repository, name)
     return Outcome(path, installed=True, report=report)
 
 
@@ -314,12 +313,25 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def _present(folder: Path) -> Present | None:
+def _installed(folder: Path) -> NetworkInfo | None:
     """What was exported into a folder before; None where nothing was, or it cannot be read and is made anew."""
     try:
-        return NetworkInfo.load(folder / FILE_NAME), ExportReport.load(folder / export_report.FILE_NAME)
+        return NetworkInfo.load(folder / FILE_NAME)
     except (OSError, ValidationError):
         return None
+
+
+def _report_in(folder: Path) -> ExportReport | None:
+    """How it was exported; None where another version of the product wrote that down in another form."""
+    try:
+        return ExportReport.load(folder / export_report.FILE_NAME)
+    except (OSError, ValidationError):
+        return None
+
+
+def _forget(repository: Path, name: str) -> None:
+    with contextlib.suppress(OSError):
+        forget_failure(repository, name)
 
 
 def _is_older_release(info: NetworkInfo, weights: Weights) -> bool:
@@ -328,10 +340,14 @@ def _is_older_release(info: NetworkInfo, weights: Weights) -> bool:
 
 
 def _is_current(
-    folder: Path, present: Present, weights: Weights, settings: InferenceSettings, family: NetworkFamily
+    folder: Path,
+    info: NetworkInfo,
+    report: ExportReport,
+    weights: Weights,
+    settings: InferenceSettings,
+    family: NetworkFamily,
 ) -> bool:
     """The same weights, settings and exporter made it, and its model and configurations are still what it installs."""
-    info, report = present
     return (
         info.family == family.name
         and info.provenance.source_sha256 == weights.sha256

@@ -99,7 +99,8 @@ def models(
     """List the networks that are known by name, and those that are exported."""
     repository = into if into is not None else paths.networks_repository()
     console = Console()
-    listed = listing.rows(load_zoo().networks, exported_in(repository))
+    exported = exported_in(repository)
+    listed = listing.rows(load_zoo().networks, exported)
     try:
         with _loaded(url) as loaded:
             for table in listing.tables(listed, loaded):
@@ -108,7 +109,8 @@ def models(
     except ExportError as error:
         _fail(error)
     for name, reason in read_failures(repository).items():
-        console.print(escape(f"{name}: its export failed: {reason}"), soft_wrap=True, highlight=False)
+        again = " (it is there from before)" if name in exported else ""
+        console.print(escape(f"{name}{again}: its export failed: {reason}"), soft_wrap=True, highlight=False)
     console.print(f"exported: in {escape(str(repository))}", soft_wrap=True, highlight=False)
 
 

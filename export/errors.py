@@ -5,6 +5,7 @@ ExportError
 ├── SourceError           the weights could not be fetched, or are not the ones expected
 │   └── Unreachable       no place they could be fetched from answers
 ├── ConversionError       a PaddlePaddle model could not be turned into an equal ONNX file
+│   └── ConverterError    there is nothing on this machine to do it with
 ├── InferenceFileError    inference.yml cannot be read, or contradicts the weights
 ├── GraphError            the ONNX graph is not of a kind this family takes
 ├── VerificationError     the exported graph does not answer as its source does
@@ -43,6 +44,10 @@ class ConversionError(ExportError):
     """A PaddlePaddle model could not be turned into an ONNX file that answers as it does."""
 
 
+class ConverterError(ConversionError):
+    """This machine has nothing to convert with: it says nothing about the model."""
+
+
 class InferenceFileError(ExportError):
     """`inference.yml` cannot be read, or contradicts the weights."""
 
@@ -73,5 +78,5 @@ class MissingDependency(ExportError):
     """The extra `paddlex-triton[export]` is not installed."""
 
 
-# What is wrong with weights that were fetched, and cannot be mended by who asked for them.
-UNUSABLE = (ConversionError, GraphError, VerificationError)
+# What is wrong with weights that were fetched: another network may do in their place.
+UNUSABLE = (ConversionError, GraphError, InferenceFileError, VerificationError)

@@ -136,7 +136,8 @@ def wanted_networks(
     """
     chosen: Sequence[str] = request.names or in_file
     if request.everything:
-        chosen = tuple(load_zoo().networks)
+        networks = load_zoo().networks
+        chosen = tuple(name for name, entry in networks.items() if not entry.on_request or name in exported)
     elif request.pipeline is not None:
         chosen = networks_of(request.pipeline, request.preset, exported, reach.can_fetch)
     return [find_network(each) for each in dict.fromkeys(chosen)]
@@ -173,10 +174,26 @@ def choices_made(request: Request, wanted: Sequence[ZooEntry], exported: Contain
     return said
 
 
-def networks_instead(
+@dataclass(frozen=True)
+class Instead:
+    """How a pipeline goes on where one of its networks could not be had after all.
+
+    Attributes:
+        to_do: what is exported then.
+        told: what people are told of it.
+    """
+
+    to_do: Sequence[ZooEntry]
+    told: str
+
+
+def go_on_without(
     request: Request, failed: ZooEntry, open_ones: Sequence[ZooEntry], exported: Container[str]
-) -> list[ZooEntry]:
-    """What a pipeline still needs where one of its networks could not be had after all.
+) -> Instead | None:
+    """How to go on without a network.
+
+    Its preset gives way to the fallback; an optional step takes its next best network, and stays off where there is
+    none. A preset or a network that was named is taken at its word.
 
     Args:
         request: what was asked for.
@@ -185,19 +202,32 @@ def networks_instead(
         exported: names of networks that are exported.
 
     Returns:
-        The networks of the fallback preset, or the next best one of an optional step and what is still open. None where
-        there is nothing of the kind, and none with a preset, which is taken at its word.
+        None where nothing else will do.
     """
     if request.pipeline is None or request.preset is not None:
-        return []
+        return None
     spec = find_pipeline(request.pipeline)
-    if spec.fallback_preset is not None and failed.name in find_preset(spec).values():
-        return [find_network(name) for name in networks_of(request.pipeline, None, exported, has_source_of_its_own)]
-    for names in spec.when_exported.values():
-        others = [find_network(name) for name in names[names.index(failed.name) + 1 :]] if failed.name in names else []
-        if usable := [entry for entry in others if has_source_of_its_own(entry) and not entry.on_request]:
-            return [usable[0], *open_ones]
-    return []
+    preset = find_preset(spec)
+    if failed.name in preset.values():
+        if spec.fallback_preset is None:
+            return None
+        others = [find_network(name) for name in dict.fromkeys(find_preset(spec, spec.fallback_preset).values())]
+        optional = [entry for entry in open_ones if entry.name not in preset.values()]
+        names = ", ".join(entry.name for entry in others)
+        return Instead([*others, *(entry for entry in optional if entry not in others)], f"Taking {names} instead")
+    for step, names in spec.when_exported.items():
+        if failed.name not in names:
+            continue
+        behind = [find_network(name) for name in names[names.index(failed.name) + 1 :]]
+        usable = [entry for entry in behind if entry.name in exported or _comes_unasked(entry)]
+        if usable:
+            return Instead([usable[0], *open_ones], f"Taking {usable[0].name} instead")
+        return Instead(open_ones, f"{step} stays off")
+    return None
+
+
+def _comes_unasked(entry: ZooEntry) -> bool:
+    return has_source_of_its_own(entry) and not entry.on_request
 
 
 def reason_to_keep(

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export.config_file import FileNetworks, OwnWeights, networks_of_file
-from paddlex_triton.export.errors import UNUSABLE, ExportError, Unreachable
+from paddlex_triton.export.errors import UNUSABLE, ExportError, SourceError, Unreachable
 from paddlex_triton.export.plan import (
     Reach,
     Request,
     choices_made,
-    networks_instead,
+    go_on_without,
     plan_of,
     plan_of_folder,
     reason_to_keep,
@@ -42,7 +42,7 @@ class Work:
     """
 
     def __init__(self, request: Request, repository: Path, force: bool) -> None:
-        self.request, self.repository = request, repository
+        self.request, self.repository, self.force = request, repository, force
         self.console, self.reach = Console(), Reach(Hubs())
         self.exported = exported_in(repository)
         in_file = networks_of_file(request.config) if request.config is not None else FileNetworks((), (), ())
@@ -96,14 +96,23 @@ class Work:
             entry, *to_do = to_do
             try:
                 self.done.append(_export_entry(self.console, entry, options))
-            except (Unreachable, *UNUSABLE) as error:
-                instead = networks_instead(self.request, entry, to_do, self.exported)
-                if not instead:
+            except (SourceError, *UNUSABLE) as error:
+                instead = go_on_without(self.request, entry, to_do, self.exported)
+                if instead is None:
                     raise
                 why = str(error) if isinstance(error, Unreachable) else f"{entry.name}: {error}"
-                taken = ", ".join(other.name for other in instead if other not in to_do)
-                self._say(f"{why.rstrip('.')}. Taking {taken} instead")
-                to_do = instead
+                self._say(f"{why.rstrip('.')}. {instead.told}")
+                to_do = [other for other in instead.to_do if not self._keep(other)]
+
+    def _keep(self, entry: ZooEntry) -> bool:
+        """Whether a network that another one gives way to is left alone as it is there; which is said."""
+        if entry in self.to_do:
+            return False
+        line = reason_to_keep(entry, self.exported.get(entry.name), self.request, self.reach, force=self.force)
+        if line is not None:
+            self._say(line)
+            self.done.append(entry.name)
+        return line is not None
 
     def _run_all(self, options: Options) -> None:
         """Export what can be had, one network after the other.

@@ -111,7 +111,7 @@ class ZooEntry(BaseModel):
         default_factory=dict, description="in the form of inference.yml; a section that the source itself has wins"
     )
     on_request: bool = Field(
-        default=False, description="no pipeline takes it unless it is exported: people must ask for it by its name"
+        default=False, description="nothing fetches it unless people ask for it by its name; once exported, it is taken"
     )
 
     @property
@@ -239,8 +239,14 @@ def _preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
 
 
 def _best(names: Sequence[str], exported: Container[str], can_fetch: CanFetch) -> str | None:
-    """The first network that is exported, else the first that can be fetched without being asked for."""
-    there = (name for name in names if name in exported)
-    entries = (find_network(name) for name in names)
-    fetched = (entry.name for entry in entries if not entry.on_request and can_fetch(entry))
-    return next(there, None) or next(fetched, None)
+    """The first network that is exported, else the first that can be fetched without being asked for.
+
+    PaddleX's own come before others: one that can be had takes the place of another that stood in for it.
+    """
+    entries = [find_network(name) for name in names]
+    for among in ([entry for entry in entries if entry.official], [entry for entry in entries if not entry.official]):
+        there = (entry.name for entry in among if entry.name in exported)
+        fetched = (entry.name for entry in among if not entry.on_request and can_fetch(entry))
+        if (found := next(there, None) or next(fetched, None)) is not None:
+            return found
+    return None

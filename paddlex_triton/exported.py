@@ -18,7 +18,8 @@ class PresetChoice:
     Attributes:
         name: the preset.
         networks: role -> network: those of the preset, and of optional steps beyond it whose network is exported.
-        stand_ins: role -> the one of these networks that is in the place of another, which is not exported.
+        stand_ins: role -> the one of these networks that is in the place of another, which is not exported or of no
+            use alone.
     """
 
     name: str
@@ -72,7 +73,7 @@ def _reasons(missing: Sequence[str], repositories: Sequence[Path]) -> Callable[[
     def reason(name: str) -> str:
         if find_exported(name, repositories) is not None:
             are = "is" if len(missing) == 1 else "are"
-            return f"it is used with {', '.join(missing)} alone, which {are} not exported"
+            return f"it is used only together with {', '.join(missing)}, which {are} not exported"
         return f"its export failed: {failures[name]}" if name in failures else "not exported"
 
     return reason

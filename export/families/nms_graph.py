@@ -14,7 +14,9 @@ from paddlex_triton.ops.detection_nms import multiclass_nms
 
 # Boxes lie in heaps of so many, of which all overlap.
 _HEAP = 4
-# Pixels of the page that they are strewn over.
+# Boxes by themselves.
+_LONE = 16
+# Pixels of the page that heaps are strewn over.
 _SIDE = 1000.0
 
 
@@ -27,6 +29,9 @@ class NMSGraph:
         source: the source graph.
         inputs: the names of its boxes [1,A,4] and scores [1,C,A] in front of the NMS.
         outputs: the names of its rows and their count.
+
+    Raises:
+        FormError: that part of the graph cannot be run by itself.
     """
 
     def __init__(self, source: SourceGraph, inputs: tuple[str, str], outputs: tuple[str, str]) -> None:
@@ -35,9 +40,13 @@ class NMSGraph:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            ending.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                ending.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            # ONNX Runtime raises a type of its own for every cause.
+            raise FormError(f"the graph from its NMS on does not run by itself: {_first_line(error)}") from error
         # Some graphs ask their image how many pages there are.
         self._others = {
             value.name: np.ones([size if isinstance(size, int) else 1 for size in value.shape], np.float32)
@@ -52,16 +61,19 @@ class NMSGraph:
             classes: how many the network has.
             anchors: how many boxes it gives.
             nms: the numbers that the host goes by.
-            bounds: whether they are the graph's own, which may bound the boxes it keeps in other ways else.
+            bounds: whether they are the graph's own. Else it may bound the boxes it keeps in other ways, and
+                thresholds alone are compared.
 
         Raises:
             FormError: the graph does not run on boxes and scores, or keeps none of them.
         """
         # Fewer boxes than are kept, so that the thresholds decide, and more heaps than that; but of one class no more
         # boxes than it may have.
-        counts = [nms.keep_top_k // (classes * _HEAP), 2 * nms.keep_top_k // classes + 10]
-        most = min(nms.nms_top_k, anchors) // _HEAP
-        made = (_heaps(max(1, min(count, most)), anchors, classes) for count in counts[: 1 + bounds])
+        counts = [nms.keep_top_k // (2 * classes * _HEAP), 2 * nms.keep_top_k // classes + 10]
+        most = max(1, min(nms.nms_top_k, anchors) // _HEAP)
+        made = (
+            _heaps(max(1, min(count, most)), anchors, classes, nms.score_threshold) for count in counts[: 1 + bounds]
+        )
         return max(self._difference(boxes, scores, nms) for boxes, scores in made)
 
     def _difference(self, boxes: np.ndarray, scores: np.ndarray, nms: NMSSettings) -> float:
@@ -70,7 +82,7 @@ class NMSGraph:
             rows, count = (np.asarray(value) for value in self._session.run(list(self._outputs), feeds))
         except Exception as error:
             # ONNX Runtime raises a type of its own for every cause.
-            raise FormError(f"its NMS does not run on boxes of its own: {str(error).splitlines()[0]}") from error
+            raise FormError(f"its NMS does not run on boxes of its own: {_first_line(error)}") from error
         if not len(rows) or count.sum() != len(rows):
             raise FormError(f"its NMS keeps {len(rows)} of {boxes.shape[1]} boxes, and counts {count.sum()}")
         chosen = multiclass_nms(
@@ -84,8 +96,10 @@ class NMSGraph:
         return matched_difference(rows, chosen, _SIDE)
 
 
-def _heaps(count: int, anchors: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Heaps of boxes that overlap, less and more, with scores between 0 and 1, no two alike; the other boxes score 0.
+def _heaps(count: int, anchors: int, classes: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Heaps of boxes that overlap, less and more, with scores between 0 and 1, no two alike.
+
+    Besides, boxes by themselves that score a little less and a little more than the threshold. All others score 0.
 
     Returns:
         float32 [1, anchors, 4], x1, y1, x2, y2, and float32 [1, classes, anchors].
@@ -99,4 +113,11 @@ def _heaps(count: int, anchors: int, classes: int) -> tuple[np.ndarray, np.ndarr
     used = min(anchors, len(heaped))
     boxes[0, :used] = heaped[:used]
     scores[0, :, :used] = (rng.permutation(classes * used).reshape(classes, used) + 0.5) / (classes * used)
+    lone = np.arange(used, min(anchors, used + _LONE))
+    boxes[0, lone] = 2 * _SIDE + 100 * (lone - used)[:, None] + np.array([0, 0, 50, 50])
+    scores[0, lone % classes, lone] = threshold * np.linspace(0.55, 1.45, _LONE)[: len(lone)]
     return boxes, scores
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

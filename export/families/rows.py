@@ -46,7 +46,7 @@ def rows_difference(
 
 
 def other_rows(wanted: np.ndarray, got: np.ndarray, *, side: float, draw_threshold: float, tolerance: float) -> float:
-    """The part of the rows that have no partner in the other answer; see `rows_difference` for which ones count.
+    """The part of the rows that have no partner in the other answer, beyond one of each; see `rows_difference`.
 
     Args:
         wanted: float32 [M,6]: class, score, x1, y1, x2, y2.
@@ -58,9 +58,10 @@ def other_rows(wanted: np.ndarray, got: np.ndarray, *, side: float, draw_thresho
     if wanted.ndim != 2 or wanted.shape[1:] != got.shape[1:] or not np.isfinite(got).all():
         return float("inf")
     first, second = _relative(wanted, side), _relative(got, side)
-    pairs = ((first, second), (second, first))
-    alone = np.concatenate([_distances(*pair, draw_threshold / 2) > tolerance for pair in pairs])
-    return float(alone.mean()) if len(alone) else 0.0
+    floor, pairs = draw_threshold / 2, ((first, second), (second, first))
+    alone = [_distances(*pair, floor, within=tolerance) > tolerance for pair in pairs]
+    beyond = sum(max(0, int(of_one.sum()) - 1) for of_one in alone)
+    return beyond / max(1, sum(map(len, alone)))
 
 
 def matched_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> float:
@@ -74,14 +75,21 @@ def _relative(rows: np.ndarray, side: float) -> np.ndarray:
     return rows / np.array([1, 1, side, side, side, side], np.float64)
 
 
-def _distances(rows: np.ndarray, others: np.ndarray, floor: float) -> np.ndarray:
-    """Of each row above a score the distance to its nearest among others, of which none is the partner of two."""
+def _distances(rows: np.ndarray, others: np.ndarray, floor: float, within: float = np.inf) -> np.ndarray:
+    """Of each row above a score the distance to its nearest among others, of which none is the partner of two.
+
+    Args:
+        rows: float64 [M,6], coordinates as parts of the page's side.
+        others: the rows of the other answer.
+        floor: the score.
+        within: what is further away is nobody's partner, and stays free.
+    """
     free = np.ones(len(others), bool)
     found = []
     for row in rows[rows[:, 1] > floor]:
         apart = np.where(free, np.abs(others - row).max(axis=1), np.inf)
-        nearest = int(apart.argmin()) if free.any() else -1
-        found.append(float(apart[nearest]) if nearest >= 0 else float("inf"))
-        if nearest >= 0:
+        nearest = int(apart.argmin()) if free.any() else None
+        found.append(float("inf") if nearest is None else float(apart[nearest]))
+        if nearest is not None and found[-1] <= within:
             free[nearest] = False
     return np.array(found, np.float64)

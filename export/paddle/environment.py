@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from paddlex_triton import paths
-from paddlex_triton.export.errors import ConversionError
+from paddlex_triton.export.errors import ConverterError
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.process import Ended, run_limited
@@ -69,7 +69,7 @@ def expected_versions() -> dict[str, str]:
     """The versions of `PACKAGES` that will convert, told without making an environment.
 
     Raises:
-        ConversionError: the Python that is named cannot be run or lacks a package.
+        ConverterError: the Python that is named cannot be run or lacks a package.
     """
     named = os.environ.get(VARIABLE)
     return _versions_of(Path(named)) if named else {name: pins()[name] for name in PACKAGES}
@@ -79,7 +79,7 @@ def find_converter(progress: Progress) -> Converter:
     """The Python that converts: the one that is named, else the environment of this tool, made if it is not there.
 
     Raises:
-        ConversionError: it cannot be made, or the one that is named does not do.
+        ConverterError: it cannot be made, or the one that is named does not do.
     """
     versions = expected_versions()
     named = os.environ.get(VARIABLE)
@@ -124,7 +124,7 @@ def _made(progress: Progress) -> Path:
             if not python.exists():
                 _make(folder, progress)
     except OSError as error:
-        raise ConversionError(f"the converter's environment {folder} cannot be made: {error}") from error
+        raise ConverterError(f"the converter's environment {folder} cannot be made: {error}") from error
     return python
 
 
@@ -151,7 +151,7 @@ def _make(folder: Path, progress: Progress) -> None:
 
 def _require(ended: Ended, what: str) -> None:
     if not ended.succeeded:
-        raise ConversionError(
+        raise ConverterError(
             f"{what}: {ended.reason()}. Conversion can use another Python that has the packages of {REQUIREMENTS}: "
             f"name it in {VARIABLE}"
         )
@@ -166,15 +166,15 @@ def _versions_of(python: Path) -> dict[str, str]:
         try:
             ended = run_limited(command, seconds=VERSIONS_TIMEOUT, log=Path(scratch) / "log")
         except OSError as error:
-            raise ConversionError(f"{VARIABLE}: {python} cannot be run: {error.strerror or error}") from error
+            raise ConverterError(f"{VARIABLE}: {python} cannot be run: {error.strerror or error}") from error
         try:
             found = dict(json.loads(result.read_bytes())["versions"]) if ended.succeeded else None
         except (OSError, ValueError, KeyError, TypeError):
             found = None
     if found is None:
-        raise ConversionError(f"{VARIABLE}: {python} does not run the converter: {ended.reason()}")
+        raise ConverterError(f"{VARIABLE}: {python} does not run the converter: {ended.reason()}")
     if missing := [name for name in PACKAGES if not found.get(name)]:
-        raise ConversionError(
+        raise ConverterError(
             f"{VARIABLE}: {python} has no {', '.join(missing)}: {python} -m pip install --no-deps -r {REQUIREMENTS}"
         )
     return found
@@ -187,7 +187,7 @@ def _asking() -> Iterator[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConversionError(f"{folder} cannot be made: {error.strerror or error}") from error
+        raise ConverterError(f"{folder} cannot be made: {error.strerror or error}") from error
     with locked(folder):
         _remove(folder, f"{_PARTIAL}*")
         with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as scratch:

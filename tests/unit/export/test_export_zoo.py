@@ -244,8 +244,8 @@ def test_sizes_and_accuracies_are_plausible():
 
 
 def test_what_is_written_once_is_in_every_network_that_names_it():
-    settings = parse_inference(find_network("PP-OCRv6_small_det").inference, "zoo")
-    assert settings.model_name == "PP-OCRv6_small_det"
+    settings = parse_inference(find_network("PP-OCRv5_server_det").inference, "zoo")
+    assert settings.model_name == "PP-OCRv5_server_det"
     assert (settings.img_mode, settings.normalization) == ("BGR", Normalization())
     assert settings.postprocess == {
         "name": "DBPostProcess",
@@ -254,6 +254,12 @@ def test_what_is_written_once_is_in_every_network_that_names_it():
         "max_candidates": 1000,
         "unclip_ratio": 1.5,
     }
+
+
+@pytest.mark.parametrize("size", ["tiny", "small", "medium"])
+def test_detectors_of_the_last_generation_look_at_more_candidates(size):
+    settings = parse_inference(find_network(f"PP-OCRv6_{size}_det").inference, "zoo")
+    assert (settings.postprocess["max_candidates"], settings.postprocess["thresh"]) == (3000, 0.2)
 
 
 def test_networks_in_wheels_come_from_there_first():

@@ -153,7 +153,7 @@ def test_networks_that_come_along_where_official_ones_are_not_exported(repositor
         write_network(repository, name)
     assembly = assemble(tmp_path / "models", pipelines=pipelines, networks=[repository])
     assert set(assembly.networks) - set(NETWORKS) == set(OFFLINE_NETWORKS)
-    together = "it is used with PP-DocLayout-L alone, which is not exported"
+    together = "it is used only together with PP-DocLayout-L, which is not exported"
     assert stood_in(assembly) == {
         "layout_detection": ("PP-DocLayout-L", "offline_seal_layout", "not exported"),
         "seal_text_detection": (SEAL_NETWORKS[1], OFFLINE_NETWORKS[1], together),
