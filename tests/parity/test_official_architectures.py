@@ -116,10 +116,11 @@ def test_layout_networks_find_what_paddlex_finds(exported, found_by_paddlex, nam
         side = max(page.shape[:2])
         if all_kept:
             apart = rows_difference(wanted, rows, side=side, draw_threshold=2 * THRESHOLD, same_order=False)
-            assert apart <= 2e-3, made
+            # Measured: 2e-4, by PaddlePaddle's kernels and ONNX Runtime's.
+            assert apart <= 1e-3, made
         else:
             # Where more boxes are found than are kept, those that score alike decide which are the last.
-            beyond = other_rows(wanted, rows, side=side, draw_threshold=2 * THRESHOLD, tolerance=2e-3)
+            beyond = other_rows(wanted, rows, side=side, draw_threshold=2 * THRESHOLD, tolerance=1e-3)
             assert beyond <= 0.05, made
         compared += len(wanted)
     assert compared >= 100
