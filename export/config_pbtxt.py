@@ -162,6 +162,8 @@ def render_config(
         keeps_layout: it is served in the layout it has.
     """
     execution = flavour.execution_of.get(family, flavour.execution)
+    if keeps_layout:
+        execution += flavour.keeping_layout
     template = Template((_TEMPLATES / f"{family}.pbtxt").read_text(encoding="utf-8"))
     return template.substitute(
         values,
@@ -169,7 +171,7 @@ def render_config(
         where=flavour.where,
         backend=flavour.backend,
         max_batch_size=str(max_batch_size),
-        execution=(execution + flavour.keeping_layout * keeps_layout).rstrip(),
+        execution=execution.rstrip(),
         batching=flavour.batching_of.get(family, flavour.batching).rstrip(),
     )
 

@@ -80,3 +80,9 @@ class MissingDependency(ExportError):
 
 # What is wrong with weights that were fetched: another network may do in their place.
 UNUSABLE = (ConversionError, GraphError, InferenceFileError, VerificationError)
+
+
+def first_line(error: Exception) -> str:
+    """What a library's exception says first, its type where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -17,10 +17,11 @@ import onnx
 import onnxruntime
 from pydantic import BaseModel, ConfigDict
 
-from paddlex_triton.export.errors import VerificationError
+from paddlex_triton.export.errors import VerificationError, first_line
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, row_by_row
 from paddlex_triton.export.graph.contract import SourceGraph
 from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.runtime import AS_WRITTEN, KEEPING_LAYOUT, OPTIMISED, open_session
 
 # Two ways to round differ by about as much as two others; the largest of many differences by a few times more.
 _ROUNDING_FACTOR = 10
@@ -123,7 +124,8 @@ def verify(
         edited=_session("edited", edited, optimised=False),
         served=_session("edited", edited, optimised=True, keeps_layout=keeps_layout),
     )
-    results, distinct, host_differences = [], _Distinct(family), []
+    results, distinct = [], _Distinct(family)
+    wanted: Tensors = {}
     for case in family.cases(settings, images):
         result, wanted = _run_case(family, case, settings, source, sessions)
         _require(case, "the answer is", "the source graph", result.edit_difference, family.edit_tolerance)
@@ -131,8 +133,6 @@ def verify(
         _require(case, "the answer is", "the same rows alone", result.row_difference, result.allowed)
         results.append(result)
         distinct.add(case, wanted)
-        if not host_differences:
-            host_differences.append(_host_difference(family, source, settings, wanted))
     distinct.require()
     return VerificationReport(
         edit_tolerance=family.edit_tolerance,
@@ -140,7 +140,7 @@ def verify(
         max_edit_difference=max(result.edit_difference for result in results),
         max_runtime_difference=max(result.runtime_difference for result in results),
         max_row_difference=max(result.row_difference for result in results),
-        host_difference=max(host_differences),
+        host_difference=_host_difference(family, source, settings, wanted),
         distinct=distinct.furthest,
         seconds=round(time.perf_counter() - started, 3),
         keeps_layout=keeps_layout,
@@ -185,8 +185,8 @@ class _Distinct:
 
     def add(self, case: Case, answer: Tensors) -> None:
         """Compare each row's answer with that to the row before it of the same shape."""
+        shape = case.feeds["x"].shape[1:]
         for index in range(case.batch):
-            shape = case.row(index)["x"].shape
             # Rows that a detector finds are one answer together.
             row = {name: values[index : index + 1] if case.batch > 1 else values for name, values in answer.items()}
             self._inputs += 1
@@ -277,20 +277,13 @@ def _host_difference(family: NetworkFamily, source: SourceGraph, settings: Infer
 def _session(
     which: str, content: bytes, *, optimised: bool, keeps_layout: bool = False
 ) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    elif keeps_layout:
-        # As the configuration says. The highest level alone lays graphs out anew.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    # Errors only: old graphs draw pages of warnings about unused weights.
-    options.log_severity_level = 3
+    served = KEEPING_LAYOUT if keeps_layout else OPTIMISED
     try:
         onnx.checker.check_model(content, full_check=which == "edited")
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return open_session(content, served if optimised else AS_WRITTEN)
     except Exception as error:
         # onnx and ONNX Runtime raise a type of their own for every cause.
-        raise VerificationError(f"the {which} graph does not load: {_first_line(error)}") from error
+        raise VerificationError(f"the {which} graph does not load: {first_line(error)}") from error
 
 
 def _run(which: str, case: Case, session: onnxruntime.InferenceSession, feeds: Tensors) -> dict[str, np.ndarray]:
@@ -302,7 +295,7 @@ def _run(which: str, case: Case, session: onnxruntime.InferenceSession, feeds: T
     except Exception as error:
         shape = list(next(iter(feeds.values())).shape)
         raise VerificationError(
-            f"the {which} graph does not run on an input {shape} ({case.name}): {_first_line(error)}"
+            f"the {which} graph does not run on an input {shape} ({case.name}): {first_line(error)}"
         ) from error
     return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
@@ -313,8 +306,3 @@ def _require(case: Case, what: str, other: str, difference: float, tolerance: fl
             f"on {case.name} {list(case.feeds['x'].shape)} {what} {difference:.3g} from that of {other}; "
             f"{tolerance:.3g} is allowed. Not installed"
         )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

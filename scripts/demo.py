@@ -26,7 +26,7 @@ HOW_TO_CALL = """
     bash scripts/infer_with_curl samples/page.png {http}
 
   Python:
-    .venv/bin/python -c 'from paddlex_triton import BaseResult, create_pipeline
+    .venv/bin/python -c 'from paddlex_triton import create_pipeline
 for result in create_pipeline("OCR", url="{grpc}").predict("samples/page.png"): result.print()'
 
   Command line:

@@ -31,7 +31,7 @@ from paddlex_triton.network import Family
 _STRIDE = 32
 _LONGEST_SIDE = 960
 # PaddleX's where inference.yml has none.
-_THRESHOLD = 0.3
+DEFAULT_THRESHOLD = 0.3
 
 
 class DBDetection(NetworkFamily):
@@ -110,6 +110,6 @@ class DBDetection(NetworkFamily):
         if exact or not np.isfinite(apart):
             return apart
         moved = np.abs(wanted["prob"] - got["prob"])
-        threshold = float(settings.postprocess.get("thresh", _THRESHOLD))
+        threshold = float(settings.postprocess.get("thresh", DEFAULT_THRESHOLD))
         changed = (wanted["prob"] > threshold) != (got["prob"] > threshold)
         return float(max(moved.mean(), moved.max(where=changed, initial=0.0)))

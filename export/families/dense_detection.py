@@ -149,7 +149,7 @@ class DenseDetection(Detector):
         rows, count = require_rows_and_count(source)
         classes = len(detection_of(settings).labels)
         graph = NMSGraph(source, (ends.boxes, ends.scores), (rows.name, count.name))
-        own = nms_thresholds(parse_model(source.content)) is not None
+        own = nms_thresholds(source.model) is not None
         return graph.difference(classes, answer["boxes"].shape[1], _nms_of(settings), bounds=own)
 
     def answer_of_source(
@@ -259,9 +259,8 @@ def _raw_outputs(source: SourceGraph) -> tuple[SourceTensor, SourceTensor]:
 
 
 def _inputs_of_nms(source: SourceGraph) -> _Ends:
-    found = nms_inputs(source.model)
+    found = nms_inputs(source)
     if found is None:
         count = len(nodes_of(source.model, NMS))
         raise GraphError(f"the graph has {count} {NMS} nodes; one is expected, where it is cut")
-    boxes, scores = (name.removeprefix(SOURCE_PREFIX) for name in found)
-    return _Ends(boxes, scores, has_nms=True)
+    return _Ends(*found, has_nms=True)

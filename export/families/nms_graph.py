@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 
 from paddlex_triton.export.detection_yml import NMSSettings
+from paddlex_triton.export.errors import first_line
 from paddlex_triton.export.families.base import FormError
 from paddlex_triton.export.families.rows import matched_difference
 from paddlex_triton.export.graph.contract import SourceGraph, parse_model
 from paddlex_triton.export.graph.cut import begin_at
+from paddlex_triton.export.runtime import open_session
 from paddlex_triton.ops.detection_nms import multiclass_nms
 
 # Boxes lie in heaps of so many, of which all overlap.
@@ -37,16 +38,11 @@ class NMSGraph:
     def __init__(self, source: SourceGraph, inputs: tuple[str, str], outputs: tuple[str, str]) -> None:
         self._inputs, self._outputs = inputs, outputs
         ending = begin_at(parse_model(source.content), inputs, outputs)
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                ending.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(ending.SerializeToString())
         except Exception as error:
             # ONNX Runtime raises a type of its own for every cause.
-            raise FormError(f"the graph from its NMS on does not run by itself: {_first_line(error)}") from error
+            raise FormError(f"the graph from its NMS on does not run by itself: {first_line(error)}") from error
         # Some graphs ask their image how many pages there are.
         self._others = {
             value.name: np.ones([size if isinstance(size, int) else 1 for size in value.shape], np.float32)
@@ -82,7 +78,7 @@ class NMSGraph:
             rows, count = (np.asarray(value) for value in self._session.run(list(self._outputs), feeds))
         except Exception as error:
             # ONNX Runtime raises a type of its own for every cause.
-            raise FormError(f"its NMS does not run on boxes of its own: {_first_line(error)}") from error
+            raise FormError(f"its NMS does not run on boxes of its own: {first_line(error)}") from error
         if not len(rows) or count.sum() != len(rows):
             raise FormError(f"its NMS keeps {len(rows)} of {boxes.shape[1]} boxes, and counts {count.sum()}")
         chosen = multiclass_nms(
@@ -117,7 +113,3 @@ def _heaps(count: int, anchors: int, classes: int, threshold: float) -> tuple[np
     boxes[0, lone] = 2 * _SIDE + 100 * (lone - used)[:, None] + np.array([0, 0, 50, 50])
     scores[0, lone % classes, lone] = threshold * np.linspace(0.55, 1.45, _LONE)[: len(lone)]
     return boxes, scores
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto, compose, helper, version_converter
 
-from paddlex_triton.export.errors import GraphError
+from paddlex_triton.export.errors import GraphError, first_line
 
 # The IR version written: ONNX Runtime 1.17 (Triton 24.04), the oldest one served on, reads up to 9.
 IR_VERSION = 9
@@ -96,7 +96,7 @@ def parse_model(content: bytes) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except Exception as error:
         # protobuf and the checker raise unrelated types, which differ between versions.
-        raise GraphError(f"not a valid ONNX model: {_first_line(error)}") from error
+        raise GraphError(f"not a valid ONNX model: {first_line(error)}") from error
     return model
 
 
@@ -179,7 +179,7 @@ def _pin_versions(model: onnx.ModelProto) -> onnx.ModelProto:
         try:
             model = version_converter.convert_version(model, MIN_OPSET)
         except Exception as error:
-            raise GraphError(f"opset {opset} cannot be raised to {MIN_OPSET}: {_first_line(error)}") from error
+            raise GraphError(f"opset {opset} cannot be raised to {MIN_OPSET}: {first_line(error)}") from error
     model.ir_version = IR_VERSION
     return model
 
@@ -207,11 +207,6 @@ def _tensors(values: Iterable[onnx.ValueInfoProto]) -> tuple[SourceTensor, ...]:
 
 def _names(values: Iterable[SourceTensor]) -> str:
     return "[" + ", ".join(repr(value.name) for value in values) + "]"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def tensor_info(name: str, dtype: int, dims: list[int | str]) -> onnx.ValueInfoProto:

@@ -13,6 +13,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from paddlex_triton.export.errors import GraphError
+from paddlex_triton.export.graph.contract import SOURCE_PREFIX, SourceGraph
 from paddlex_triton.export.graph.cut import NMS, nodes_of
 
 # Operators between the constant and TopK, and how many of their inputs carry on: all, or the first.
@@ -47,20 +48,24 @@ def nms_thresholds(model: onnx.ModelProto) -> dict[str, int | float] | None:
     }
 
 
-def nms_inputs(model: onnx.ModelProto) -> tuple[str, str] | None:
-    """The boxes [N,A,4] and the scores [N,C,A] that a graph's only NMS chooses from; None without one, or with several.
+def nms_inputs(source: SourceGraph) -> tuple[str, str] | None:
+    """The boxes [N,A,4] and the scores [N,C,A] that a source's only NMS chooses from, by the source's own names.
+
+    Returns:
+        None without an NMS, or with several.
 
     Raises:
         GraphError: it takes boxes by their centres.
     """
-    nodes = nodes_of(model, NMS)
+    nodes = nodes_of(source.model, NMS)
     if len(nodes) != 1:
         return None
     (node,) = nodes
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     if attributes.get("center_point_box", 0):
         raise GraphError(f"the graph's {NMS} takes boxes by their centres; corners are expected")
-    return node.input[0], node.input[1]
+    boxes, scores = (name.removeprefix(SOURCE_PREFIX) for name in node.input[:2])
+    return boxes, scores
 
 
 def _told(node: onnx.NodeProto) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from paddlex_triton import paths
 from paddlex_triton.export.errors import ConversionError, ConverterError, GraphError
-from paddlex_triton.export.graph.contract import open_source, parse_model
+from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.graph.nms import nms_inputs
 from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
 from paddlex_triton.export.leftovers import remove_leftovers
@@ -231,7 +231,7 @@ class _Job:
             raise ConversionError(f"{self.name}: paddle2onnx wrote a file that cannot be used: {error}") from error
         inputs = proof_inputs(source, settings)
         try:
-            inner = nms_inputs(parse_model(content)) or ()
+            inner = nms_inputs(source) or ()
             graph = self._with_nms_inputs() if inner else None
             answers = self._answer_with(inputs, graph) if graph is not None else None
             if answers is None:

@@ -15,6 +15,7 @@ from paddlex_triton.export.graph.cut import with_outputs
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.paddle.cases import ProofInput
 from paddlex_triton.export.paddle.report import OutputDifference, ProofCase
+from paddlex_triton.export.runtime import open_session
 
 # Largest difference of two values, as a part of the output's range. Measured: 4e-4 for text detectors, less for others.
 # An operator converted wrongly is off by the whole range.
@@ -162,12 +163,9 @@ def _range(values: np.ndarray) -> float:
 
 
 def _session(content: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # As it is written: what ONNX Runtime makes of it is proved later, against this.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # As it is written: what ONNX Runtime makes of it is proved later, against this.
+        return open_session(content)
     except Exception as error:
         # ONNX Runtime raises a type of its own for every cause.
         raise ConversionError(f"the ONNX file does not load: {error}") from error

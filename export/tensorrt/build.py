@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from paddlex_triton.export.errors import InstallError, PlanBuildError
 from paddlex_triton.export.families.base import Tensors
+from paddlex_triton.export.runtime import OPTIMISED, open_session
 from paddlex_triton.export.sources.base import sha256_of
 from paddlex_triton.export.tensorrt import graph
 from paddlex_triton.export.tensorrt.cases import gate_cases
@@ -205,9 +205,7 @@ def _build(work: _Work, place: Path, precision: PrecisionName) -> Path:
 
 def _compare(work: _Work, place: Path, plan: Path, precision: PrecisionName) -> GateReport:
     work.tell(f"comparing the {precision.upper()} plan with ONNX Runtime")
-    session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(work.content, session_options, providers=["CPUExecutionProvider"])
+    session = open_session(work.content, OPTIMISED)
     outputs = list(FAMILY_OUTPUTS[work.info.family])
     inputs = [value.name for value in session.get_inputs()]
 

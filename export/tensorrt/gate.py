@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from paddlex_triton.export.families.base import Case, Tensors
+from paddlex_triton.export.families.db_detection import DEFAULT_THRESHOLD
 from paddlex_triton.export.families.rows import rows_difference
 from paddlex_triton.export.tensorrt.plans import GateCase, GateReport
 from paddlex_triton.network import Family, NetworkInfo
@@ -24,8 +25,6 @@ Answer = Callable[[Tensors], dict[str, np.ndarray]]
 
 # A score may move by so much: thresholds and what is shown are of two digits.
 _SCORE = 0.02
-# PaddleX's threshold of DB where inference.yml has none.
-_THRESH = 0.3
 # A joint that scores less is not drawn (PaddleX's kpt_thresh is 0.2).
 _JOINT_SCORE = 0.2
 
@@ -64,7 +63,7 @@ class TextPixels(Measure):
         del feeds
         if not _same_form(wanted["prob"], got["prob"]):
             return float("inf"), 0
-        thresh = float(info.postprocess.get("thresh", _THRESH))
+        thresh = float(info.postprocess.get("thresh", DEFAULT_THRESHOLD))
         first, second = wanted["prob"] > thresh, got["prob"] > thresh
         # Where there is hardly any text, a handful of pixels decides nothing: a thousandth of a picture is the least.
         return float((first != second).sum()) / max(first.size / 1000, int(first.sum())), int(first.sum())

@@ -159,7 +159,7 @@ def test_rows_are_matched_and_their_count_left_out():
 
 def test_what_an_nms_chooses_from_is_compared_and_a_tie_is_no_miss():
     source = source_of(picodet(threshold=0.1))
-    inner = nms_inputs(parse_model(source.content))
+    inner = nms_inputs(source)
     assert inner is not None
     assert inner == ("nms_boxes", "scores")
     settings = parse_inference(detector_yml("layout", arch="GFL"), "test")
