@@ -8,6 +8,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+if __name__ != "paddlex_triton.client":
+    raise ImportError("this folder is the package paddlex_triton.client: import that")
+
 if TYPE_CHECKING:
     from paddlex_triton.client import exceptions
     from paddlex_triton.client.async_pipeline import AsyncPipeline, create_async_pipeline

@@ -243,8 +243,8 @@ def _run(
 
 def _models(given: list[str] | None) -> dict[str, str] | None:
     """`ROLE=NETWORK` as `models` of `create_pipeline`."""
-    from paddlex_triton.server.errors import AssemblyError
-    from paddlex_triton.server.selection import models_of
+    from paddlex_triton.server.host.errors import AssemblyError
+    from paddlex_triton.server.host.selection import models_of
 
     try:
         return models_of(given) if given else None

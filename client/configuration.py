@@ -133,7 +133,7 @@ def _ignored_devices(file: PipelineFile) -> list[str]:
 
 def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
     """One sentence for each exported network of the file's that is not made from what the file names."""
-    from paddlex_triton.server.file_choices import differing_sources
+    from paddlex_triton.server.host.file_choices import differing_sources
 
     described: dict[str, NetworkInfo] = {}
     for name in networks.names():

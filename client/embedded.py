@@ -19,7 +19,7 @@ from paddlex_triton.client.transports import Endpoint, open_transport
 from paddlex_triton.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
-    from paddlex_triton.server.launcher import EmbeddedServer
+    from paddlex_triton.server.host.launcher import EmbeddedServer
 
 logger = logging.getLogger("paddlex_triton")
 
@@ -124,8 +124,8 @@ def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:
 
 def _start(spec: PipelineSpec, networks: Networks) -> _Running:
     try:
-        from paddlex_triton.server.errors import ServerError
-        from paddlex_triton.server.launcher import EmbeddedServer
+        from paddlex_triton.server.host.errors import ServerError
+        from paddlex_triton.server.host.launcher import EmbeddedServer
     except ImportError as error:
         raise EmbeddedServerError(
             f"no server answers, and the embedded one is not installed ({error}): "

@@ -11,7 +11,7 @@ import typer
 import paddlex_triton.client.cli
 import paddlex_triton.export.cli
 import paddlex_triton.pipeline_file.cli
-import paddlex_triton.server.cli
+import paddlex_triton.server.host.cli
 from paddlex_triton.version import __version__
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 paddlex_triton.client.cli.register(app)
 paddlex_triton.export.cli.register(app)
-paddlex_triton.server.cli.register(app)
+paddlex_triton.server.host.cli.register(app)
 paddlex_triton.pipeline_file.cli.register(app)
 
 

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from paddlex_triton import BaseResult, create_pipeline
-from paddlex_triton.server.errors import ServerError
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.errors import ServerError
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "samples" / "page.png"

@@ -56,7 +56,7 @@ def networks() -> Path:
 @pytest.fixture(scope="session")
 def server(networks, tmp_path_factory):
     """A live Triton with the OCR pipeline alone, started once."""
-    from paddlex_triton.server.launcher import EmbeddedServer
+    from paddlex_triton.server.host.launcher import EmbeddedServer
 
     log = tmp_path_factory.mktemp("triton") / "triton.log"
     # A preset that is named takes in nothing else that may be exported where the tests run.

@@ -204,7 +204,7 @@ def advice(repository: Path) -> str:
     docker = f"docker run --rm --init --gpus all --user {user} --volume {mount} {tensorrt_image()} trtexec"
     return (
         "On a machine with a GPU, Docker and the NVIDIA Container Toolkit the one of NVIDIA's container does it: set "
-        f'{VARIABLE}="{docker}" and run this command again. The tag is that of the Triton image (server/Dockerfile): a '
+        f'{VARIABLE}="{docker}" and run this command again. The tag is that of the Triton image (docker/Dockerfile): a '
         "plan runs on the TensorRT it was made with"
     )
 

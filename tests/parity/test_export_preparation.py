@@ -27,7 +27,7 @@ from paddlex_triton.export.zoo import find_network
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.classification import resize_exactly, resize_short_and_crop
 from paddlex_triton.ops.crop import crop_quad
-from paddlex_triton.server.model_config import read_config
+from paddlex_triton.server.host.model_config import read_config
 
 _STAND_INS = "reference/e2e_standin/networks"
 LINES = "models/PP-LCNet_x0_25_textline_ori"

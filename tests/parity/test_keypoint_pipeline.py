@@ -16,7 +16,7 @@ from same_result import assert_same
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_directory
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 STANDINS = ("PP-YOLOE-S_human", "PP-TinyPose_128x96")
 DETECTOR = "picodet_s_320_lcnet_pedestrian"

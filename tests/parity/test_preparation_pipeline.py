@@ -15,7 +15,7 @@ from same_result import assert_same
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_directory
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 ORIENTATION, UNWARPING, LINES = "PP-LCNet_x1_0_doc_ori", "UVDoc", "PP-LCNet_x0_25_textline_ori"
 STANDINS = (

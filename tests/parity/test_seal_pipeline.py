@@ -15,7 +15,7 @@ from same_result import assert_same
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_directory
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 STANDINS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
 # Weights that are at hand, under the names PaddleX ran them by.

@@ -16,7 +16,7 @@ import seal_world
 import tritonclient.grpc as grpcclient
 
 from paddlex_triton.export.api import export_directory
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

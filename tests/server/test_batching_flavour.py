@@ -21,9 +21,9 @@ from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
-from paddlex_triton.server.assemble import assemble
-from paddlex_triton.server.launcher import EmbeddedServer
-from paddlex_triton.server.model_config import networks_of, read_config, set_networks
+from paddlex_triton.server.host.assemble import assemble
+from paddlex_triton.server.host.launcher import EmbeddedServer
+from paddlex_triton.server.host.model_config import networks_of, read_config, set_networks
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 

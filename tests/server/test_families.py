@@ -19,7 +19,7 @@ from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.paths import modules_repository
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 NETWORKS = {
     "db_detection": "PP-OCRv4_mobile_det",

@@ -21,10 +21,10 @@ import seal_world
 
 from paddlex_triton.client import create_pipeline
 from paddlex_triton.pipelines import PIPELINES
-from paddlex_triton.server.errors import ServerStartError
-from paddlex_triton.server.launcher import EmbeddedServer
-from paddlex_triton.server.onnxruntime_backend.turns import Turns
-from paddlex_triton.server.preflight import free_ports
+from paddlex_triton.server.backends.onnxruntime.turns import Turns
+from paddlex_triton.server.host.errors import ServerStartError
+from paddlex_triton.server.host.launcher import EmbeddedServer
+from paddlex_triton.server.host.preflight import free_ports
 
 COMMAND = Path(sys.executable).with_name("paddlex-triton")
 

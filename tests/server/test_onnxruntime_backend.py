@@ -17,8 +17,8 @@ import tritonclient.grpc as grpc
 from onnx import TensorProto, helper
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from paddlex_triton.server.preflight import free_ports
-from paddlex_triton.server.pytriton_runtime import link_backends, server_environment, tritonserver_root
+from paddlex_triton.server.host.preflight import free_ports
+from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 
 START_TIMEOUT_S = 60
 # One instance: a second one would take requests that are to be joined.

@@ -24,7 +24,7 @@ from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.export.api import export_directory, export_network
 from paddlex_triton.limits import MAX_UNWARPING_PIXELS
 from paddlex_triton.pipelines import PIPELINES
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = cv2.imread(str(ROOT / "samples" / "page.png"))

@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 from paddlex_triton import create_pipeline
 from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_REGIONS, MAX_REGIONS_DETECTION_PIXELS
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 # One seal to a quarter of a page of 1000 x 800.
 SEALS = [

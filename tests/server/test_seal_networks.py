@@ -11,7 +11,7 @@ from PIL import Image
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_network
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "samples"
 PICTURES = [SAMPLES / f"seal_{index}.png" for index in range(1, len(SEALS) + 1)]

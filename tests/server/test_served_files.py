@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from paddlex_triton.export import cli
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.pipeline_file import read_pipeline_file
-from paddlex_triton.server.launcher import EmbeddedServer
+from paddlex_triton.server.host.launcher import EmbeddedServer
 
 FILE = """\
 pipeline_name: OCR

@@ -159,7 +159,7 @@ def pb_utils(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", module)
     users = ("module", "metrics", "network_caller")
     for name in users:
-        monkeypatch.delitem(sys.modules, f"paddlex_triton.server.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"paddlex_triton.server.modules.{name}", raising=False)
     yield module
     for name in users:
-        sys.modules.pop(f"paddlex_triton.server.{name}", None)
+        sys.modules.pop(f"paddlex_triton.server.modules.{name}", None)

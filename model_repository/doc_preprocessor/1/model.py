@@ -9,9 +9,9 @@ from paddlex_triton.ops.image import decode_image
 from paddlex_triton.ops.orientation import turn_page
 from paddlex_triton.ops.unwarping import check_unwarping_size
 from paddlex_triton.params import DocPreprocessorParams, Params
-from paddlex_triton.server.module import Call, Module
-from paddlex_triton.server.network_caller import NetworkCaller
-from paddlex_triton.server.page_kinds import PAGE_KINDS, page_kind_of
+from paddlex_triton.server.modules.module import Call, Module
+from paddlex_triton.server.modules.network_caller import NetworkCaller
+from paddlex_triton.server.modules.page_kinds import PAGE_KINDS, page_kind_of
 
 _ANGLE_OFF = -1
 _ORIENTATION, _UNWARPING = "doc_orientation_classify", "doc_unwarping"

@@ -6,8 +6,8 @@ import numpy as np
 
 from paddlex_triton.ops.human_detection import postprocess_people
 from paddlex_triton.params import KeypointParams
-from paddlex_triton.server.module import Call, Module, refusing_values
-from paddlex_triton.server.object_detection import detect_objects
+from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.server.modules.object_detection import detect_objects
 
 _ROLE = "human_detection"
 

@@ -9,7 +9,7 @@ import numpy as np
 from paddlex_triton.ops.keypoint_crop import crop_people, frames_of_boxes
 from paddlex_triton.ops.keypoint_decode import keypoints_on_page
 from paddlex_triton.params import KeypointParams
-from paddlex_triton.server.module import Call, Module, refusing_values
+from paddlex_triton.server.modules.module import Call, Module, refusing_values
 
 _ROLE = "keypoint_detection"
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from paddlex_triton.ops.layout import LayoutBoxes, check_class_ids, postprocess_layout
 from paddlex_triton.params import SealRecognitionParams
-from paddlex_triton.server.module import Call, Module, refusing_values
-from paddlex_triton.server.network_caller import NetworkCaller
-from paddlex_triton.server.object_detection import detect_objects
+from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.server.modules.network_caller import NetworkCaller
+from paddlex_triton.server.modules.object_detection import detect_objects
 
 _ROLE = "layout_detection"
 

@@ -13,8 +13,8 @@ from paddlex_triton.ops.seal_crop import readable_polygons
 from paddlex_triton.ops.sorting import sort_polygons
 from paddlex_triton.ops.text_detection import check_regions, resize_for_detection
 from paddlex_triton.params import SealRecognitionParams
-from paddlex_triton.server.module import Call, Module, refusing_values
-from paddlex_triton.server.network_caller import NetworkCaller
+from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.server.modules.network_caller import NetworkCaller
 
 _ROLE = "seal_text_detection"
 # PaddleX has no parameter for it; its pipeline leaves it at its default.

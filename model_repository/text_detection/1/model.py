@@ -7,7 +7,7 @@ from paddlex_triton.ops.polygons import pack_polygons
 from paddlex_triton.ops.sorting import sort_quads
 from paddlex_triton.ops.text_detection import resize_for_detection
 from paddlex_triton.params import OCRParams
-from paddlex_triton.server.module import Call, Module
+from paddlex_triton.server.modules.module import Call, Module
 
 _ROLE = "text_detection"
 

@@ -7,9 +7,9 @@ import numpy as np
 from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.ops.crop import TurnedCrops
 from paddlex_triton.params import OCRParams, Params, SealRecognitionParams
-from paddlex_triton.server.module import Call, Module
-from paddlex_triton.server.text_lines import classify_lines, cut_lines, read_lines, words_json
-from paddlex_triton.server.text_types import TEXT_TYPES, TextType
+from paddlex_triton.server.modules.module import Call, Module
+from paddlex_triton.server.modules.text_lines import classify_lines, cut_lines, read_lines, words_json
+from paddlex_triton.server.modules.text_types import TEXT_TYPES, TextType
 
 _ANGLE_OFF = -1
 _STEP, _ORIENTATION = "text_recognition", "textline_orientation"

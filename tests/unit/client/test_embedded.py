@@ -13,7 +13,7 @@ from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.transports import Endpoint
 from paddlex_triton.network import StandIn
 from paddlex_triton.pipelines import find_pipeline
-from paddlex_triton.server.errors import ServerStartError
+from paddlex_triton.server.host.errors import ServerStartError
 
 OCR = find_pipeline("OCR")
 
@@ -45,9 +45,9 @@ class FakeServer:
 
 @pytest.fixture(autouse=True)
 def launcher(monkeypatch):
-    module = ModuleType("paddlex_triton.server.launcher")
+    module = ModuleType("paddlex_triton.server.host.launcher")
     module.EmbeddedServer = FakeServer  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, "paddlex_triton.server.launcher", module)
+    monkeypatch.setitem(sys.modules, "paddlex_triton.server.host.launcher", module)
     monkeypatch.setattr(FakeServer, "made", [])
     monkeypatch.setattr(FakeServer, "refusal", None)
     monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: False)
@@ -196,7 +196,7 @@ def test_a_server_that_cannot_start(monkeypatch):
 
 
 def test_a_missing_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "paddlex_triton.server.launcher", None)
+    monkeypatch.setitem(sys.modules, "paddlex_triton.server.host.launcher", None)
     with pytest.raises(EmbeddedServerError, match=r"pip install 'paddlex-triton\[serve\]', or name a server with url="):
         find_server(OCR, None, None)
 

@@ -262,9 +262,9 @@ def started(monkeypatch):
         def stop(self):
             self.pid = None
 
-    module = ModuleType("paddlex_triton.server.launcher")
+    module = ModuleType("paddlex_triton.server.host.launcher")
     module.EmbeddedServer = FakeServer  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, "paddlex_triton.server.launcher", module)
+    monkeypatch.setitem(sys.modules, "paddlex_triton.server.host.launcher", module)
     monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: True)
     return made
 

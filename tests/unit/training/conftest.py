@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from paddlex_triton.export.training.errors import FontsMissing
-from paddlex_triton.export.training.scenes import fonts
+from training.errors import FontsMissing
+from training.scenes import fonts
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 from typer import Typer
 from typer.testing import CliRunner
 
-from paddlex_triton.export.training.evaluate import evaluate
-from paddlex_triton.export.training.evaluation import Network, count_seals
+from training.evaluate import evaluate
+from training.evaluation import Network, count_seals
 
 app = Typer()
 app.command()(evaluate)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from paddlex_triton.export.training.errors import FontsMissing
-from paddlex_triton.export.training.scenes import (
+from training.errors import FontsMissing
+from training.scenes import (
     SEAL,
     PageScene,
     curves,
@@ -17,7 +17,7 @@ from paddlex_triton.export.training.scenes import (
     textures,
     words,
 )
-from paddlex_triton.export.training.scenes.pages import draw_page_scene, draw_page_without_seals
+from training.scenes.pages import draw_page_scene, draw_page_without_seals
 
 _MANY = 200
 

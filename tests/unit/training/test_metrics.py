@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paddlex_triton.export.training.metrics import box_overlaps, score_boxes
+from training.metrics import box_overlaps, score_boxes
 
 
 def test_overlaps_of_boxes():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from paddlex_triton.export.training.errors import ShardError
-from paddlex_triton.export.training.scenes import shards
+from training.errors import ShardError
+from training.scenes import shards
 
 pytestmark = pytest.mark.usefixtures("drawing_fonts")
 

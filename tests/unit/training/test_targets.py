@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paddlex_triton.export.training import batches
-from paddlex_triton.export.training.batches import Augmentation, PageSize
-from paddlex_triton.export.training.scenes import PageScene
-from paddlex_triton.export.training.targets import assign
+from training import batches
+from training.batches import Augmentation, PageSize
+from training.scenes import PageScene
+from training.targets import assign
 
 PLAIN: dict[str, Any] = {"permute": 0, "grey": 0, "contrast": 0, "blur": 0, "recompress": 0}
 

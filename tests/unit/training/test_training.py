@@ -15,15 +15,15 @@ from typer.testing import CliRunner  # noqa: E402
 
 from paddlex_triton.export.errors import SourceError  # noqa: E402
 from paddlex_triton.export.sources.shipped import NETWORKS  # noqa: E402
-from paddlex_triton.export.training import loop, onnx_files  # noqa: E402
-from paddlex_triton.export.training.batches import Augmentation, PageSize, draw_batch  # noqa: E402
-from paddlex_triton.export.training.checkpoints import FILE_NAME, Progress, load_checkpoint  # noqa: E402
-from paddlex_triton.export.training.graph import SEAL_MARGIN, SEAL_OFFSET, CandidateNetwork  # noqa: E402
-from paddlex_triton.export.training.loss import batch_loss, overlaps, varifocal_loss  # noqa: E402
-from paddlex_triton.export.training.metrics import box_overlaps  # noqa: E402
-from paddlex_triton.export.training.network import LayoutNetwork, boxes_of, places  # noqa: E402
-from paddlex_triton.export.training.scenes import PageScene  # noqa: E402
-from paddlex_triton.export.training.train import app  # noqa: E402
+from training import loop, onnx_files  # noqa: E402
+from training.batches import Augmentation, PageSize, draw_batch  # noqa: E402
+from training.checkpoints import FILE_NAME, Progress, load_checkpoint  # noqa: E402
+from training.graph import SEAL_MARGIN, SEAL_OFFSET, CandidateNetwork  # noqa: E402
+from training.loss import batch_loss, overlaps, varifocal_loss  # noqa: E402
+from training.metrics import box_overlaps  # noqa: E402
+from training.network import LayoutNetwork, boxes_of, places  # noqa: E402
+from training.scenes import PageScene  # noqa: E402
+from training.train import app  # noqa: E402
 
 # As in a training: more would wait for each other on a busy machine.
 torch.set_num_threads(1)

@@ -1,0 +1,326 @@
+"""Putting together the directory that Triton serves.
+
+The directory holds what the chosen pipelines need and nothing else: their ensembles, the modules those chain and
+the networks those call. Code and weights are links (or copies), each model's `config.pbtxt` is a copy of the
+chosen flavour's file. Triton loads everything in it (`--model-control-mode=none`), so that ready means complete.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from paddlex_triton import paths
+from paddlex_triton.export.commands import export_command_for, export_command_for_file
+from paddlex_triton.exported import choose_preset, find_exported, not_exported
+from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
+from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.pipelines import PipelineSpec, Role
+from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
+from paddlex_triton.server.host.model_config import read_config, set_gpus, set_networks, steps_of
+from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, KIND_OF, Flavour, Placement, Placements, place
+from paddlex_triton.server.host.plans import Served, serve_network
+from paddlex_triton.server.host.selection import Selection, select
+from paddlex_triton.version import __version__
+
+# Tells a directory of ours, which may be replaced, from anybody else's, which may not. Triton ignores files.
+MARKER = "assembly.json"
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What an assembled directory serves."""
+
+    directory: Path
+    flavour: Flavour
+    pipelines: tuple[str, ...]
+    ensembles: tuple[str, ...]
+    modules: tuple[str, ...]
+    networks: dict[str, str] = field(default_factory=dict)
+    """name -> sha256"""
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """pipelines that nobody named and that cannot be served -> their missing networks"""
+    stand_ins: dict[str, dict[str, StandIn]] = field(default_factory=dict)
+    """pipeline -> step -> the network that nobody chose for it, in the place of another one"""
+    switches: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """pipeline -> parameter that turns a step on -> the step's networks; without any it is off by default"""
+    devices: dict[str, str] = field(default_factory=dict)
+    """network -> where it runs, of those that a place was asked for"""
+    remarks: tuple[str, ...] = ()
+    """what pipeline files say and what has no meaning here, or is not as they say"""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A model to be linked: its folder, the text of its configuration, files to lay beside it."""
+
+    folder: Path
+    config: str
+    extra: tuple[tuple[str, Path | str], ...] = ()
+    """name -> file, or text"""
+    files: Mapping[str, Path] | None = None
+    """of its version folder 1, instead of the folder's own"""
+
+
+def assemble(
+    directory: Path,
+    *,
+    pipelines: Sequence[str] = (),
+    presets: Mapping[str, str] | None = None,
+    models: Mapping[str, str] | None = None,
+    files: Sequence[PipelineFile] = (),
+    device: str | None = None,
+    flavour: Flavour | None = None,
+    networks: Sequence[Path] = (),
+    copy: bool = False,
+) -> Assembly:
+    """Write the directory to serve. It appears whole or not at all.
+
+    Args:
+        directory: created, or replaced if an earlier call made it.
+        pipelines: PaddleX's names; if there are none and no files, all those whose networks are there.
+        presets: pipeline -> preset. Where none is named it is the default one, or the fallback if networks of the
+            default one are not exported, and optional steps beyond it whose networks are exported.
+        models: role -> network, or several, `A,B`, of which a request may choose one and the first is the default;
+            instead of the presets'. An empty name leaves an optional step off.
+        files: more pipelines, each as a file of PaddleX's describes it: networks, steps that are off, devices.
+        device: where networks run, as PaddleX writes it; wins over what files say. Modules run on the CPU.
+        flavour: which configuration every module and network gets; if None the one for the device, or for the CPU.
+        networks: folders to look for networks in, before the default one.
+        copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
+
+    Raises:
+        AssemblyError: an unknown pipeline, preset, role, device or flavour, a network or flavour file that is missing
+            (with the command that makes it), or a directory that is in the way.
+    """
+    repositories = [*networks, paths.networks_repository()]
+    stand_ins: dict[str, Mapping[str, StandIn]] = {}
+
+    def choose(spec: PipelineSpec) -> Mapping[str, str]:
+        choice = choose_preset(spec, repositories, models)
+        stand_ins[spec.name] = choice.stand_ins
+        return choice.networks
+
+    selection = select(pipelines, presets, models, choose, files)
+    left_out = {} if pipelines or files else _incomplete(selection, repositories)
+    if 0 < len(left_out) < len(selection.specs):
+        selection = selection.without(left_out)
+    placements = place(selection, device=device, flavour=flavour, files=files)
+    chosen = {spec.name: dict(stand_ins.get(spec.name, {})) for spec in selection.specs}
+    sources, assembly = _collect(directory, selection, placements, repositories, files, chosen)
+    assembly = replace(assembly, left_out=left_out)
+    _refuse_foreign(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        building.chmod(0o755)
+        for name, source in sources.items():
+            _place(building / name, source, copy=copy)
+        (building / MARKER).write_text(json.dumps(_describe(assembly), indent=2) + "\n")
+        if directory.exists():
+            shutil.rmtree(directory)
+        building.rename(directory)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return assembly
+
+
+def _collect(
+    directory: Path,
+    selection: Selection,
+    placements: Placements,
+    repositories: Sequence[Path],
+    files: Sequence[PipelineFile],
+    stand_ins: dict[str, dict[str, StandIn]],
+) -> tuple[dict[str, _Source], Assembly]:
+    ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
+    modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
+    found = _find_networks(selection, repositories, files)
+    configs = {name: _network_config(folder, placements.networks[name]) for name, folder in found.items()}
+    served = {name: serve_network(folder, configs[name]) for name, folder in found.items()}
+    sources: dict[str, _Source] = dict(ensembles)
+    for name in modules:
+        told = _stand_ins_of(name, selection, stand_ins)
+        sources[name] = _module_source(name, KIND_OF[placements.flavour], selection.of_module(name), served, told)
+    for name, folder in found.items():
+        extra = ((FILE_NAME, served[name].description),)
+        sources[name] = _Source(folder, configs[name], extra, served[name].files)
+    described = {name: _describe_network(folder) for name, folder in found.items()}
+    _refuse_misplaced(selection, described)
+    assembly = Assembly(
+        directory,
+        placements.flavour,
+        tuple(spec.name for spec in selection.specs),
+        tuple(ensembles),
+        tuple(modules),
+        {name: info.sha256 for name, info in described.items()},
+        stand_ins={pipeline: of_steps for pipeline, of_steps in stand_ins.items() if of_steps},
+        switches=selection.switches(),
+        devices={name: str(at.device) for name, at in placements.networks.items() if at.device is not None},
+        remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
+    )
+    return sources, assembly
+
+
+def _remarks_on(file: PipelineFile, selection: Selection, described: Mapping[str, NetworkInfo]) -> list[str]:
+    others = differing_sources(file, selection.networks[file.spec.name], described)
+    command = f"{export_command_for_file(file.origin)} --force"
+    return [*file.remarks, *values_for_callers(file), *(f"{other}: {command}" for other in others)]
+
+
+def _ensemble_source(spec: PipelineSpec) -> _Source:
+    folder = paths.ensembles_repository() / spec.ensemble
+    path = folder / "config.pbtxt"
+    if tuple(steps_of(read_config(path))) != spec.modules:
+        raise AssemblyError(f"{path}: its steps are not those of pipeline {spec.name}: {', '.join(spec.modules)}")
+    return _Source(folder, path.read_text(encoding="utf-8"))
+
+
+def _module_source(
+    name: str,
+    flavour: Flavour,
+    networks: Mapping[str, Sequence[str]],
+    served: Mapping[str, Served],
+    stand_ins: Mapping[str, StandIn],
+) -> _Source:
+    """A module with its networks put into its configuration and what is known of them laid beside it."""
+    folder = paths.modules_repository() / name
+    if not (folder / "1" / "model.py").is_file():
+        raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
+    config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
+    called = dict.fromkeys(network for names in networks.values() for network in names)
+    extra = [(f"{network}.{FILE_NAME}", served[network].description) for network in called]
+    if stand_ins:
+        told = {parameter: stand_in.model_dump() for parameter, stand_in in stand_ins.items()}
+        extra.append((STAND_INS_FILE, json.dumps(told, ensure_ascii=False, indent=1) + "\n"))
+    return _Source(folder, config, tuple(extra))
+
+
+def _stand_ins_of(
+    module: str, selection: Selection, stand_ins: Mapping[str, Mapping[str, StandIn]]
+) -> dict[str, StandIn]:
+    """A module's parameter for a network -> the one that is there for another."""
+    return {
+        spec.roles[step].parameter: stand_in
+        for spec in selection.specs
+        for step, stand_in in stand_ins[spec.name].items()
+        if spec.roles[step].module == module
+    }
+
+
+def _network_config(folder: Path, placement: Placement) -> str:
+    """A network's configuration, on the GPUs that were asked for."""
+    text = _flavour_file(folder, placement.flavour).read_text(encoding="utf-8")
+    if not placement.gpus:
+        return text
+    try:
+        return set_gpus(text, placement.gpus)
+    except AssemblyError as error:
+        raise AssemblyError(f"{folder.name} cannot be put on {placement.device}: {error}") from None
+
+
+def _find_networks(
+    selection: Selection, repositories: Sequence[Path], files: Sequence[PipelineFile]
+) -> dict[str, Path]:
+    found = {name: find_exported(name, repositories) for name in selection.names()}
+    if missing := [name for name, folder in found.items() if folder is None]:
+        raise AssemblyError(
+            f"not exported: {', '.join(missing)} (looked in {', '.join(str(path) for path in repositories)}). "
+            f"Run: {commands_for(missing, files)}"
+        )
+    return {name: folder for name, folder in found.items() if folder is not None}
+
+
+def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    missing = {
+        pipeline: not_exported((name for names in roles.values() for name in names), repositories)
+        for pipeline, roles in selection.networks.items()
+    }
+    return {pipeline: names for pipeline, names in missing.items() if names}
+
+
+def _flavour_file(folder: Path, flavour: Flavour) -> Path:
+    path = folder / "config.pbtxt" if flavour == DEFAULT_FLAVOUR else folder / "configs" / f"{flavour}.pbtxt"
+    if not path.is_file():
+        hint = f". Run: {export_command_for(folder.name)}" if (folder / FILE_NAME).is_file() else ""
+        raise AssemblyError(f"{folder.name} has no {flavour!r} flavour: {path} is missing{hint}")
+    return path
+
+
+def _describe_network(folder: Path) -> NetworkInfo:
+    try:
+        return NetworkInfo.load(folder / FILE_NAME)
+    except (OSError, ValueError) as error:
+        raise AssemblyError(f"{folder / FILE_NAME}: {error}") from None
+
+
+def _refuse_misplaced(selection: Selection, described: Mapping[str, NetworkInfo]) -> None:
+    """A network of another kind than its step takes would load, and fail every request."""
+    for spec in selection.specs:
+        for role, names in selection.networks[spec.name].items():
+            for name in names:
+                _refuse_other_kind(role, spec.roles[role], name, described[name])
+
+
+def _refuse_other_kind(step: str, role: Role, name: str, info: NetworkInfo) -> None:
+    if info.family not in role.families:
+        raise AssemblyError(f"{step} takes a network of family {' or '.join(role.families)}; {name} is {info.family}")
+    if role.check_labels is not None:
+        try:
+            role.check_labels(info.labels or [])
+        except ValueError as error:
+            raise AssemblyError(f"{step} cannot use {name}: {error}") from None
+
+
+def _refuse_foreign(directory: Path) -> None:
+    if not directory.exists() and not directory.is_symlink():
+        return
+    if not directory.is_dir() or directory.is_symlink():
+        raise AssemblyError(f"{directory} is in the way: not a directory")
+    if any(directory.iterdir()) and not (directory / MARKER).is_file():
+        raise AssemblyError(f"{directory} is not empty and was not made by `assemble`: choose another directory")
+
+
+def _place(target: Path, source: _Source, *, copy: bool) -> None:
+    target.mkdir()
+    (target / "config.pbtxt").write_text(source.config, encoding="utf-8")
+    for name, content in source.extra:
+        if isinstance(content, str):
+            (target / name).write_text(content, encoding="utf-8")
+        else:
+            shutil.copyfile(content, target / name)
+    if source.files is not None:
+        _place_files(target / "1", source.files, copy=copy)
+        return
+    for version in sorted(source.folder.iterdir()):
+        if version.is_dir() and version.name.isdigit():
+            if copy:
+                shutil.copytree(version, target / version.name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                (target / version.name).symlink_to(version.resolve())
+
+
+def _place_files(version: Path, files: Mapping[str, Path], *, copy: bool) -> None:
+    version.mkdir()
+    for name, file in files.items():
+        if copy:
+            shutil.copyfile(file, version / name)
+        else:
+            (version / name).symlink_to(file.resolve())
+
+
+def _describe(assembly: Assembly) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "flavour": assembly.flavour,
+        "pipelines": list(assembly.pipelines),
+        "modules": list(assembly.modules),
+        "networks": assembly.networks,
+        "devices": assembly.devices,
+    }

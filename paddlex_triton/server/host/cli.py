@@ -1,0 +1,200 @@
+"""Commands `assemble` and `serve`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.server.host.assemble import Assembly, assemble
+from paddlex_triton.server.host.errors import ServerError
+from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, FLAVOURS, Flavour
+from paddlex_triton.server.host.selection import models_of, pipelines_of, presets_of
+
+_PIPELINE_HELP = (
+    f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
+    "Without, all whose networks are exported."
+)
+_PRESET_HELP = "One of PaddleX's presets, such as nopp-lightweight, or PIPELINE=PRESET; may be repeated."
+_MODEL_HELP = (
+    "A network in a step's place, ROLE=NETWORK, such as layout_detection=PP-DocLayout-S; ROLE= leaves an optional "
+    "step off. Of several, ROLE=A,B, a request chooses one by ROLE_model_name, and A is the default. May be repeated."
+)
+_DEVICE_HELP = "Where networks run, as PaddleX writes it: cpu, gpu, gpu:0 or gpu:0,1. Wins over pipeline files."
+_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {DEFAULT_FLAVOUR}."
+_NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
+
+Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
+Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
+Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="ROLE=NETWORK[,NETWORK]")]
+Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
+FlavourOption = Annotated[str | None, typer.Option("--flavour", help=_FLAVOUR_HELP)]
+DeviceOption = Annotated[str | None, typer.Option("--device", help=_DEVICE_HELP)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this package's commands."""
+    app.command("assemble")(assemble_command)
+    app.command("serve")(serve_command)
+
+
+def assemble_command(
+    directory: Annotated[Path, typer.Argument(help="Directory to write; replaced if it was assembled before.")],
+    pipeline: Pipelines = None,
+    preset: Presets = None,
+    model: Models = None,
+    device: DeviceOption = None,
+    flavour: FlavourOption = None,
+    networks: Networks = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy code and weights instead of linking them.")] = False,
+) -> None:
+    """Put together the directory that Triton serves."""
+    with _refusals():
+        names, files = pipelines_of(pipeline or [])
+        assembly = assemble(
+            directory,
+            pipelines=names,
+            presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
+            models=models_of(model or []),
+            files=files,
+            device=device,
+            flavour=_flavour(flavour),
+            networks=networks or [],
+            copy=copy,
+        )
+    console = Console()
+    console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}", soft_wrap=True)
+    _say_all(console, assembly)
+
+
+def serve_command(
+    pipeline: Pipelines = None,
+    preset: Presets = None,
+    model: Models = None,
+    http_port: Annotated[int, typer.Option(help="Port for HTTP.")] = 8000,
+    grpc_port: Annotated[int, typer.Option(help="Port for gRPC.")] = 8001,
+    metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics.")] = 8002,
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    device: DeviceOption = None,
+    flavour: FlavourOption = None,
+    networks: Networks = None,
+    directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
+    log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
+) -> None:
+    """Serve pipelines with the embedded Triton until Ctrl-C."""
+    from paddlex_triton.server.host.launcher import EmbeddedServer
+
+    console = Console()
+    with _refusals():
+        names, files = pipelines_of(pipeline or [])
+        server = EmbeddedServer(
+            names,
+            presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
+            models=models_of(model or []),
+            files=files,
+            directory=directory,
+            networks=networks or [],
+            device=device,
+            flavour=_flavour(flavour),
+            address=address,
+            http_port=http_port,
+            grpc_port=grpc_port,
+            metrics_port=metrics_port,
+            log_file=log_file,
+        )
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            server.start()
+            what = _summary(server.assembly) if server.assembly else str(directory)
+            console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
+            if server.assembly:
+                _say_all(console, server.assembly)
+            console.print(
+                f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}", soft_wrap=True
+            )
+            console.print("  Ctrl-C stops the server.")
+            status = server.wait()
+            raise typer.Exit(status)
+        except KeyboardInterrupt:
+            console.print("Stopping …")
+        finally:
+            server.stop()
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _flavour(name: str | None) -> Flavour | None:
+    if name is None:
+        return None
+    for flavour in FLAVOURS:
+        if flavour == name:
+            return flavour
+    raise typer.BadParameter(f"{name!r}; known: {', '.join(FLAVOURS)}", param_hint="--flavour")
+
+
+def _summary(assembly: Assembly) -> str:
+    networks = ", ".join(assembly.networks)
+    return f"{', '.join(assembly.pipelines)} ({assembly.flavour}) as {', '.join(assembly.ensembles)}, with {networks}"
+
+
+def _say_all(console: Console, assembly: Assembly) -> None:
+    _say_where(console, assembly)
+    _say_what_is_on(console, assembly)
+    _say_what_is_missing(console, assembly)
+    for remark in assembly.remarks:
+        _say(console, f"  {remark}")
+
+
+def _say_where(console: Console, assembly: Assembly) -> None:
+    """The devices that were asked for, and the networks on each."""
+    for device in dict.fromkeys(assembly.devices.values()):
+        names = [name for name, place in assembly.devices.items() if place == device]
+        _say(console, f"  on {device}: {', '.join(names)}")
+
+
+def _say_what_is_on(console: Console, assembly: Assembly) -> None:
+    """The steps that a request can switch, and what happens to them if it does not."""
+    for pipeline, switches in assembly.switches.items():
+        on = [f"{switch} ({', '.join(networks)})" for switch, networks in switches.items() if networks]
+        off = [switch for switch, networks in switches.items() if not networks]
+        told = [f"on by default: {', '.join(on)}"] * bool(on) + [f"no network for: {', '.join(off)}"] * bool(off)
+        if told:
+            _say(console, f"  {pipeline}: {'; '.join(told)}")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _say_what_is_missing(console: Console, assembly: Assembly) -> None:
+    for pipeline, of_steps in assembly.stand_ins.items():
+        for step, stand_in in of_steps.items():
+            _say(
+                console,
+                f"  {pipeline}: {step} runs on {stand_in.name} instead of {stand_in.instead_of}: {stand_in.reason}",
+            )
+    for pipeline, missing in assembly.left_out.items():
+        _say(
+            console,
+            f"  {pipeline} is left out: not exported are {', '.join(missing)}. Run: {export_command_for(*missing)}",
+        )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what this package refuses into one message and exit status 1."""
+    try:
+        yield
+    except (ServerError, OSError) as error:
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None

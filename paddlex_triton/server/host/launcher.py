@@ -1,0 +1,275 @@
+"""The embedded server: a real `tritonserver`, from PyPI, as a child process."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.processes import die_with_parent
+from paddlex_triton.server.backends.onnxruntime.turns import TURNS_FILE
+from paddlex_triton.server.host.assemble import Assembly, assemble
+from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
+from paddlex_triton.server.host.placement import Flavour
+from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
+from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
+from paddlex_triton.server.host.selfcheck import check_python_backend
+
+logger = logging.getLogger(__name__)
+
+# Seven modules and three networks were ready in under 10 s on two cores; engines and slow disks take longer.
+START_TIMEOUT_S = 180.0
+# Triton finishes requests in flight for at most this long, then ends its stubs.
+EXIT_TIMEOUT_S = 30
+_LOG_TAIL_LINES = 30
+# Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
+# megapixels is 15 MB and would make it grow fifteen times.
+_SHM_STEP = 16 * 1024 * 1024
+
+
+class EmbeddedServer:
+    """A `tritonserver` child process serving an assembled directory.
+
+    Usable as a context manager. Safe to stop more than once; stopped at interpreter exit.
+    """
+
+    def __init__(
+        self,
+        pipelines: Sequence[str] = (),
+        *,
+        presets: Mapping[str, str] | None = None,
+        models: Mapping[str, str] | None = None,
+        files: Sequence[PipelineFile] = (),
+        directory: Path | None = None,
+        networks: Sequence[Path] = (),
+        device: str | None = None,
+        flavour: Flavour | None = None,
+        address: str = "127.0.0.1",
+        http_port: int | None = None,
+        grpc_port: int | None = None,
+        metrics_port: int | None = None,
+        log_file: Path | None = None,
+        extra_arguments: Sequence[str] = (),
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        """Prepare a server; nothing runs before `start`.
+
+        Args:
+            pipelines: PaddleX's names of the pipelines to load; if there are none and no files, all those whose
+                networks are there.
+            presets: pipeline -> one of PaddleX's presets, where it is not the default one.
+            models: role -> network, instead of the presets'; an empty name leaves an optional step off.
+            files: more pipelines, each as a file of PaddleX's describes it.
+            directory: an assembled directory to serve as it is; assembled in a temporary folder if None.
+            networks: folders to look for networks in.
+            device: where networks run, as PaddleX writes it. GPUs, here or in files, are refused by `start`.
+            flavour: configuration flavour of modules and networks, the CPU's if None. Those for GPUs are refused, too.
+            address: address to listen on.
+            http_port, grpc_port, metrics_port: a free one if None.
+            log_file: where Triton's log goes; inherited stdout and stderr if None.
+            extra_arguments: appended to tritonserver's command line.
+            start_timeout_s: how long to wait for readiness.
+
+        Raises:
+            AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
+        """
+        choices = (pipelines, presets, models, files, networks, device, flavour)
+        if directory is not None and any(choices):
+            raise AssemblyError(
+                f"{directory} is served as it was assembled: pipelines, presets, models, networks, devices and flavour "
+                "were chosen then"
+            )
+        self._pipelines = tuple(pipelines)
+        self._presets = dict(presets or {})
+        self._models = dict(models or {})
+        self._files = tuple(files)
+        self._device = device
+        self._directory = directory
+        self._networks = tuple(networks)
+        self._flavour: Flavour | None = flavour
+        self._address = address
+        self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
+        self._ports: dict[str, int] = {}
+        self._log_file = log_file
+        self._extra_arguments = tuple(extra_arguments)
+        self._start_timeout_s = start_timeout_s
+        self._shm_prefix = f"paddlex_triton_{uuid.uuid4().hex}_"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._runtime: Path | None = None
+        self.assembly: Assembly | None = None
+
+    @property
+    def http_url(self) -> str:
+        """Base URL of the KServe v2 HTTP endpoint."""
+        return f"http://{self._address}:{self._ports['--http-port']}"
+
+    @property
+    def grpc_url(self) -> str:
+        """`host:port` of the gRPC endpoint."""
+        return f"{self._address}:{self._ports['--grpc-port']}"
+
+    @property
+    def metrics_url(self) -> str:
+        """URL of the Prometheus metrics."""
+        return f"http://{self._address}:{self._ports['--metrics-port']}/metrics"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of tritonserver, None when it does not run."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> EmbeddedServer:
+        """Check, assemble, start and wait until every model is ready.
+
+        Raises:
+            ServerStartError: a check failed, or the server ended or was not ready in time.
+            AssemblyError: the directory cannot be assembled.
+        """
+        if self.pid is not None:
+            return self
+        check_devices(self._device, self._flavour, self._files)
+        check_environment()
+        self._choose_ports()
+        self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))
+        atexit.register(self.stop)
+        try:
+            self._launch(self._runtime)
+            self._wait_until_ready()
+            check_python_backend(self.grpc_url)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End tritonserver and its stubs and remove what was made for them."""
+        atexit.unregister(self.stop)
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(EXIT_TIMEOUT_S + 5)
+            except subprocess.TimeoutExpired:
+                logger.warning("tritonserver did not end within %d s and is killed", EXIT_TIMEOUT_S + 5)
+                process.kill()
+                process.wait()
+        if process is not None and process.returncode != 0:
+            self._remove_leftovers(process.pid)
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            shutil.rmtree(runtime, ignore_errors=True)
+
+    def _remove_leftovers(self, pid: int) -> None:
+        """What a server that was killed leaves behind: its stubs, which are of its process group, and their memory."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        for region in Path("/dev/shm").glob(f"{self._shm_prefix}*"):
+            region.unlink(missing_ok=True)
+
+    def wait(self) -> int:
+        """Wait until tritonserver ends by itself and give back its exit status."""
+        return self._process.wait() if self._process else 0
+
+    def __enter__(self) -> EmbeddedServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _choose_ports(self) -> None:
+        given = {option: port for option, port in self._wanted_ports.items() if port is not None}
+        check_ports(self._address, given)
+        free = iter(free_ports(self._address, len(self._wanted_ports)))
+        self._ports = {option: port or next(free) for option, port in self._wanted_ports.items()}
+
+    def _launch(self, runtime: Path) -> None:
+        if self._directory is None:
+            self.assembly = assemble(
+                runtime / "models",
+                pipelines=self._pipelines,
+                presets=self._presets,
+                models=self._models,
+                files=self._files,
+                device=self._device,
+                flavour=self._flavour,
+                networks=self._networks,
+            )
+        backends = runtime / "backends"
+        backends.mkdir()
+        link_backends(backends)
+        command = [
+            *die_with_parent("TERM"),
+            str(tritonserver_root() / "bin" / "tritonserver"),
+            *self._arguments(self._directory or runtime / "models", backends),
+        ]
+        output = self._log_file.open("ab") if self._log_file else None
+        try:
+            # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
+            self._process = subprocess.Popen(
+                command,
+                env=server_environment() | {TURNS_FILE: str(runtime / "turns")},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+            )
+        finally:
+            if output:
+                output.close()
+
+    def _arguments(self, models: Path, backends: Path) -> list[str]:
+        return [
+            f"--model-repository={models}",
+            f"--backend-directory={backends}",
+            "--model-control-mode=none",
+            "--exit-on-error=true",
+            "--strict-readiness=true",
+            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--http-address={self._address}",
+            f"--grpc-address={self._address}",
+            f"--metrics-address={self._address}",
+            *(f"{option}={port}" for option, port in self._ports.items()),
+            f"--backend-config=python,shm-default-byte-size={_SHM_STEP}",
+            f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
+            f"--backend-config=python,shm-growth-byte-size={_SHM_STEP}",
+            # No GPU here: asking for its metrics only fills the log.
+            "--allow-gpu-metrics=false",
+            *self._extra_arguments,
+        ]
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._start_timeout_s
+        assert self._process is not None
+        while time.monotonic() < deadline:
+            status = self._process.poll()
+            if status is not None:
+                raise ServerStartError(f"tritonserver ended with status {status} while starting{self._log_tail()}")
+            try:
+                if httpx.get(f"{self.http_url}/v2/health/ready", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise ServerStartError(f"tritonserver was not ready within {self._start_timeout_s:.0f} s{self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        if self._log_file is None:
+            return "; its log is above"
+        lines = self._log_file.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("E") or "error" in line.lower()]
+        return ":\n" + "\n".join((errors or lines)[-_LOG_TAIL_LINES:])

@@ -1,0 +1,91 @@
+"""Reading Triton model configurations (config.pbtxt) without a server, and putting networks and GPUs into them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paddlex_triton.network import networks_by_role
+from paddlex_triton.server.host.errors import AssemblyError
+
+# As the modules' own files write it: key and value in a row.
+_NETWORK_PARAMETER = re.compile(r'(?P<before>key:\s*"(?P<role>\w+)_network"\s*value:?\s*\{\s*string_value:\s*)"[^"]*"')
+# As `export` writes it: one group, on one line or on several.
+_INSTANCES = re.compile(r"^[ \t]*instance_group\b", re.MULTILINE)
+_GPU_INSTANCES = re.compile(r"^([^#\n]*\bkind:\s*KIND_GPU)\b", re.MULTILINE)
+
+
+def read_config(path: Path) -> Any:
+    """Parse a config.pbtxt.
+
+    Returns:
+        The `inference.ModelConfig` message.
+
+    Raises:
+        AssemblyError: the file cannot be read or parsed.
+    """
+    # Here, not above: they cost the command line a quarter of a second that `--help` does not need.
+    from google.protobuf import text_format
+    from tritonclient.grpc import model_config_pb2
+
+    config = model_config_pb2.ModelConfig()  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        text_format.Parse(path.read_text(encoding="utf-8"), config)
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise AssemblyError(f"{path}: {error}") from None
+    return config
+
+
+def networks_of(config: Any) -> dict[str, tuple[str, ...]]:
+    """The networks a module calls: role -> their names."""
+    return networks_by_role({name: value.string_value for name, value in sorted(config.parameters.items())})
+
+
+def steps_of(config: Any) -> list[str]:
+    """The models an ensemble chains, in order."""
+    return [step.model_name for step in config.ensemble_scheduling.step]
+
+
+def set_networks(text: str, networks: Mapping[str, Sequence[str]]) -> str:
+    """Put networks into a module's configuration; everything else stays as it is, comments too.
+
+    Args:
+        text: of the module's config.pbtxt.
+        networks: parameter without `_network` -> names, the default one first; every parameter that the configuration
+            has and that is not named here becomes empty.
+
+    Raises:
+        AssemblyError: the configuration does not have one of the parameters.
+    """
+    found: set[str] = set()
+
+    def replace(match: re.Match[str]) -> str:
+        found.add(match["role"])
+        return f'{match["before"]}"{",".join(networks.get(match["role"], ()))}"'
+
+    text = _NETWORK_PARAMETER.sub(replace, text)
+    if missing := [role for role in networks if role not in found]:
+        raise AssemblyError(f"the module's configuration has no parameter {', '.join(missing)}_network")
+    return text
+
+
+def set_gpus(text: str, gpus: Sequence[int]) -> str:
+    """Put the instances of a network on some GPUs; everything else stays as it is, comments too.
+
+    Args:
+        text: of the network's config.pbtxt.
+        gpus: their ids, at least one.
+
+    Raises:
+        AssemblyError: the configuration does not have one group of instances on GPUs, or names GPUs already.
+    """
+    if len(_GPU_INSTANCES.findall(text)) != 1 or len(_INSTANCES.findall(text)) != 1 or re.search(r"\bgpus\s*:", text):
+        raise AssemblyError("its configuration does not have one group of instances on all GPUs")
+    names = ", ".join(map(str, gpus))
+    text = _GPU_INSTANCES.sub(rf"\1 gpus: [ {names} ]", text)
+    each = "an instance on each, which runs images of its own" if len(gpus) > 1 else "no other is touched"
+    return _INSTANCES.sub(
+        lambda found: f"# The device asked for is gpu:{names.replace(' ', '')}: {each}.\n{found[0]}", text
+    )

@@ -1,0 +1,143 @@
+"""Checks before a server starts: everything that would fail later without a word, refused here with one."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+from paddlex_triton.devices import DeviceError, parse_device
+from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.server.host.errors import ServerStartError
+from paddlex_triton.server.host.placement import KIND_OF, Flavour
+
+# What nvidia-pytriton 0.7.0 carries Python backend stubs for and what this product is tested on.
+PYTHON_VERSIONS = ((3, 10), (3, 11), (3, 12))
+# tritonserver in the wheel is linked against it.
+MIN_GLIBC = (2, 35)
+_INSTALL = "pip install 'paddlex-triton[serve]'"
+_NO_GPU = "and the embedded server has no GPU backend. NVIDIA's container has"
+_COMPOSE_UP = "docker compose up --build triton-gpu"
+
+
+def check_environment() -> None:
+    """Refuse a Python, platform or package set on which the embedded server cannot work.
+
+    Raises:
+        ServerStartError: says what is wrong and what is needed.
+    """
+    _check_python(sys.version_info[:2])
+    _check_platform(platform.system(), platform.machine(), platform.libc_ver())
+    if importlib.util.find_spec("pytriton") is None:
+        raise ServerStartError(f"nvidia-pytriton, which carries tritonserver, is not installed. Run: {_INSTALL}")
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise ServerStartError(f"onnxruntime is not installed. Run: {_INSTALL}")
+    _check_numpy(metadata.version("numpy"))
+
+
+def _check_python(version: tuple[int, ...]) -> None:
+    if version not in PYTHON_VERSIONS:
+        known = ", ".join(f"{major}.{minor}" for major, minor in PYTHON_VERSIONS)
+        raise ServerStartError(f"the embedded server runs on Python {known}; this is {version[0]}.{version[1]}")
+
+
+def _check_platform(system: str, machine: str, libc: tuple[str, str]) -> None:
+    if (system, machine) != ("Linux", "x86_64"):
+        raise ServerStartError(f"the embedded server runs on Linux x86_64; this is {system} {machine}. Use Docker")
+    name, version = libc
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if name != "glibc" or numbers < MIN_GLIBC:
+        needed = ".".join(map(str, MIN_GLIBC))
+        raise ServerStartError(f"the embedded server needs glibc {needed} or newer; this is {name} {version}")
+
+
+def _check_numpy(version: str) -> None:
+    # Triton 24.10's Python backend answers with zero bytes and status OK under numpy 2.
+    if int(version.split(".")[0]) >= 2:
+        raise ServerStartError(
+            f"numpy {version} is installed; the embedded server needs numpy<2 (its Python backend returns empty "
+            "tensors otherwise). Run: pip install 'numpy<2'"
+        )
+
+
+def check_devices(device: str | None, flavour: Flavour | None = None, files: Sequence[PipelineFile] = ()) -> None:
+    """Refuse GPUs, which the embedded server has no backend for.
+
+    Args:
+        device: of all networks, as PaddleX writes it; None if it was not given.
+        flavour: of all networks; None if it was not given.
+        files: of pipelines, whose devices count where none was given.
+
+    Raises:
+        ServerStartError: says who asked for what, and where GPUs are served; or the device is not supported at all.
+    """
+    asked = {"--device": device} if device is not None else dict(pair for file in files for pair in _devices_in(file))
+    for said_by, text in asked.items():
+        try:
+            found = parse_device(text)
+        except DeviceError as error:
+            raise ServerStartError(f"{said_by}: {error}") from None
+        if found.kind == "gpu":
+            # The container gets one unless told otherwise.
+            count = f"PADDLEX_TRITON_GPUS={max(found.gpus) + 1} " if max(found.gpus) else ""
+            here = "" if device is not None else "; --device cpu serves here, on the CPU"
+            raise ServerStartError(
+                f"{said_by} says {found}, {_NO_GPU}: {count}PADDLEX_TRITON_DEVICE={found} {_COMPOSE_UP}; for a Triton "
+                f"of your own, paddlex-triton assemble DIR --device {found}{here}"
+            )
+    if flavour is not None and KIND_OF.get(flavour) == "gpu":
+        raise ServerStartError(
+            f"--flavour {flavour} is for GPUs, {_NO_GPU}: PADDLEX_TRITON_GPU_FLAVOUR={flavour} {_COMPOSE_UP}; for a "
+            f"Triton of your own, paddlex-triton assemble DIR --flavour {flavour}"
+        )
+
+
+def _devices_in(file: PipelineFile) -> list[tuple[str, str]]:
+    own = [(f"{file.origin}: {role}", device) for role, device in file.devices.items()]
+    # Where every step has a device of its own, the file's is nobody's.
+    shared = file.device is not None and any(role not in file.devices for role in file.networks)
+    return ([(file.origin, file.device)] if shared and file.device is not None else []) + own
+
+
+def check_ports(address: str, ports: Mapping[str, int]) -> None:
+    """Refuse ports that are taken, or named twice.
+
+    Args:
+        address: address the server is going to listen on.
+        ports: option name -> port.
+
+    Raises:
+        ServerStartError: names the option and the port.
+    """
+    if ":" in address:
+        raise ServerStartError(f"{address} is an IPv6 address; an IPv4 address or a host name is expected")
+    seen: dict[int, str] = {}
+    for option, port in ports.items():
+        if not 0 < port < 65536:
+            raise ServerStartError(f"{option} is {port}; a port is a number from 1 to 65535")
+        if port in seen:
+            raise ServerStartError(f"{option} and {seen[port]} are both {port}")
+        seen[port] = option
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                raise ServerStartError(
+                    f"cannot listen on {address}:{port} ({error.strerror}): choose another with {option}"
+                ) from None
+
+
+def free_ports(address: str, count: int) -> list[int]:
+    """Ports nobody listens on at the moment."""
+    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((address, 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

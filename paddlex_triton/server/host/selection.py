@@ -1,0 +1,217 @@
+"""Which networks the chosen pipelines run on: presets or pipeline files, and single networks put in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddlex_triton.network import NETWORK_NAME, split_names
+from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, is_pipeline_file, read_pipeline_file
+from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
+from paddlex_triton.server.host.errors import AssemblyError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Pipelines and the networks in their places.
+
+    Attributes:
+        specs: the pipelines.
+        networks: pipeline -> role -> networks, the default one first.
+    """
+
+    specs: tuple[PipelineSpec, ...]
+    networks: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+    def of_module(self, module: str) -> dict[str, tuple[str, ...]]:
+        """The networks a module calls: its parameter (without `_network`) -> networks; empty where there is none."""
+        return {
+            role.parameter: self.networks[spec.name].get(name, ())
+            for spec in self.specs
+            for name, role in spec.roles.items()
+            if role.module == module
+        }
+
+    def switches(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Pipeline -> parameter that turns a step on -> the step's networks. Without any it is off by default."""
+        return {
+            spec.name: {switch: self.networks[spec.name].get(role, ()) for switch, role in spec.switches.items()}
+            for spec in self.specs
+        }
+
+    def without(self, pipelines: Container[str]) -> Selection:
+        """The same less some pipelines."""
+        specs = tuple(spec for spec in self.specs if spec.name not in pipelines)
+        return Selection(specs, {spec.name: self.networks[spec.name] for spec in specs})
+
+    def names(self) -> list[str]:
+        """All networks, each once."""
+        every = (name for roles in self.networks.values() for names in roles.values() for name in names)
+        return list(dict.fromkeys(every))
+
+
+def select(
+    pipelines: Sequence[str],
+    presets: Mapping[str, str] | None = None,
+    models: Mapping[str, str] | None = None,
+    default: Callable[[PipelineSpec], Mapping[str, str]] = find_preset,
+    files: Sequence[PipelineFile] = (),
+) -> Selection:
+    """Choose the networks of pipelines.
+
+    Args:
+        pipelines: PaddleX's names; all known ones if there are no names and no files.
+        presets: pipeline -> preset.
+        models: role -> network, for every chosen pipeline that has the role, or several as `split_names` reads them;
+            an empty name leaves an optional step without a network, and so off.
+        default: role -> network of a pipeline for which no preset is given.
+        files: pipelines that files of PaddleX's describe, beside the named ones. A file's networks are those of its
+            own pipeline, and the steps that it has off have none.
+
+    Raises:
+        AssemblyError: an unknown pipeline, preset or role, a step without the network it needs, a pipeline that is
+            chosen twice, or one that has a file and a preset.
+    """
+    by_file = _by_pipeline(files)
+    try:
+        named = dict.fromkeys(find_pipeline(name).name for name in pipelines)
+        _refuse_twice(named, by_file)
+        chosen = tuple(PIPELINES[name] for name in (*named, *by_file)) or tuple(PIPELINES.values())
+        wanted = {find_pipeline(name).name: preset for name, preset in (presets or {}).items()}
+        _refuse_presets(wanted, chosen, by_file)
+
+        def first_choice(spec: PipelineSpec) -> Mapping[str, str]:
+            if spec.name in by_file:
+                return {role: name for role, name in _models_in(by_file[spec.name]).items() if name}
+            return find_preset(spec, wanted[spec.name]) if wanted.get(spec.name) else default(spec)
+
+        networks = {
+            spec.name: {role: split_names(name) for role, name in first_choice(spec).items()} for spec in chosen
+        }
+    except KeyError as error:
+        raise AssemblyError(str(error.args[0])) from None
+    for role, name in (models or {}).items():
+        _put(chosen, networks, role, name)
+    return Selection(chosen, networks)
+
+
+def pipelines_of(given: Sequence[str]) -> tuple[list[str], list[PipelineFile]]:
+    """Pipelines as they are written on a command line: names, and paths of pipeline files.
+
+    Returns:
+        The names, and what is in the files.
+
+    Raises:
+        AssemblyError: a file cannot be honoured.
+    """
+    try:
+        files = [read_pipeline_file(Path(text)) for text in given if is_pipeline_file(text)]
+    except PipelineFileError as error:
+        raise AssemblyError(str(error)) from None
+    return [text for text in given if not is_pipeline_file(text)], files
+
+
+def _by_pipeline(files: Sequence[PipelineFile]) -> dict[str, PipelineFile]:
+    found: dict[str, PipelineFile] = {}
+    for file in files:
+        if (other := found.setdefault(file.spec.name, file)) is not file:
+            raise AssemblyError(f"{other.origin} and {file.origin} are both of pipeline {file.spec.name}: give one")
+    return found
+
+
+def _models_in(file: PipelineFile) -> dict[str, str]:
+    try:
+        return file.models()
+    except PipelineFileError as error:
+        raise AssemblyError(str(error)) from None
+
+
+def _refuse_twice(named: Container[str], by_file: Mapping[str, PipelineFile]) -> None:
+    for name, file in by_file.items():
+        if name in named:
+            raise AssemblyError(f"{name} is given by its name and by {file.origin}: give one")
+
+
+def _refuse_presets(
+    wanted: Mapping[str, str], chosen: Sequence[PipelineSpec], by_file: Mapping[str, PipelineFile]
+) -> None:
+    if strangers := wanted.keys() - {spec.name for spec in chosen}:
+        raise AssemblyError(f"a preset is given for {', '.join(sorted(strangers))}, which is not among the pipelines")
+    for name, preset in wanted.items():
+        if name in by_file:
+            raise AssemblyError(
+                f"preset {preset} is given for {name}, whose networks {by_file[name].origin} names: give one; --model "
+                "puts single networks in the place of the file's"
+            )
+
+
+def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """Presets as they are written on a command line: `PRESET`, or `PIPELINE=PRESET`.
+
+    Args:
+        pipelines: the chosen pipelines, all known ones if empty.
+        given: what was written. One without a pipeline's name is for every chosen pipeline that has it.
+
+    Raises:
+        AssemblyError: no chosen pipeline has the preset, or one is given two.
+    """
+    specs = select(pipelines).specs
+    presets: dict[str, str] = {}
+    for text in given:
+        pipeline, named, preset = text.rpartition("=")
+        having = [pipeline] if named else [spec.name for spec in specs if spec.short_preset(preset) in spec.presets]
+        if not having or not preset:
+            known = "; ".join(f"{spec.name}: {', '.join(spec.presets)}" for spec in specs)
+            raise AssemblyError(f"no preset {text!r}; known: {known}")
+        for name in having:
+            if presets.setdefault(name, preset) != preset:
+                raise AssemblyError(f"two presets for {name}: {presets[name]} and {preset}")
+    return presets
+
+
+def models_of(given: Sequence[str]) -> dict[str, str]:
+    """Networks as they are written on a command line: `ROLE=NETWORK`, `ROLE=A,B`, `ROLE=` for none, or a row of these.
+
+    Args:
+        given: what was written. In a row, separated by commas or spaces, a name without a role is of the role before.
+
+    Returns:
+        Role -> networks as `split_names` reads them.
+
+    Raises:
+        AssemblyError: one is not of this form.
+    """
+    models: dict[str, str] = {}
+    for text in given:
+        role = ""
+        for part in re.split(r"[,\s]+", text.strip(", \n")):
+            before, equals, name = part.partition("=")
+            role = before if equals else role
+            if not role or (equals and not before):
+                raise AssemblyError(
+                    f"{text!r} is not of the form ROLE=NETWORK, such as layout_detection=PP-DocLayout-S"
+                )
+            models[role] = name if equals else f"{models[role]},{part}"
+    return models
+
+
+def _put(
+    specs: Sequence[PipelineSpec], networks: Mapping[str, dict[str, tuple[str, ...]]], role: str, text: str
+) -> None:
+    """Put networks in their place in every pipeline that has the place."""
+    names = split_names(text)
+    if wrong := [name for name in names if not re.fullmatch(NETWORK_NAME, name)]:
+        raise AssemblyError(f"{wrong[0]!r} is no name of a network")
+    having = [spec for spec in specs if role in spec.roles]
+    if not having:
+        known = dict.fromkeys(name for spec in specs for name in spec.roles)
+        raise AssemblyError(f"no step {role!r} takes a network; known: {', '.join(known)}")
+    for spec in having:
+        if names:
+            networks[spec.name][role] = names
+        elif spec.roles[role].switch is None:
+            raise AssemblyError(f"pipeline {spec.name} cannot do without a network for {role}")
+        else:
+            networks[spec.name].pop(role, None)

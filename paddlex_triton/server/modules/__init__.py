@@ -1,0 +1,1 @@
+"""What runs inside Triton: the base class of the modules in `model_repository`, and what several of them share."""

@@ -1,0 +1,128 @@
+"""What `text_recognition` does with the lines of a page: cut them out, turn them, read them, find their words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from paddlex_triton.ops.bidi import display_order
+from paddlex_triton.ops.classification import classifier_input, top_class
+from paddlex_triton.ops.crop import CropsOnDemand
+from paddlex_triton.ops.ctc import CtcLine, decode_lines
+from paddlex_triton.ops.polygons import unpack_polygons
+from paddlex_triton.ops.recognition import ImageShape, LineBatch, build_batch, merge_batches, plan_regions
+from paddlex_triton.ops.regions import members_of_regions, region_views
+from paddlex_triton.ops.words import group_words, word_boxes
+from paddlex_triton.server.modules.module import Call, refusing_values
+from paddlex_triton.server.modules.network_caller import NetworkCaller
+from paddlex_triton.server.modules.text_types import TextType
+
+
+@dataclass(frozen=True)
+class CutLines:
+    """Lines of a page, one per polygon.
+
+    Attributes:
+        polygons: integer [n,2] each, x, y in pixels of the line's region.
+        crops: the lines as images.
+        members: for each region the indices of its lines.
+    """
+
+    polygons: Sequence[np.ndarray]
+    crops: CropsOnDemand
+    members: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """A line as it was read.
+
+    Attributes:
+        line: text, score, and the steps it was read at.
+        column_count: steps that fall on the line; see `word_boxes`.
+    """
+
+    line: CtcLine
+    column_count: float
+
+
+def cut_lines(call: Call, kind: TextType) -> CutLines:
+    """The lines of a request.
+
+    Raises:
+        InvalidParameter: its inputs do not fit each other.
+        ImageTooLarge: the lines have too many pixels.
+    """
+    with refusing_values():
+        views = region_views(call.page("page"), call.array("regions"))
+        polygons = unpack_polygons(call.array("points"), call.array("offsets"))
+        region_ids = call.array("region_ids")
+        members = members_of_regions(region_ids, len(views), len(polygons))
+        return CutLines(polygons, kind.crops([views[region] for region in region_ids], polygons), members)
+
+
+async def classify_lines(call: Call, network: NetworkCaller, crops: CropsOnDemand, group: int) -> list[int]:
+    """Whether lines are upright (0) or upside down (1), one for each.
+
+    Args:
+        call: the request.
+        network: the classifier.
+        crops: the lines.
+        group: so many lines that follow each other get the class of their first one. PaddleX runs its classifier on 6
+            lines at a time and gives each of them what it found of the first.
+    """
+    size, step = network.info.geometry["target_size"], network.info.max_batch_size
+    firsts = range(0, len(crops), group)
+
+    def inputs(some: range) -> dict[str, np.ndarray]:
+        return {"x": np.stack([classifier_input(crops[index], size) for index in some])}
+
+    batches = [firsts[start : start + step] for start in range(0, len(firsts), step)]
+    answers = await call.infer_all(network, [partial(inputs, batch) for batch in batches])
+    classes = [top_class(row)[0] for answer in answers for row in answer["probs"]]
+    return [classes[index // group] for index in range(len(crops))]
+
+
+async def read_lines(
+    call: Call, network: NetworkCaller, crops: CropsOnDemand, members: Sequence[Sequence[int]], batch_size: int
+) -> list[ReadLine]:
+    """Read lines, padded as PaddleX pads them.
+
+    Args:
+        call: the request.
+        network: the recogniser.
+        crops: the lines.
+        members: for each region the indices of its lines.
+        batch_size: PaddleX's: so many lines are padded together.
+    """
+    info = network.info
+    image_shape: ImageShape = tuple(info.geometry["image_shape"])
+
+    def inputs(batch: LineBatch) -> dict[str, np.ndarray]:
+        x, widths = build_batch(crops, batch, image_shape)
+        return {"x": x, "widths": widths}
+
+    planned = plan_regions(members, crops.sizes, image_shape=image_shape, batch_size=batch_size)
+    batches = merge_batches(planned, info.max_batch_size)
+    answers = await call.infer_all(network, [partial(inputs, batch) for batch in batches])
+    read: dict[int, ReadLine] = {}
+    for batch, outputs in zip(batches, answers, strict=True):
+        lines = decode_lines(outputs["indices"], outputs["probs"], info.characters or [])
+        if info.postprocess.get("bidi"):
+            # Words stay in the order of their columns, as in PaddleX.
+            lines = [replace(line, text=display_order(line.text)) for line in lines]
+        steps = outputs["indices"].shape[1]
+        for index, filled, line in zip(batch.indices, batch.filled, lines, strict=True):
+            read[index] = ReadLine(line, steps * filled)
+    return [read[index] for index in range(len(crops))]
+
+
+def words_json(read: ReadLine, quad: np.ndarray) -> bytes:
+    """The words of a line and their boxes in pixels of its region: `{"words": [str], "regions": [[[x, y] * 4]]}`."""
+    words = group_words(read.line.characters, read.line.columns)
+    texts, regions = word_boxes(quad, words, read.column_count)
+    return json.dumps({"words": texts, "regions": regions}, ensure_ascii=False).encode()

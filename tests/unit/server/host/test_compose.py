@@ -1,0 +1,380 @@
+"""Deployment files, as far as they can be proved without a container engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from paddlex_triton import paths
+from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.server.host.model_config import networks_of, read_config
+
+ROOT = Path(__file__).resolve().parents[4]
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "docker" / "Dockerfile"
+ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
+SERVICES = {"triton": "cpu", "triton-gpu": "gpu"}
+
+
+def compose() -> dict:
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+
+
+def check_schema(path: Path) -> subprocess.CompletedProcess:
+    """Compare a file with the schema of the Compose Specification that check-jsonschema carries."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_compose_file_follows_the_specification():
+    result = check_schema(COMPOSE)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_specification_is_really_compared(tmp_path):
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(COMPOSE.read_text().replace("shm_size:", "shared_memory:"))
+    result = check_schema(broken)
+    assert result.returncode == 1
+    assert "shared_memory" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
+def test_service(name, flavour):
+    service = compose()["services"][name]
+    chosen = {"cpu": "cpu", "gpu": "${PADDLEX_TRITON_GPU_FLAVOUR:-gpu}"}
+    assert service["environment"]["PADDLEX_TRITON_FLAVOUR"] == chosen[flavour]
+    assert ("PADDLEX_TRITON_TENSORRT" in service["environment"]) == (flavour == "gpu")
+    assert service["environment"]["PADDLEX_TRITON_DEVICE"] == "${PADDLEX_TRITON_DEVICE:-}"
+    assert service.get("profiles", []) == ([] if flavour == "cpu" else ["gpu"])
+    assert [port.rsplit(":", 1)[1] for port in service["ports"]] == ["8000", "8001", "8002"]
+    assert all(port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:") for port in service["ports"])
+    assert "/v2/health/ready" in service["healthcheck"]["test"][-1]
+    (networks,) = service["volumes"]
+    assert (networks["target"], networks["read_only"]) == ("/networks", True)
+    assert "network_mode" not in service
+    assert "privileged" not in service
+
+
+def test_gpu_is_reserved_by_the_gpu_service_alone():
+    services = compose()["services"]
+    (device,) = services["triton-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]
+    assert "deploy" not in services["triton"]
+
+
+# Megabytes of a request of 12 megapixels, by the formula in the file.
+REQUEST_MB = {
+    "doc_preprocessor": 15 * 12,
+    "text_detection": 13 * 12,
+    "layout_detection": 6 * 12,
+    "seal_text_detection": 13 * 12,
+    "text_recognition": 6 * 12 + 120,
+    "human_detection": 6 * 12,
+    "keypoint_detection": 6 * 12 + 90,
+}
+
+
+def shm_megabytes(pipelines: list[str], flavour: str) -> int:
+    needed = 0
+    for module in dict.fromkeys(module for pipeline in pipelines for module in PIPELINES[pipeline].modules):
+        folder = paths.modules_repository() / module
+        config = read_config(folder / "config.pbtxt" if flavour == "cpu" else folder / "configs" / f"{flavour}.pbtxt")
+        instances = sum(group.count for group in config.instance_group)
+        needed += instances * (50 + max(1, config.max_batch_size) * REQUEST_MB[module])
+    return needed
+
+
+@pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
+def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
+    default = compose()["services"][name]["shm_size"].partition(":-")[2].rstrip("}")
+    assert default.endswith("gb")
+    assert int(default[:-2]) * 1024 >= shm_megabytes(["OCR"], flavour)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "stated"),
+    [
+        ("cpu", "1.8 GB, seal_recognition 2.1 GB, both 2.5 GB and human keypoints 1.55 GB"),
+        ("gpu", "9.0, 10.4, 13.1 and 7.2 GB"),
+    ],
+)
+def test_the_sizes_stated_are_those_of_the_formula(flavour, stated):
+    choices = (["OCR"], ["seal_recognition"], ["OCR", "seal_recognition"], ["human_keypoint_detection"])
+    gigabytes = [shm_megabytes(pipelines, flavour) / 1000 for pipelines in choices]
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", stated)]
+    assert numbers == pytest.approx(gigabytes, rel=0.03)
+    assert stated in prose()
+
+
+def prose() -> str:
+    lines = [line.lstrip("# ") for line in COMPOSE.read_text().splitlines() if line.startswith("#")]
+    return " ".join(lines)
+
+
+def test_every_setting_is_described():
+    text = COMPOSE.read_text()
+    head = text[: text.index("name: paddlex-triton")]
+    used = {part.partition(":-")[0] for part in text.split("${")[1:]}
+    assert used
+    assert [name for name in used if name not in head] == []
+
+
+def copied_files() -> list[str]:
+    lines = DOCKERFILE.read_text().splitlines()
+    return [source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]]
+
+
+def is_ignored(path: str) -> bool:
+    """Whether .dockerignore leaves a path out: the last pattern that fits it or a folder above it decides."""
+    ignored = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!").removeprefix("**/")
+        candidates = ["/".join(path.split("/")[:depth]) for depth in range(1, path.count("/") + 2)]
+        if pattern and not pattern.startswith("#") and any(fnmatch(name, pattern) for name in candidates):
+            ignored = not line.startswith("!")
+    return ignored
+
+
+@pytest.mark.parametrize("source", copied_files())
+def test_what_the_dockerfile_copies_is_there(source):
+    path = ROOT / source
+    assert path.exists()
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    assert any(not is_ignored(file.relative_to(ROOT).as_posix()) for file in files)
+
+
+def test_the_image_has_all_modules_and_no_network():
+    for spec in PIPELINES.values():
+        for module in spec.modules:
+            assert not is_ignored(f"model_repository/{module}/1/model.py")
+            assert not is_ignored(f"model_repository/{module}/configs/gpu.pbtxt")
+    assert is_ignored("model_repository/PP-OCRv4_mobile_rec/1/model.onnx")
+    assert is_ignored("ops/__pycache__/db.cpython-311.pyc")
+    assert is_ignored(".git/HEAD")
+    exported = [path.relative_to(ROOT).as_posix() for path in paths.modules_repository().glob("*/network.json")]
+    assert all(is_ignored(path) for path in exported)
+
+
+def test_what_the_dockerfile_runs_is_copied():
+    copied = copied_files()
+    text = DOCKERFILE.read_text()
+    assert "requirements/constraints-image.txt" in text
+    assert "/opt/paddlex-triton/docker/entrypoint.sh" in text
+    assert {"requirements", "docker", "paddlex_triton"} <= set(copied)
+    assert os.access(ENTRYPOINT, os.X_OK)
+    linked = [path.name for path in (ROOT / "paddlex_triton").iterdir() if path.is_symlink()]
+    assert set(linked) <= set(copied)
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package -> version under the image's Python."""
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    image = {"python_version": "3.12", "python_full_version": "3.12.3"}
+    return {pin.name: str(pin.specifier) for pin in requirements if not pin.marker or pin.marker.evaluate(image)}
+
+
+def test_image_is_pinned_to_what_is_tested():
+    tested, image = pins("constraints.txt"), pins("constraints-image.txt")
+    differing = {name for name, version in image.items() if tested.get(name) != version}
+    # tritonclient 2.51.0 has no wheels of its dependencies for the image's Python 3.12.
+    assert differing <= {"tritonclient", "geventhttpclient", "grpcio", "protobuf"}
+    assert {"numpy", "opencv-python-headless", "pyclipper", "shapely"} <= image.keys()
+
+
+@pytest.fixture
+def container(tmp_path):
+    """Runs the entrypoint with a tritonserver that writes down its arguments."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    (commands / "tritonserver").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$RECORD"\n')
+    main = "from paddlex_triton.cli import main; main()"
+    (commands / "paddlex-triton").write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{main}" "$@"\n')
+    for command in commands.iterdir():
+        command.chmod(0o755)
+
+    def run(*arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+        record = tmp_path / "arguments"
+        record.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+            "RECORD": str(record),
+            "PADDLEX_TRITON_NETWORKS": str(tmp_path / "networks"),
+            "PADDLEX_TRITON_MODELS": str(tmp_path / "state" / "models"),
+            **variables,
+        }
+        result = subprocess.run(
+            ["bash", str(ENTRYPOINT), *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        return result, record.read_text().splitlines() if record.exists() else []
+
+    return run
+
+
+@pytest.fixture
+def networks(tmp_path):
+    """Folders that look like the exported networks of all modules."""
+    for module in dict.fromkeys(module for spec in PIPELINES.values() for module in spec.modules):
+        for names in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
+            for name in names:
+                write_network(tmp_path / "networks" / name)
+    for name in ("mine", *PREPARATION):
+        write_network(tmp_path / "networks" / name)
+
+
+PREPARATION = {"PP-LCNet_x1_0_doc_ori", "UVDoc"}
+KINDS = {
+    "det": ("db_detection", None),
+    "rec": ("ctc_recognition", None),
+    "ori": ("image_classification", (["0", "90", "180", "270"], ["0_degree", "180_degree"])),
+    "UVDoc": ("image_unwarping", None),
+}
+KIND_GPU = 1
+INSTANCES = 'name: "{name}" # {flavour}\ninstance_group [ {{ count: 1 kind: {kind} }} ]\n'
+
+
+def write_network(folder: Path) -> None:
+    for subfolder in ("1", "configs"):
+        (folder / subfolder).mkdir(parents=True, exist_ok=True)
+    (folder / "1" / "model.onnx").write_bytes(b"weights")
+    (folder / "config.pbtxt").write_text(INSTANCES.format(name=folder.name, kind="KIND_CPU", flavour="cpu"))
+    (folder / "configs" / "gpu.pbtxt").write_text(INSTANCES.format(name=folder.name, kind="KIND_GPU", flavour="gpu"))
+    provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
+    family, labels = KINDS.get(folder.name.rpartition("_")[2], ("dense_detection", None))
+    info = {"name": folder.name, "family": family, "max_batch_size": 4, "sha256": "", "provenance": provenance}
+    info["labels"] = labels["textline" in folder.name] if labels else None
+    (folder / "network.json").write_text(json.dumps(info))
+
+
+@pytest.mark.parametrize("pipelines", ["OCR", "OCR,ocr", " OCR ocr\n", ""])
+@pytest.mark.parametrize("flavour", ["cpu", "gpu"])
+def test_entrypoint_assembles_and_becomes_tritonserver(container, networks, tmp_path, pipelines, flavour):
+    result, arguments = container(PADDLEX_TRITON_PIPELINES=pipelines, PADDLEX_TRITON_FLAVOUR=flavour)
+    assert result.returncode == 0, result.stderr
+    models = tmp_path / "state" / "models"
+    assert (models / "ocr" / "config.pbtxt").is_file()
+    assert ("# gpu" in (models / "PP-OCRv4_mobile_det" / "config.pbtxt").read_text()) is (flavour == "gpu")
+    assert arguments == [
+        f"--model-repository={models}",
+        "--model-control-mode=none",
+        "--exit-on-error=true",
+        "--strict-readiness=true",
+        "--exit-timeout-secs=30",
+        "--backend-config=python,shm-default-byte-size=16777216",
+        "--backend-config=python,shm-growth-byte-size=16777216",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({"PADDLEX_TRITON_PRESETS": "nopp-nolayout"}, {"PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec"}),
+        (
+            {"PADDLEX_TRITON_MODEL_NAMES": "layout_detection=mine,text_recognition=PP-OCRv4_mobile_rec"},
+            {"mine", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec", *PREPARATION},
+        ),
+        (
+            {
+                "PADDLEX_TRITON_PRESETS": "nopp",
+                "PADDLEX_TRITON_MODEL_NAMES": "text_recognition=PP-OCRv4_mobile_rec,PP-OCRv4_server_rec",
+            },
+            {"PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"},
+        ),
+    ],
+)
+def test_entrypoint_takes_presets_and_single_networks(container, networks, tmp_path, variables, wanted):
+    result, _ = container(PADDLEX_TRITON_PIPELINES="seal_recognition", **variables)
+    assert result.returncode == 0, result.stderr
+    served = {path.name for path in (tmp_path / "state" / "models").iterdir() if path.is_dir()}
+    assert served == {"seal_recognition", *PIPELINES["seal_recognition"].modules, *wanted}
+
+
+OCR_FILE = """\
+pipeline_name: OCR
+text_type: general
+use_doc_preprocessor: False
+use_textline_orientation: False
+SubModules:
+  TextDetection: {module_name: text_detection, model_name: PP-OCRv4_mobile_det}
+  TextRecognition: {module_name: text_recognition, model_name: PP-OCRv4_server_rec}
+"""
+
+
+def test_entrypoint_takes_pipeline_files(container, networks, tmp_path):
+    path = tmp_path / "networks" / "my.yaml"
+    path.write_text(OCR_FILE)
+    result, _ = container(PADDLEX_TRITON_PIPELINES=f"seal_recognition,{path}", PADDLEX_TRITON_PRESETS="nopp")
+    assert result.returncode == 0, result.stderr
+    served = {path.name for path in (tmp_path / "state" / "models").iterdir() if path.is_dir()}
+    assert {"ocr", "seal_recognition", "PP-OCRv4_mobile_det", "PP-OCRv4_server_rec"} <= served
+    assert "PP-OCRv4_mobile_rec" not in served
+
+
+@pytest.mark.parametrize(
+    ("variables", "gpus"),
+    [
+        ({"PADDLEX_TRITON_DEVICE": "gpu:0,1"}, [0, 1]),
+        ({"PADDLEX_TRITON_DEVICE": "gpu:1", "PADDLEX_TRITON_FLAVOUR": "gpu"}, [1]),
+        ({"PADDLEX_TRITON_DEVICE": "cpu", "PADDLEX_TRITON_FLAVOUR": "cpu"}, None),
+        # As the service of the compose file has them.
+        ({"PADDLEX_TRITON_DEVICE": "", "PADDLEX_TRITON_FLAVOUR": "gpu"}, []),
+    ],
+)
+def test_entrypoint_takes_devices(container, networks, tmp_path, variables, gpus):
+    result, _ = container(**variables)
+    assert result.returncode == 0, result.stderr
+    (group,) = read_config(tmp_path / "state" / "models" / "PP-OCRv4_mobile_det" / "config.pbtxt").instance_group
+    assert (group.kind == KIND_GPU, list(group.gpus)) == (gpus is not None, gpus or [])
+
+
+def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):
+    variables = {"PADDLEX_TRITON_SHM_START": "1", "PADDLEX_TRITON_SHM_GROWTH": "2"}
+    for _ in range(2):
+        result, arguments = container("--log-verbose=1", "--trace-config=a b", **variables)
+        assert result.returncode == 0, result.stderr
+        assert arguments[-4:] == [
+            "--backend-config=python,shm-default-byte-size=1",
+            "--backend-config=python,shm-growth-byte-size=2",
+            "--log-verbose=1",
+            "--trace-config=a b",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        # The checkout's own networks may be there, so a flavour that nothing has stands for what is missing.
+        ({"PADDLEX_TRITON_FLAVOUR": "tensorrt"}, "tensorrt"),
+        ({"PADDLEX_TRITON_FLAVOUR": "quick"}, "quick"),
+        ({"PADDLEX_TRITON_DEVICE": "npu:0"}, "supported are cpu, gpu, gpu:0 and gpu:0,1"),
+        ({"PADDLEX_TRITON_DEVICE": "gpu:0", "PADDLEX_TRITON_FLAVOUR": "cpu"}, "flavour cpu is for CPUs"),
+        ({"PADDLEX_TRITON_PIPELINES": "nowhere.yaml"}, "nowhere.yaml: no such file"),
+        ({"PADDLEX_TRITON_PIPELINES": "no_such"}, "no_such"),
+    ],
+)
+def test_entrypoint_does_not_start_what_is_incomplete(container, networks, variables, words):
+    result, arguments = container(**variables)
+    assert result.returncode != 0
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert arguments == []
+
+
+def test_scripts_parse():
+    assert subprocess.run(["bash", "-n", str(ENTRYPOINT)], check=False).returncode == 0
+    shellcheck = shutil.which("shellcheck")
+    if shellcheck:
+        result = subprocess.run([shellcheck, str(ENTRYPOINT)], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout
