@@ -189,7 +189,7 @@ class AsyncPipeline:
         with about(page):
             result = await call_with_retries_async(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
-            self._watch.look_at(result.settings, work.chosen_roles)
+            self._watch.look_at(result.settings, work.chosen_steps)
         return result
 
 

@@ -198,10 +198,10 @@ def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
                 list[str] | None,
                 option(
                     "model",
-                    "Network of the embedded server in place of the preset's, or several, the default one first; ROLE= "
-                    f"leaves an optional step off. May be repeated. Roles: {', '.join(spec.roles)}.",
+                    "Network of the embedded server in place of the preset's, or several, the default one first; STEP= "
+                    f"leaves an optional step off. May be repeated. Steps: {', '.join(spec.steps)}.",
                     _SERVER,
-                    "ROLE=NETWORK,...",
+                    "STEP=NETWORK,...",
                 ),
             ],
             None,
@@ -242,7 +242,7 @@ def _run(
 
 
 def _models(given: list[str] | None) -> dict[str, str] | None:
-    """`ROLE=NETWORK` as `models` of `create_pipeline`."""
+    """`STEP=NETWORK` as `models` of `create_pipeline`."""
     from paddlex_triton.server.host.errors import AssemblyError
     from paddlex_triton.server.host.selection import models_of
 

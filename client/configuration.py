@@ -95,7 +95,7 @@ def configure(
     command = f": {export_command_for_file(file.origin)} --force" if path is not None else ""
     for other in _other_sources(file, networks) if url is None else ():
         warnings.warn(f"{other}{command}", UserWarning, stacklevel=3)
-    switches = {str(file.spec.roles[role].switch): bool(names) for role, names in given.models}
+    switches = {str(file.spec.steps[step].switch): bool(names) for step, names in given.models}
     defaults = {**file.params, **{name: on for name, on in switches.items() if name in file.spec.switches}}
     return Configuration(file.spec, networks, defaults, PresetWatch(file.spec, networks, file.origin), path)
 
@@ -126,7 +126,7 @@ def _compare_names(pipeline: str | None, file: PipelineFile) -> None:
 
 def _ignored_devices(file: PipelineFile) -> list[str]:
     """One sentence about devices that are not the embedded server's, which has the CPU alone."""
-    named = {"device": file.device, **{f"device of {role}": device for role, device in file.devices.items()}}
+    named = {"device": file.device, **{f"device of {step}": device for step, device in file.devices.items()}}
     others = [f"{what} is {device!r}" for what, device in named.items() if device not in (None, "cpu")]
     return [f"{file.origin}: {', '.join(others)}: decided where the server is started; ignored"] if others else []
 
@@ -141,12 +141,12 @@ def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
             # What cannot be read is said by the server that is started on it.
             with suppress(OSError, ValueError):
                 described[name] = NetworkInfo.load(folder / FILE_NAME)
-    chosen = {role: split_names(names) for role, names in networks.models}
+    chosen = {step: split_names(names) for step, names in networks.models}
     return list(differing_sources(file, chosen, described))
 
 
 def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:
-    """Role -> network, for an embedded server or to compare with; the latter goes without names that are not known.
+    """Step -> network, for an embedded server or to compare with; the latter goes without names that are not known.
 
     Raises:
         PipelineFileError: see `PipelineFile.models`.
@@ -154,7 +154,7 @@ def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:
     try:
         if url is None:
             return file.models()
-        known = {role for role, choice in file.networks.items() if choice.name or (choice.folder or Path()).is_dir()}
-        return {role: file.name_of(role) for role in sorted(known)}
+        known = {step for step, choice in file.networks.items() if choice.name or (choice.folder or Path()).is_dir()}
+        return {step: file.name_of(step) for step in sorted(known)}
     except PipelineFileError as error:
         raise InvalidParameterError(str(error)) from None

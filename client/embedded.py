@@ -96,7 +96,7 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
         running = _running.get(key)
         if running is None or running.server.pid is None:
             if networks.models:
-                chosen = ", ".join(f"{role}={name}" for role, name in networks.models)
+                chosen = ", ".join(f"{step}={name}" for step, name in networks.models)
                 logger.warning("Starting the embedded server of %s with %s.", spec.name, chosen)
             else:
                 logger.warning("No server with %s at %s: starting the embedded one.", spec.name, default)

@@ -12,7 +12,7 @@ from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedE
 from paddlex_triton.network import NETWORK_NAME, split_names
 from paddlex_triton.pipelines import PipelineSpec, find_preset, preset_switches
 
-# Role -> network, or several of which the first is the default, "A,B" or a sequence; the step is off if there is none.
+# Step -> network, or several of which the first is the default, "A,B" or a sequence; the step is off if there is none.
 Models: TypeAlias = Mapping[str, str | Sequence[str]]
 
 
@@ -22,7 +22,7 @@ class Networks:
 
     Attributes:
         preset: a preset's short name, None for the pipeline's default one.
-        models: pairs of a role and the networks in its place, `A,B` with the default one first, sorted by role; an
+        models: pairs of a step and the networks in its place, `A,B` with the default one first, sorted by step; an
             empty text leaves the step off.
     """
 
@@ -41,8 +41,8 @@ class Networks:
         if self.preset is None:
             return {}
         switches = preset_switches(spec, self.preset)
-        for role, name in self.models:
-            if switch := spec.roles[role].switch:
+        for step, name in self.models:
+            if switch := spec.steps[step].switch:
                 switches[switch] = bool(name)
         return switches
 
@@ -58,7 +58,7 @@ class PresetWatch:
             networks: what the caller chose; nothing is looked at without a preset.
             origin: what named all of them, if that was no preset.
         """
-        replaced = {role: split_names(names)[0] for role, names in networks.models if names}
+        replaced = {step: split_names(names)[0] for step, names in networks.models if names}
         preset = find_preset(spec, networks.preset) if networks.preset else {}
         self._wanted = {**preset, **replaced} if preset or origin else {}
         self._origin = origin or "the preset"
@@ -68,18 +68,18 @@ class PresetWatch:
 
         Args:
             settings: stage -> what it said.
-            chosen: roles whose networks the request itself chose.
+            chosen: steps whose networks the request itself chose.
         """
         answered = {
-            role: str(network["name"])
+            step: str(network["name"])
             for stage in settings.values()
-            for role, network in stage.get("networks", {}).items()
-            if role not in chosen
+            for step, network in stage.get("networks", {}).items()
+            if step not in chosen
         }
         others = [
-            f"{role} is {name} instead of {self._wanted[role]}"
-            for role, name in answered.items()
-            if self._wanted.get(role, name) != name
+            f"{step} is {name} instead of {self._wanted[step]}"
+            for step, name in answered.items()
+            if self._wanted.get(step, name) != name
         ]
         if others:
             self._wanted = {}
@@ -97,12 +97,12 @@ def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | Non
     Args:
         spec: the pipeline.
         preset: one of its presets, also in PaddleX's long form, `seal_recognition-nopp`.
-        models: role -> network or networks.
+        models: step -> network or networks.
         url: the server, if the caller named one.
 
     Raises:
         UnsupportedError: there is no such preset.
-        InvalidParameterError: `preset` is no name, `models` names a role that the pipeline has not, or what cannot be
+        InvalidParameterError: `preset` is no name, `models` names a step that the pipeline has not, or what cannot be
             a network's name, or comes with a `url`.
     """
     if preset is not None:
@@ -118,29 +118,29 @@ def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | Non
 
 def _check_models(spec: PipelineSpec, models: Models, url: str | None) -> tuple[tuple[str, str], ...]:
     if not isinstance(models, Mapping) or not all(map(_is_choice, models.items())):
-        raise InvalidParameterError(f"models is {models!r}; it must map roles to names of networks")
-    if unknown := [role for role in models if role not in spec.roles]:
+        raise InvalidParameterError(f"models is {models!r}; it must map steps to names of networks")
+    if unknown := [step for step in models if step not in spec.steps]:
         raise InvalidParameterError(
-            f"models names {', '.join(unknown)}; pipeline {spec.name} has the roles {', '.join(spec.roles)}"
+            f"models names {', '.join(unknown)}; pipeline {spec.name} has the steps {', '.join(spec.steps)}"
         )
-    chosen = {role: _names(role, given) for role, given in sorted(models.items())}
-    if needed := [role for role, names in chosen.items() if not names and spec.roles[role].switch is None]:
+    chosen = {step: _names(step, given) for step, given in sorted(models.items())}
+    if needed := [step for step, names in chosen.items() if not names and spec.steps[step].switch is None]:
         raise InvalidParameterError(f"pipeline {spec.name} cannot do without a network for {', '.join(needed)}")
     if models and url is not None:
         raise InvalidParameterError(
             f"models is for the embedded server; which networks answer at {url} was decided where it was started"
         )
-    return tuple((role, ",".join(names)) for role, names in chosen.items())
+    return tuple((step, ",".join(names)) for step, names in chosen.items())
 
 
 def _is_choice(pair: tuple[Any, Any]) -> bool:
-    role, given = pair
+    step, given = pair
     several = isinstance(given, Sequence) and all(isinstance(name, str) for name in given)
-    return isinstance(role, str) and (isinstance(given, str) or several)
+    return isinstance(step, str) and (isinstance(given, str) or several)
 
 
-def _names(role: str, given: str | Sequence[str]) -> tuple[str, ...]:
-    """The networks for a role, each once.
+def _names(step: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    """The networks for a step, each once.
 
     Raises:
         InvalidParameterError: one cannot be a network's name.
@@ -149,7 +149,7 @@ def _names(role: str, given: str | Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(NETWORK_NAME, name):
             raise InvalidParameterError(
-                f"models names {name!r} for {role}; the name of a network begins with a letter or a digit, goes on "
+                f"models names {name!r} for {step}; the name of a network begins with a letter or a digit, goes on "
                 "with those, '.', '_' and '-', and is at most 128 characters long"
             )
     return names

@@ -201,7 +201,7 @@ class Pipeline:
         with about(page):
             result = call_with_retries(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
-            self._watch.look_at(result.settings, work.chosen_roles)
+            self._watch.look_at(result.settings, work.chosen_steps)
         return result
 
 
@@ -246,9 +246,9 @@ def create_pipeline(
             runs on the default preset, and optional steps beyond that are on where their networks are exported; which
             ones is logged. Which networks another server runs on was decided where it was started; a warning tells if
             they are others.
-        models: role -> network, instead of the preset's, such as `{"layout_detection": "PP-DocLayout-S"}`. Several,
+        models: step -> network, instead of the preset's, such as `{"layout_detection": "PP-DocLayout-S"}`. Several,
             `"A,B"` or a list, are all loaded: the first is the default, and a call chooses another with the parameter
-            `<role>_model_name`. An empty name leaves an optional step off. With `models` an embedded server is started
+            `<step>_model_name`. An empty name leaves an optional step off. With `models` an embedded server is started
             even if another one is there.
 
     Returns:

@@ -76,14 +76,14 @@ class Work:
         params: the JSON that travels with every page.
         outputs: names of the outputs to ask for.
         result_type: what the outputs become.
-        chosen_roles: roles whose networks the parameters choose.
+        chosen_steps: steps whose networks the parameters choose.
     """
 
     model: str
     params: bytes
     outputs: tuple[str, ...]
     result_type: type[BaseResult]
-    chosen_roles: frozenset[str] = frozenset()
+    chosen_steps: frozenset[str] = frozenset()
 
     def inputs(self, page: Page) -> dict[str, np.ndarray]:
         """The tensors of one page. `params` always goes along: requests without it would not share a batch."""
@@ -111,7 +111,7 @@ def plan_work(
     given = {**_defaults_beside(given, defaults), **given}
     parsed = _parse(spec, given)
     result_type = RESULTS[spec.name]
-    chosen = frozenset(role for role in spec.roles if parsed.network_for(role))
+    chosen = frozenset(step for step in spec.steps if parsed.network_for(step))
     return Work(spec.ensemble, json.dumps(given).encode(), result_type.outputs_for(given), result_type, chosen)
 
 

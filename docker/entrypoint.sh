@@ -4,7 +4,7 @@
 #   PADDLEX_TRITON_PIPELINES   pipelines to load, by name or as PaddleX's pipeline files, separated by commas or
 #                              spaces                                                   OCR
 #   PADDLEX_TRITON_PRESETS     presets, PRESET or PIPELINE=PRESET, separated likewise   PaddleX's
-#   PADDLEX_TRITON_MODEL_NAMES single networks instead, ROLE=NETWORK or ROLE=NETWORK,OTHER, separated likewise
+#   PADDLEX_TRITON_MODEL_NAMES single networks instead, STEP=NETWORK or STEP=NETWORK,OTHER, separated likewise
 #   PADDLEX_TRITON_DEVICE      where networks run, as PaddleX writes it: cpu, gpu:0, gpu:0,1; wins over pipeline files
 #   PADDLEX_TRITON_FLAVOUR     configuration flavour: cpu, gpu, ...                     the device's, or cpu
 #   PADDLEX_TRITON_NETWORKS    folder with the exported networks, may be read-only      /networks
@@ -30,7 +30,7 @@ add() {
 }
 add --pipeline "${PADDLEX_TRITON_PIPELINES:-OCR}"
 add --preset "${PADDLEX_TRITON_PRESETS:-}"
-# A comma may also separate networks of one role: the command reads the list as it is.
+# A comma may also separate networks of one step: the command reads the list as it is.
 if [[ -n ${PADDLEX_TRITON_MODEL_NAMES:-} ]]; then
   options+=(--model "$PADDLEX_TRITON_MODEL_NAMES")
 fi

@@ -10,7 +10,7 @@ from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, re
 from paddlex_triton.export.zoo import find_network
 from paddlex_triton.network import Family
 from paddlex_triton.pipeline_file import PipelineFileError, read_pipeline_file
-from paddlex_triton.pipelines import Role
+from paddlex_triton.pipelines import Step
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ def networks_of_file(path: Path) -> FileNetworks:
     """
     try:
         file = read_pipeline_file(path)
-        names = {role: name for role, name in file.models().items() if name}
+        names = {step: name for step, name in file.models().items() if name}
     except PipelineFileError as error:
         raise UsageError(str(error)) from None
     official: dict[str, str] = {}
     own: dict[str, OwnWeights] = {}
-    for role, name in names.items():
-        where, folder = f"{file.origin}: {role}", file.networks[role].folder
+    for step, name in names.items():
+        where, folder = f"{file.origin}: {step}", file.networks[step].folder
         if folder is None:
-            _require_known(name, file.spec.roles[role], where)
+            _require_known(name, file.spec.steps[step], where)
             official.setdefault(name, where)
         else:
-            found = _own_weights(folder, name, file.spec.roles[role], where)
+            found = _own_weights(folder, name, file.spec.steps[step], where)
             _refuse_two_folders(own.setdefault(name, found), found, where)
     if both := official.keys() & own.keys():
         name = min(both)
@@ -72,15 +72,15 @@ def networks_of_file(path: Path) -> FileNetworks:
     return FileNetworks(tuple(official), tuple(own.values()), file.remarks)
 
 
-def _require_known(name: str, role: Role, where: str) -> None:
+def _require_known(name: str, step: Step, where: str) -> None:
     try:
         entry = find_network(name)
     except UsageError as error:
         raise UsageError(f"{where}: {error}, or named with their folder as model_dir") from None
-    _require_family(entry.family, name, role, where)
+    _require_family(entry.family, name, step, where)
 
 
-def _own_weights(folder: Path, name: str, role: Role, where: str) -> OwnWeights:
+def _own_weights(folder: Path, name: str, step: Step, where: str) -> OwnWeights:
     """The weights in a folder, if they are those of the network that the file means."""
     if not folder.is_dir():
         raise UsageError(f"{where}: {folder} is not a folder")
@@ -92,15 +92,15 @@ def _own_weights(folder: Path, name: str, role: Role, where: str) -> OwnWeights:
             "(Global.model_name): PaddleX takes them only if they agree"
         )
     if settings.family is not None:
-        _require_family(settings.family, name, role, where)
+        _require_family(settings.family, name, step, where)
     # Where a step takes one kind of network, nothing else has to tell it.
-    told = role.families[0] if settings.family is None and len(role.families) == 1 else None
+    told = step.families[0] if settings.family is None and len(step.families) == 1 else None
     return OwnWeights(folder, name, told)
 
 
-def _require_family(family: Family, name: str, role: Role, where: str) -> None:
-    if family not in role.families:
-        raise UsageError(f"{where} takes a network of family {' or '.join(role.families)}; {name} is {family}")
+def _require_family(family: Family, name: str, step: Step, where: str) -> None:
+    if family not in step.families:
+        raise UsageError(f"{where} takes a network of family {' or '.join(step.families)}; {name} is {family}")
 
 
 def _refuse_two_folders(first: OwnWeights, second: OwnWeights, where: str) -> None:

@@ -199,8 +199,8 @@ def networks_of(
         name in exported or can_fetch(find_network(name)) for name in networks.values()
     ):
         networks = _preset(spec, spec.fallback_preset)
-    optional = {role: _best(names, exported, can_fetch) for role, names in spec.when_exported.items()}
-    found = {role: name for role, name in optional.items() if name is not None}
+    optional = {step: _best(names, exported, can_fetch) for step, names in spec.when_exported.items()}
+    found = {step: name for step, name in optional.items() if name is not None}
     return tuple(dict.fromkeys({**networks, **found}.values()))
 
 
@@ -221,7 +221,7 @@ def steps_without_network(
         UsageError: no such pipeline.
     """
     optional = _find_pipeline(pipeline).when_exported
-    return {role: names for role, names in optional.items() if _best(names, exported, can_fetch) is None}
+    return {step: names for step, names in optional.items() if _best(names, exported, can_fetch) is None}
 
 
 def _find_pipeline(name: str) -> PipelineSpec:

@@ -17,8 +17,8 @@ class PresetChoice:
 
     Attributes:
         name: the preset.
-        networks: role -> network: those of the preset, and of optional steps beyond it whose network is exported.
-        stand_ins: role -> the one of these networks that is in the place of another, which is not exported or of no
+        networks: step -> network: those of the preset, and of optional steps beyond it whose network is exported.
+        stand_ins: step -> the one of these networks that is in the place of another, which is not exported or of no
             use alone.
     """
 
@@ -46,22 +46,22 @@ def choose_preset(
     Args:
         spec: the pipeline.
         repositories: where exported networks are.
-        models: role -> network or several, see `split_names`, put in the places of the preset's; an empty name leaves
+        models: step -> network or several, see `split_names`, put in the places of the preset's; an empty name leaves
             the place empty.
     """
-    replaced = {role: names for role, names in (models or {}).items() if role in spec.roles}
+    replaced = {step: names for step, names in (models or {}).items() if step in spec.steps}
     wanted, preset = {**find_preset(spec), **replaced}, spec.default_preset
     missing = not_exported((name for names in wanted.values() for name in split_names(names)), repositories)
     if missing and spec.fallback_preset is not None:
         preset = spec.fallback_preset
-    added = {role: _first_exported(names, repositories) for role, names in spec.when_exported.items()}
-    networks = {role: name for role, name in added.items() if name is not None} | find_preset(spec, preset)
-    first_choice = {role: names[0] for role, names in spec.when_exported.items()} | find_preset(spec)
+    added = {step: _first_exported(names, repositories) for step, names in spec.when_exported.items()}
+    networks = {step: name for step, name in added.items() if name is not None} | find_preset(spec, preset)
+    first_choice = {step: names[0] for step, names in spec.when_exported.items()} | find_preset(spec)
     reasons = _reasons(missing, repositories)
     stand_ins = {
-        role: StandIn(name=name, instead_of=first_choice[role], reason=reasons(first_choice[role]))
-        for role, name in networks.items()
-        if role not in replaced and name != first_choice.get(role, name)
+        step: StandIn(name=name, instead_of=first_choice[step], reason=reasons(first_choice[step]))
+        for step, name in networks.items()
+        if step not in replaced and name != first_choice.get(step, name)
     }
     return PresetChoice(preset, networks, stand_ins)
 

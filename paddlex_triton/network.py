@@ -40,12 +40,12 @@ FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
 }
 
 
-# A module's configuration names the networks it calls for a role in a parameter `<role>_network`.
+# A module's configuration names the networks it calls for a step in a parameter `<step>_network`.
 _ROLE_SUFFIX = "_network"
 
 
-def networks_by_role(parameters: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The networks in a module's configuration: role -> their names; a role without any is left out.
+def networks_by_step(parameters: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The networks in a module's configuration: step -> their names; a step without any is left out.
 
     Args:
         parameters: of the configuration, name -> string value, see `split_names`.
@@ -58,7 +58,7 @@ def networks_by_role(parameters: Mapping[str, str]) -> dict[str, tuple[str, ...]
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Networks for one role as they are written in a row, `A,B`: each once, the default one first; none if empty."""
+    """Networks for one step as they are written in a row, `A,B`: each once, the default one first; none if empty."""
     return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 

@@ -25,7 +25,7 @@ LimitType = Literal["min", "max", "resize_long"]
 NetworkName = Annotated[str, Field(pattern=NETWORK_NAME)]
 MergeMode = Literal["large", "small", "union"]
 
-# A step's network is chosen by a parameter `<role>_model_name`, as in PaddleOCR.
+# A step's network is chosen by a parameter `<step>_model_name`, as in PaddleOCR.
 MODEL_NAME_SUFFIX = "_model_name"
 # Key of `json_schema_extra`: what a parameter of several forms may be, in words.
 ALLOWED = "allowed"
@@ -75,13 +75,13 @@ class Params(BaseModel):
             return {name: value for name, value in values.items() if value is not None or name not in cls.model_fields}
         return values
 
-    def network_for(self, role: str) -> str | None:
+    def network_for(self, step: str) -> str | None:
         """The network that the caller wants in a step's place, one of those that are loaded; None for the default one.
 
         Args:
-            role: PaddleX's name for the step, as in `PipelineSpec.roles`.
+            step: PaddleX's name for the step, as in `PipelineSpec.steps`.
         """
-        return getattr(self, f"{role}{MODEL_NAME_SUFFIX}", None)
+        return getattr(self, f"{step}{MODEL_NAME_SUFFIX}", None)
 
 
 def _model_name(step: str) -> Any:

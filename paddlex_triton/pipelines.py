@@ -11,7 +11,7 @@ from paddlex_triton.params import KeypointParams, OCRParams, Params, SealRecogni
 
 
 @dataclass(frozen=True)
-class Role:
+class Step:
     """A place in a pipeline that a network takes.
 
     Attributes:
@@ -39,11 +39,11 @@ class PipelineSpec:
         ensemble: its ensemble.
         modules: the modules the ensemble chains, in order.
         params: its parameters.
-        roles: the places networks take, by PaddleX's names for the steps.
-        presets: name -> role -> network. A role that is not named stays empty, and its step is off.
+        steps: the places networks take, by PaddleX's names.
+        presets: name -> step -> network. A step that is not named stays empty, and its step is off.
         default_preset: the one that is taken if none is named.
         fallback_preset: the one that is taken if none is named and networks of the default one are not exported.
-        when_exported: optional steps that are added if no preset is named: role -> networks, of which the first one
+        when_exported: optional steps that are added if no preset is named: step -> networks, of which the first one
             that is exported is taken; the step stays off where none is.
     """
 
@@ -51,7 +51,7 @@ class PipelineSpec:
     ensemble: str
     modules: tuple[str, ...]
     params: type[Params]
-    roles: Mapping[str, Role]
+    steps: Mapping[str, Step]
     presets: Mapping[str, Mapping[str, str]] = field(repr=False)
     default_preset: str
     fallback_preset: str | None = None
@@ -63,8 +63,8 @@ class PipelineSpec:
 
     @property
     def switches(self) -> dict[str, str]:
-        """Parameters that turn a step on -> the step's role."""
-        return {role.switch: name for name, role in self.roles.items() if role.switch}
+        """Parameters that turn a step on -> the step's name."""
+        return {step.switch: name for name, step in self.steps.items() if step.switch}
 
 
 _DETECTS_TEXT: tuple[Family, ...] = ("db_detection",)
@@ -87,17 +87,17 @@ _LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
 _LAYOUT_OFFLINE = {"layout_detection": "offline_seal_layout"}
 
 
-def _page_preparation(prefix: str) -> dict[str, Role]:
+def _page_preparation(prefix: str) -> dict[str, Step]:
     """The optional first steps of pipelines that read documents; each pipeline has its own in the common module."""
     return {
-        "doc_orientation_classify": Role(
+        "doc_orientation_classify": Step(
             "doc_preprocessor",
             f"{prefix}doc_orientation_classify",
             _CLASSIFIES,
             "use_doc_orientation_classify",
             require_quarter_turns,
         ),
-        "doc_unwarping": Role("doc_preprocessor", f"{prefix}doc_unwarping", _FLATTENS, "use_doc_unwarping"),
+        "doc_unwarping": Step("doc_preprocessor", f"{prefix}doc_unwarping", _FLATTENS, "use_doc_unwarping"),
     }
 
 
@@ -107,13 +107,13 @@ _SPECS = (
         ensemble="ocr",
         modules=("doc_preprocessor", "text_detection", "text_recognition"),
         params=OCRParams,
-        roles={
+        steps={
             **_page_preparation(""),
-            "text_detection": Role("text_detection", "text_detection", _DETECTS_TEXT),
-            "textline_orientation": Role(
+            "text_detection": Step("text_detection", "text_detection", _DETECTS_TEXT),
+            "textline_orientation": Step(
                 "text_recognition", "textline_orientation", _CLASSIFIES, "use_textline_orientation", require_two
             ),
-            "text_recognition": Role("text_recognition", "text_recognition", _READS_TEXT),
+            "text_recognition": Step("text_recognition", "text_recognition", _READS_TEXT),
         },
         presets={
             "PP-OCRv4_mobile": {"text_detection": "PP-OCRv4_mobile_det", "text_recognition": "PP-OCRv4_mobile_rec"}
@@ -129,11 +129,11 @@ _SPECS = (
         ensemble="seal_recognition",
         modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
         params=SealRecognitionParams,
-        roles={
+        steps={
             **_page_preparation("seal_"),
-            "layout_detection": Role("layout_detection", "layout_detection", _DETECTS_OBJECTS, "use_layout_detection"),
-            "seal_text_detection": Role("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
-            "text_recognition": Role("text_recognition", "seal_text_recognition", _READS_TEXT),
+            "layout_detection": Step("layout_detection", "layout_detection", _DETECTS_OBJECTS, "use_layout_detection"),
+            "seal_text_detection": Step("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
+            "text_recognition": Step("text_recognition", "seal_text_recognition", _READS_TEXT),
         },
         # The configurations that PaddleX publishes benchmarks of, under its names, and one that needs none of its hubs.
         presets={
@@ -154,9 +154,9 @@ _SPECS = (
         ensemble="human_keypoint_detection",
         modules=("doc_preprocessor", "human_detection", "keypoint_detection"),
         params=KeypointParams,
-        roles={
-            "human_detection": Role("human_detection", "human_detection", _DETECTS_OBJECTS),
-            "keypoint_detection": Role("keypoint_detection", "keypoint_detection", _FINDS_JOINTS),
+        steps={
+            "human_detection": Step("human_detection", "human_detection", _DETECTS_OBJECTS),
+            "keypoint_detection": Step("keypoint_detection", "keypoint_detection", _FINDS_JOINTS),
         },
         # PaddleX's own configuration, and the same with its larger networks.
         presets={
@@ -188,7 +188,7 @@ def find_pipeline(name: str) -> PipelineSpec:
 
 
 def find_preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
-    """The networks of a preset: role -> network. PaddleX's long form, `seal_recognition-nopp`, is understood too.
+    """The networks of a preset: step -> network. PaddleX's long form, `seal_recognition-nopp`, is understood too.
 
     Args:
         spec: the pipeline.
@@ -210,4 +210,4 @@ def preset_switches(spec: PipelineSpec, name: str | None = None) -> dict[str, bo
         KeyError: see `find_preset`.
     """
     preset = find_preset(spec, name)
-    return {switch: role in preset for switch, role in spec.switches.items()}
+    return {switch: step in preset for switch, step in spec.switches.items()}

@@ -16,7 +16,7 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.bench.statistics import ModelStatistics
-from paddlex_triton.network import networks_by_role
+from paddlex_triton.network import networks_by_step
 from paddlex_triton.pipelines import find_pipeline
 
 _TIMEOUT_S = 300.0
@@ -113,7 +113,7 @@ class Target:
 
     def _networks_of(self, module: str) -> tuple[str, ...]:
         parameters = self.configuration(module).get("parameters", {})
-        by_role = networks_by_role({name: value["string_value"] for name, value in parameters.items()})
+        by_role = networks_by_step({name: value["string_value"] for name, value in parameters.items()})
         return tuple(name for names in by_role.values() for name in names)
 
     def _get(self, path: str) -> dict[str, Any]:

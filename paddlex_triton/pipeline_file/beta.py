@@ -14,7 +14,7 @@ from paddlex_triton.pipeline_file.model import NetworkChoice
 from paddlex_triton.pipeline_file.section import Section
 
 _DETECTS, _READS = ("text_det", "det"), ("text_rec", "rec")
-# Pipeline -> role -> what its keys begin with; the names changed between versions of the beta.
+# Pipeline -> step -> what its keys begin with; the names changed between versions of the beta.
 _PREFIXES: dict[str, dict[str, tuple[str, ...]]] = {
     "OCR": {"text_detection": _DETECTS, "text_recognition": _READS},
     "seal_recognition": {
@@ -40,18 +40,18 @@ def read_beta(pipeline: Section, draft: Draft) -> None:
     Raises:
         PipelineFileError: it says what cannot be honoured.
     """
-    for role, place in draft.spec.roles.items():
-        prefixes = _PREFIXES[draft.spec.name].get(role)
+    for step, place in draft.spec.steps.items():
+        prefixes = _PREFIXES[draft.spec.name].get(step)
         if prefixes is None:
-            draft.switch(role, False)
+            draft.switch(step, False)
             continue
         prefix = _written(pipeline, prefixes)
-        draft.networks[role] = _network(pipeline, f"{prefix}_model")
+        draft.networks[step] = _network(pipeline, f"{prefix}_model")
         if place.switch:
-            draft.switch(role, True)
+            draft.switch(step, True)
         if (device := read_device(pipeline, f"{prefix}_device")) is not None:
-            draft.devices[role] = device
-        if role == "text_recognition":
+            draft.devices[step] = device
+        if step == "text_recognition":
             draft.optional_param(pipeline, f"{prefix}_batch_size", "text_recognition_batch_size", 1)
         else:
             pipeline.ignore(f"{prefix}_batch_size", SERVERS_BATCHES, 1)

@@ -35,19 +35,19 @@ class Draft:
         self.params: dict[str, Any] = {}
         self.devices: dict[str, str] = {}
 
-    def switch(self, role: str, on: bool) -> bool:
+    def switch(self, step: str, on: bool) -> bool:
         """Turn an optional step on or off; returns `on`."""
-        self.params[str(self.spec.roles[role].switch)] = on
+        self.params[str(self.spec.steps[step].switch)] = on
         if not on:
-            self.off.append(role)
+            self.off.append(step)
         return on
 
-    def network(self, module: Section, role: str, module_name: str) -> None:
+    def network(self, module: Section, step: str, module_name: str) -> None:
         """Read which network a step runs on.
 
         Args:
             module: the step's section.
-            role: our name for the step.
+            step: our name for the step.
             module_name: PaddleX's.
 
         Raises:
@@ -59,7 +59,7 @@ class Draft:
         folder = module.get_optional("model_dir")
         if folder is not None and not (isinstance(folder, str) and folder):
             raise module.refusal("model_dir", "a folder's path, or null for the official network")
-        self.networks[role] = NetworkChoice(name, Path(folder) if folder else None)
+        self.networks[step] = NetworkChoice(name, Path(folder) if folder else None)
         module.ignore("module_name", f"the step is {module_name} whatever it is called here; ignored", module_name)
         ignore_engine(module)
 

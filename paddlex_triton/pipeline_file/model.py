@@ -57,12 +57,12 @@ class PipelineFile:
     Attributes:
         origin: what to call it in messages.
         spec: the pipeline.
-        networks: role -> network, of the steps that the file has on.
-        off: roles with a switch that the file has off.
+        networks: step -> network, of the steps that the file has on.
+        off: steps with a switch that the file has off.
         params: parameters of the pipeline -> default value, valid for `spec.params`.
         serving: the gateway's section.
         device: `device` of the whole pipeline, None if the file does not tell.
-        devices: role -> a device of its own (beta files).
+        devices: step -> a device of its own (beta files).
         remarks: one sentence for every key that has no meaning here.
     """
 
@@ -77,21 +77,21 @@ class PipelineFile:
     remarks: tuple[str, ...] = ()
 
     def models(self) -> dict[str, str]:
-        """Role -> network, "" for steps that are off: the form that an assembly of networks is asked for in.
+        """Step -> network, "" for steps that are off: the form that an assembly of networks is asked for in.
 
         Raises:
             PipelineFileError: a step's network is known by its folder alone, and what the folder holds tells no name.
         """
-        chosen = {role: self.name_of(role) for role in self.networks}
-        return {role: chosen.get(role, "") for role in self.spec.roles}
+        chosen = {step: self.name_of(step) for step in self.networks}
+        return {step: chosen.get(step, "") for step in self.spec.steps}
 
-    def name_of(self, role: str) -> str:
+    def name_of(self, step: str) -> str:
         """The network of a step that is on, by name.
 
         Raises:
             PipelineFileError: it is known by its folder alone, and what the folder holds tells no name.
         """
-        choice = self.networks[role]
+        choice = self.networks[step]
         if choice.name is not None:
             return choice.name
         assert choice.folder is not None

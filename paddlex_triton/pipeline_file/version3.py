@@ -139,8 +139,8 @@ _READERS: dict[str, Callable[[Section, Draft], None]] = {
 def _page_preparation(root: Section, pipelines: Section, draft: Draft) -> None:
     if not root.flag("use_doc_preprocessor", True):
         pipelines.skip("DocPreprocessor")
-        for role in ("doc_orientation_classify", "doc_unwarping"):
-            draft.switch(role, False)
+        for step in ("doc_orientation_classify", "doc_unwarping"):
+            draft.switch(step, False)
         return
     preparation = pipelines.section("DocPreprocessor", _needed("use_doc_preprocessor"))
     _sub_pipeline(preparation, "doc_preprocessor")
@@ -149,16 +149,16 @@ def _page_preparation(root: Section, pipelines: Section, draft: Draft) -> None:
         ("doc_orientation_classify", "DocOrientationClassify", "doc_text_orientation"),
         ("doc_unwarping", "DocUnwarping", "image_unwarping"),
     ]
-    for role, key, module_name in steps:
-        switch = str(draft.spec.roles[role].switch)
-        if not draft.switch(role, preparation.flag(switch, True)):
+    for step, key, module_name in steps:
+        switch = str(draft.spec.steps[step].switch)
+        if not draft.switch(step, preparation.flag(switch, True)):
             modules.skip(key)
             continue
         module = modules.section(key, _needed(preparation.where(switch)))
-        draft.network(module, role, module_name)
+        draft.network(module, step, module_name)
         module.ignore("batch_size", SERVERS_BATCHES, 1)
         module.close()
-    if not any(draft.params[str(draft.spec.roles[role].switch)] for role, _, _ in steps):
+    if not any(draft.params[str(draft.spec.steps[step].switch)] for step, _, _ in steps):
         root.remark("use_doc_preprocessor", "both of its steps are off, so results say that it is off")
     preparation.ignore("batch_size", SERVERS_BATCHES, 1)
     ignore_engine(preparation)
@@ -166,10 +166,10 @@ def _page_preparation(root: Section, pipelines: Section, draft: Draft) -> None:
     preparation.close()
 
 
-def _text_detector(modules: Section, draft: Draft, role: str, prefix: str, *, seal: bool) -> Section:
+def _text_detector(modules: Section, draft: Draft, step: str, prefix: str, *, seal: bool) -> Section:
     """The detector's section, of which all is read but `max_side_limit`."""
     module = modules.section("TextDetection", "the pipeline cannot do without it")
-    draft.network(module, role, role)
+    draft.network(module, step, step)
     for key, fallbacks in DETECTION.items():
         value = module.get_optional(key, fallbacks[seal])
         if value is None or _is_zero(value):

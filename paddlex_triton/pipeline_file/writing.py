@@ -28,8 +28,8 @@ def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]
         KeyError: with a message: there is no such preset.
     """
     networks = find_preset(spec, preset)
-    possible = {role: names[0] for role, names in spec.when_exported.items()} | find_preset(spec) | networks
-    on = {role: role in networks for role in spec.roles}
+    possible = {step: names[0] for step, names in spec.when_exported.items()} | find_preset(spec) | networks
+    on = {step: step in networks for step in spec.steps}
     defaults = {name: field.default for name, field in spec.params.model_fields.items()}
     return {"pipeline_name": spec.name, **_WRITERS[spec.name](possible, on, defaults)}
 

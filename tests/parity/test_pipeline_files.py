@@ -114,9 +114,9 @@ def test_a_file_says_what_it_says_to_paddlex(case, answers):
 
 
 def assert_same_networks(file: PipelineFile, models: list[dict[str, Any]]) -> None:
-    ours = {STEPS.get(role, role): choice.name for role, choice in file.networks.items()}
+    ours = {STEPS.get(step, step): choice.name for step, choice in file.networks.items()}
     assert ours == {model["step"]: model["model_name"] for model in models}
-    assert {role for role, name in file.models().items() if not name} == set(file.off)
+    assert {step for step, name in file.models().items() if not name} == set(file.off)
 
 
 def assert_same_params(file: PipelineFile, expected: dict[str, Any]) -> None:

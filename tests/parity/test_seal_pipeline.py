@@ -111,5 +111,5 @@ def test_real_networks_on_a_pdf(shared, real):
 
 def test_networks_that_answered_are_named(shared, real):
     (result,) = real.predict(np.full((300, 300, 3), 255, np.uint8))
-    named = {role: network["name"] for stage in result.settings.values() for role, network in stage["networks"].items()}
+    named = {step: network["name"] for stage in result.settings.values() for step, network in stage["networks"].items()}
     assert named == REAL_MODELS

@@ -51,7 +51,7 @@ def tiny_networks(networks, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def seal_models() -> dict[str, str]:
-    """The networks of the seal pipeline by role: the tiny ones and a real recogniser."""
+    """The networks of the seal pipeline by step: the tiny ones and a real recogniser."""
     return {
         "layout_detection": seal_world.LAYOUT,
         "seal_text_detection": seal_world.DETECTOR,
@@ -95,7 +95,7 @@ def people_networks(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def people_models() -> dict[str, str]:
-    """The networks of the keypoint pipeline by role: the tiny ones."""
+    """The networks of the keypoint pipeline by step: the tiny ones."""
     return {"human_detection": people_world.DETECTOR, "keypoint_detection": people_world.KEYPOINTS}
 
 

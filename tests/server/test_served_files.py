@@ -79,10 +79,10 @@ def test_the_sample_page_is_read_by_the_file_s_networks(server, file, sample):
     texts = [text.decode() for text in result.as_numpy("texts")]
     for line in LINES:
         assert line in texts
-    for role, name in NETWORKS.items():
-        settings = json.loads(result.as_numpy(f"{role}_settings")[0])
+    for step, name in NETWORKS.items():
+        settings = json.loads(result.as_numpy(f"{step}_settings")[0])
         info = NetworkInfo.load(file.parent / "networks" / name / "network.json")
-        assert settings["networks"][role] == {"name": name, "sha256": info.sha256}
+        assert settings["networks"][step] == {"name": name, "sha256": info.sha256}
 
 
 def test_only_the_file_s_pipeline_is_served(server):

@@ -13,10 +13,10 @@ LIGHT = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
 def test_roles_belong_to_the_modules_and_switches_to_the_parameters(spec):
-    assert {role.module for role in spec.roles.values()} <= set(spec.modules)
+    assert {step.module for step in spec.steps.values()} <= set(spec.modules)
     assert set(spec.switches) <= set(spec.params.model_fields)
-    needed = {name for name, role in spec.roles.items() if role.switch is None}
-    assert all(needed <= set(roles) for roles in spec.presets.values())
+    needed = {name for name, step in spec.steps.items() if step.switch is None}
+    assert all(needed <= set(steps) for steps in spec.presets.values())
     assert find_preset(spec) == find_preset(spec, spec.default_preset)
 
 
@@ -38,23 +38,23 @@ def test_presets_say_which_networks_and_which_switches(preset, networks, layout)
 
 
 def test_the_default_preset_of_paddlex_turns_everything_on():
-    assert set(find_preset(SEAL, "default")) == set(SEAL.roles)
+    assert set(find_preset(SEAL, "default")) == set(SEAL.steps)
     assert set(preset_switches(SEAL, "default").values()) == {True}
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
 def test_steps_that_are_added_where_their_networks_are_exported_can_be_switched(spec):
-    assert all(spec.roles[role].switch for role in spec.when_exported)
+    assert all(spec.steps[step].switch for step in spec.when_exported)
     assert not spec.when_exported.keys() & find_preset(spec).keys()
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
 def test_every_step_has_a_parameter_that_chooses_its_network(spec):
     names = {name.removesuffix("_model_name") for name in spec.params.model_fields if name.endswith("_model_name")}
-    assert names == set(spec.roles)
-    for role in spec.roles:
-        assert spec.params().network_for(role) is None
-        assert spec.params.model_validate({f"{role}_model_name": "A-1.x_y"}).network_for(role) == "A-1.x_y"
+    assert names == set(spec.steps)
+    for step in spec.steps:
+        assert spec.params().network_for(step) is None
+        assert spec.params.model_validate({f"{step}_model_name": "A-1.x_y"}).network_for(step) == "A-1.x_y"
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
@@ -101,4 +101,4 @@ def test_the_readme_lists_the_presets_of_seals():
     assert listed.keys() == SEAL.presets.keys()
     assert listed.pop("default")[0].startswith("as `nopp`")
     for name, cells in listed.items():
-        assert cells == [SEAL.presets[name].get(role, "") for role in SEAL.roles if role not in SEAL.when_exported]
+        assert cells == [SEAL.presets[name].get(step, "") for step in SEAL.steps if step not in SEAL.when_exported]

@@ -9,7 +9,7 @@ from paddlex_triton.params import KeypointParams
 from paddlex_triton.server.modules.module import Call, Module, refusing_values
 from paddlex_triton.server.modules.object_detection import detect_objects
 
-_ROLE = "human_detection"
+_STEP = "human_detection"
 
 
 class TritonPythonModel(Module):
@@ -22,7 +22,7 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR to `boxes`, `scores`, a row per person, page px."""
         params = call.params
         assert isinstance(params, KeypointParams)
-        network = call.network(_ROLE)
+        network = call.network(_STEP)
         threshold = params.det_threshold
         if threshold is None:
             threshold = network.info.postprocess["draw_threshold"]
@@ -35,5 +35,5 @@ class TritonPythonModel(Module):
         return {
             "boxes": people.boxes,
             "scores": people.scores,
-            "settings": self.settings({_ROLE: network}, page_size=list(page_size), threshold=threshold),
+            "settings": self.settings({_STEP: network}, page_size=list(page_size), threshold=threshold),
         }

@@ -11,7 +11,7 @@ from paddlex_triton.ops.keypoint_decode import keypoints_on_page
 from paddlex_triton.params import KeypointParams
 from paddlex_triton.server.modules.module import Call, Module, refusing_values
 
-_ROLE = "keypoint_detection"
+_STEP = "keypoint_detection"
 
 
 class TritonPythonModel(Module):
@@ -22,7 +22,7 @@ class TritonPythonModel(Module):
 
     async def answer(self, call: Call) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR and `boxes` FP32 [N,4] to `keypoints` FP32 [N,17,3] and `scores`, page px."""
-        network = call.network(_ROLE)
+        network = call.network(_STEP)
         info = network.info
         size = (info.geometry["target_size"][0], info.geometry["target_size"][1])
         page = call.page("page")
@@ -36,7 +36,7 @@ class TritonPythonModel(Module):
         return {
             "keypoints": np.concatenate([part.keypoints for part in found] or [np.empty((0, 17, 3), np.float32)]),
             "scores": np.concatenate([part.scores for part in found] or [np.empty(0, np.float32)]),
-            "settings": self.settings({_ROLE: network}),
+            "settings": self.settings({_STEP: network}),
         }
 
     def _inputs(self, page: np.ndarray, frames: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:

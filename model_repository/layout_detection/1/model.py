@@ -10,7 +10,7 @@ from paddlex_triton.server.modules.module import Call, Module, refusing_values
 from paddlex_triton.server.modules.network_caller import NetworkCaller
 from paddlex_triton.server.modules.object_detection import detect_objects
 
-_ROLE = "layout_detection"
+_STEP = "layout_detection"
 
 
 class TritonPythonModel(Module):
@@ -23,7 +23,7 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR to `boxes`, `class_ids`, `labels`, `scores`, a row per region, page px."""
         params = call.params
         assert isinstance(params, SealRecognitionParams)
-        network = call.optional_network("use_layout_detection", _ROLE)
+        network = call.optional_network("use_layout_detection", _STEP)
         page = call.page("page")
         found = await self._detect(call, network, page) if network else LayoutBoxes.empty()
         self.metrics.page(regions=len(found.labels))
@@ -34,7 +34,7 @@ class TritonPythonModel(Module):
             "scores": found.scores,
             "used": np.array([network is not None], np.bool_),
             "settings": self.settings(
-                {_ROLE: network},
+                {_STEP: network},
                 use_layout_detection=network is not None,
                 page_size=[page.shape[1], page.shape[0]],
                 threshold=params.layout_threshold,

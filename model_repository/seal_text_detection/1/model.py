@@ -16,7 +16,7 @@ from paddlex_triton.params import SealRecognitionParams
 from paddlex_triton.server.modules.module import Call, Module, refusing_values
 from paddlex_triton.server.modules.network_caller import NetworkCaller
 
-_ROLE = "seal_text_detection"
+_STEP = "seal_text_detection"
 # PaddleX has no parameter for it; its pipeline leaves it at its default.
 _MAX_SIDE_LIMIT = 4000
 # A polygon in pixels of its region, and its score.
@@ -33,7 +33,7 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR and `boxes` to `regions` and the polygons in them (CSR, px of their region)."""
         params = call.params
         assert isinstance(params, SealRecognitionParams)
-        network = call.network(_ROLE)
+        network = call.network(_STEP)
         page = call.page("page")
         limits = {
             "limit_side_len": params.seal_det_limit_side_len,
@@ -61,7 +61,7 @@ class TritonPythonModel(Module):
             "poly_scores": np.array([score for _, _, score in lines], np.float32),
             "text_type": np.array([b"seal"], dtype=object),
             "settings": self.settings(
-                {_ROLE: network},
+                {_STEP: network},
                 text_type="seal",
                 **limits,
                 thresh=params.seal_det_thresh,

@@ -9,7 +9,7 @@ from paddlex_triton.ops.text_detection import resize_for_detection
 from paddlex_triton.params import OCRParams
 from paddlex_triton.server.modules.module import Call, Module
 
-_ROLE = "text_detection"
+_STEP = "text_detection"
 
 
 class TritonPythonModel(Module):
@@ -22,7 +22,7 @@ class TritonPythonModel(Module):
         """`page` UINT8 [H,W,3] BGR to one region and the polygons in it (CSR, page px)."""
         params = call.params
         assert isinstance(params, OCRParams)
-        network = call.network(_ROLE)
+        network = call.network(_STEP)
         page = call.page("page")
         height, width = page.shape[:2]
         resized = resize_for_detection(
@@ -52,7 +52,7 @@ class TritonPythonModel(Module):
             "poly_scores": np.array([scores[index] for index in order], np.float32),
             "text_type": np.array([b"general"], dtype=object),
             "settings": self.settings(
-                {_ROLE: network},
+                {_STEP: network},
                 text_type="general",
                 limit_side_len=params.text_det_limit_side_len,
                 limit_type=params.text_det_limit_type,

@@ -20,7 +20,7 @@ from paddlex_triton.export.commands import export_command_for, export_command_fo
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.pipeline_file import PipelineFile
-from paddlex_triton.pipelines import PipelineSpec, Role
+from paddlex_triton.pipelines import PipelineSpec, Step
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
 from paddlex_triton.server.host.model_config import read_config, set_gpus, set_networks, steps_of
@@ -87,7 +87,7 @@ def assemble(
         pipelines: PaddleX's names; if there are none and no files, all those whose networks are there.
         presets: pipeline -> preset. Where none is named it is the default one, or the fallback if networks of the
             default one are not exported, and optional steps beyond it whose networks are exported.
-        models: role -> network, or several, `A,B`, of which a request may choose one and the first is the default;
+        models: step -> network, or several, `A,B`, of which a request may choose one and the first is the default;
             instead of the presets'. An empty name leaves an optional step off.
         files: more pipelines, each as a file of PaddleX's describes it: networks, steps that are off, devices.
         device: where networks run, as PaddleX writes it; wins over what files say. Modules run on the CPU.
@@ -96,7 +96,7 @@ def assemble(
         copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
 
     Raises:
-        AssemblyError: an unknown pipeline, preset, role, device or flavour, a network or flavour file that is missing
+        AssemblyError: an unknown pipeline, preset, step, device or flavour, a network or flavour file that is missing
             (with the command that makes it), or a directory that is in the way.
     """
     repositories = [*networks, paths.networks_repository()]
@@ -207,10 +207,10 @@ def _stand_ins_of(
 ) -> dict[str, StandIn]:
     """A module's parameter for a network -> the one that is there for another."""
     return {
-        spec.roles[step].parameter: stand_in
+        spec.steps[step].parameter: stand_in
         for spec in selection.specs
         for step, stand_in in stand_ins[spec.name].items()
-        if spec.roles[step].module == module
+        if spec.steps[step].module == module
     }
 
 
@@ -239,8 +239,8 @@ def _find_networks(
 
 def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     missing = {
-        pipeline: not_exported((name for names in roles.values() for name in names), repositories)
-        for pipeline, roles in selection.networks.items()
+        pipeline: not_exported((name for names in steps.values() for name in names), repositories)
+        for pipeline, steps in selection.networks.items()
     }
     return {pipeline: names for pipeline, names in missing.items() if names}
 
@@ -263,19 +263,21 @@ def _describe_network(folder: Path) -> NetworkInfo:
 def _refuse_misplaced(selection: Selection, described: Mapping[str, NetworkInfo]) -> None:
     """A network of another kind than its step takes would load, and fail every request."""
     for spec in selection.specs:
-        for role, names in selection.networks[spec.name].items():
+        for step, names in selection.networks[spec.name].items():
             for name in names:
-                _refuse_other_kind(role, spec.roles[role], name, described[name])
+                _refuse_other_kind(step, spec.steps[step], name, described[name])
 
 
-def _refuse_other_kind(step: str, role: Role, name: str, info: NetworkInfo) -> None:
-    if info.family not in role.families:
-        raise AssemblyError(f"{step} takes a network of family {' or '.join(role.families)}; {name} is {info.family}")
-    if role.check_labels is not None:
+def _refuse_other_kind(name_of_step: str, step: Step, name: str, info: NetworkInfo) -> None:
+    if info.family not in step.families:
+        raise AssemblyError(
+            f"{name_of_step} takes a network of family {' or '.join(step.families)}; {name} is {info.family}"
+        )
+    if step.check_labels is not None:
         try:
-            role.check_labels(info.labels or [])
+            step.check_labels(info.labels or [])
         except ValueError as error:
-            raise AssemblyError(f"{step} cannot use {name}: {error}") from None
+            raise AssemblyError(f"{name_of_step} cannot use {name}: {error}") from None
 
 
 def _refuse_foreign(directory: Path) -> None:

@@ -25,8 +25,8 @@ _PIPELINE_HELP = (
 )
 _PRESET_HELP = "One of PaddleX's presets, such as nopp-lightweight, or PIPELINE=PRESET; may be repeated."
 _MODEL_HELP = (
-    "A network in a step's place, ROLE=NETWORK, such as layout_detection=PP-DocLayout-S; ROLE= leaves an optional "
-    "step off. Of several, ROLE=A,B, a request chooses one by ROLE_model_name, and A is the default. May be repeated."
+    "A network in a step's place, STEP=NETWORK, such as layout_detection=PP-DocLayout-S; STEP= leaves an optional "
+    "step off. Of several, STEP=A,B, a request chooses one by STEP_model_name, and A is the default. May be repeated."
 )
 _DEVICE_HELP = "Where networks run, as PaddleX writes it: cpu, gpu, gpu:0 or gpu:0,1. Wins over pipeline files."
 _FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {DEFAULT_FLAVOUR}."
@@ -34,7 +34,7 @@ _NETWORKS_HELP = "Folder to look for exported networks in, before the default on
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
 Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
-Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="ROLE=NETWORK[,NETWORK]")]
+Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="STEP=NETWORK[,NETWORK]")]
 Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
 FlavourOption = Annotated[str | None, typer.Option("--flavour", help=_FLAVOUR_HELP)]
 DeviceOption = Annotated[str | None, typer.Option("--device", help=_DEVICE_HELP)]

@@ -36,15 +36,15 @@ def differing_sources(
 
     Args:
         file: the pipeline's file.
-        networks: role -> networks that the pipeline runs on.
+        networks: step -> networks that the pipeline runs on.
         described: what is known of networks; of others nothing is said.
     """
-    for role, choice in file.networks.items():
-        name = file.name_of(role)
-        if name in networks.get(role, ()) and name in described:
+    for step, choice in file.networks.items():
+        name = file.name_of(step)
+        if name in networks.get(step, ()) and name in described:
             difference = _difference(choice.folder, described[name].provenance)
             if difference is not None:
-                yield f"{file.origin}: {role}: {name} is made from {difference}"
+                yield f"{file.origin}: {step}: {name} is made from {difference}"
 
 
 def _difference(folder: Path | None, made_from: Provenance) -> str | None:

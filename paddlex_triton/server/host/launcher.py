@@ -71,7 +71,7 @@ class EmbeddedServer:
             pipelines: PaddleX's names of the pipelines to load; if there are none and no files, all those whose
                 networks are there.
             presets: pipeline -> one of PaddleX's presets, where it is not the default one.
-            models: role -> network, instead of the presets'; an empty name leaves an optional step off.
+            models: step -> network, instead of the presets'; an empty name leaves an optional step off.
             files: more pipelines, each as a file of PaddleX's describes it.
             directory: an assembled directory to serve as it is; assembled in a temporary folder if None.
             networks: folders to look for networks in.

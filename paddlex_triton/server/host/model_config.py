@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddlex_triton.network import networks_by_role
+from paddlex_triton.network import networks_by_step
 from paddlex_triton.server.host.errors import AssemblyError
 
 # As the modules' own files write it: key and value in a row.
-_NETWORK_PARAMETER = re.compile(r'(?P<before>key:\s*"(?P<role>\w+)_network"\s*value:?\s*\{\s*string_value:\s*)"[^"]*"')
+_NETWORK_PARAMETER = re.compile(r'(?P<before>key:\s*"(?P<step>\w+)_network"\s*value:?\s*\{\s*string_value:\s*)"[^"]*"')
 # As `export` writes it: one group, on one line or on several.
 _INSTANCES = re.compile(r"^[ \t]*instance_group\b", re.MULTILINE)
 _GPU_INSTANCES = re.compile(r"^([^#\n]*\bkind:\s*KIND_GPU)\b", re.MULTILINE)
@@ -39,8 +39,8 @@ def read_config(path: Path) -> Any:
 
 
 def networks_of(config: Any) -> dict[str, tuple[str, ...]]:
-    """The networks a module calls: role -> their names."""
-    return networks_by_role({name: value.string_value for name, value in sorted(config.parameters.items())})
+    """The networks a module calls: step -> their names."""
+    return networks_by_step({name: value.string_value for name, value in sorted(config.parameters.items())})
 
 
 def steps_of(config: Any) -> list[str]:
@@ -62,11 +62,11 @@ def set_networks(text: str, networks: Mapping[str, Sequence[str]]) -> str:
     found: set[str] = set()
 
     def replace(match: re.Match[str]) -> str:
-        found.add(match["role"])
-        return f'{match["before"]}"{",".join(networks.get(match["role"], ()))}"'
+        found.add(match["step"])
+        return f'{match["before"]}"{",".join(networks.get(match["step"], ()))}"'
 
     text = _NETWORK_PARAMETER.sub(replace, text)
-    if missing := [role for role in networks if role not in found]:
+    if missing := [step for step in networks if step not in found]:
         raise AssemblyError(f"the module's configuration has no parameter {', '.join(missing)}_network")
     return text
 

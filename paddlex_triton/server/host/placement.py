@@ -75,12 +75,12 @@ def place(
     asked = _read(device, "--device") if device is not None else None
     by_pipeline = {file.spec.name: file for file in files}
     networks: dict[str, Placement] = {}
-    for pipeline, roles in selection.networks.items():
-        for role, names in roles.items():
+    for pipeline, steps in selection.networks.items():
+        for step, names in steps.items():
             if asked is not None:
                 placement = _placed(asked, flavour, "--device")
             else:
-                placement = _by_file(by_pipeline.get(pipeline), role, flavour)
+                placement = _by_file(by_pipeline.get(pipeline), step, flavour)
             for name in names:
                 _refuse_two_places(name, networks.setdefault(name, placement), placement)
     if asked is not None:
@@ -95,11 +95,11 @@ def _read(text: str, said_by: str) -> Device:
         raise AssemblyError(f"{said_by}: {error}") from None
 
 
-def _by_file(file: PipelineFile | None, role: str, flavour: Flavour | None) -> Placement:
+def _by_file(file: PipelineFile | None, step: str, flavour: Flavour | None) -> Placement:
     """The place of a step's network where the command line names no device."""
-    if file is not None and role in file.devices:
-        said_by = f"{file.origin}: {role}"
-        device = _read(file.devices[role], said_by)
+    if file is not None and step in file.devices:
+        said_by = f"{file.origin}: {step}"
+        device = _read(file.devices[step], said_by)
         # The flavour is for the networks on GPUs; a step that a file keeps off them stays off.
         on_cpu = device.kind == "cpu" and flavour is not None and KIND_OF[flavour] == "gpu"
         return _placed(device, None if on_cpu else flavour, said_by)

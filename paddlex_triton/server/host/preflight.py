@@ -96,9 +96,9 @@ def check_devices(device: str | None, flavour: Flavour | None = None, files: Seq
 
 
 def _devices_in(file: PipelineFile) -> list[tuple[str, str]]:
-    own = [(f"{file.origin}: {role}", device) for role, device in file.devices.items()]
+    own = [(f"{file.origin}: {step}", device) for step, device in file.devices.items()]
     # Where every step has a device of its own, the file's is nobody's.
-    shared = file.device is not None and any(role not in file.devices for role in file.networks)
+    shared = file.device is not None and any(step not in file.devices for step in file.networks)
     return ([(file.origin, file.device)] if shared and file.device is not None else []) + own
 
 

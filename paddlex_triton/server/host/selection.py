@@ -19,7 +19,7 @@ class Selection:
 
     Attributes:
         specs: the pipelines.
-        networks: pipeline -> role -> networks, the default one first.
+        networks: pipeline -> step -> networks, the default one first.
     """
 
     specs: tuple[PipelineSpec, ...]
@@ -28,16 +28,16 @@ class Selection:
     def of_module(self, module: str) -> dict[str, tuple[str, ...]]:
         """The networks a module calls: its parameter (without `_network`) -> networks; empty where there is none."""
         return {
-            role.parameter: self.networks[spec.name].get(name, ())
+            step.parameter: self.networks[spec.name].get(name, ())
             for spec in self.specs
-            for name, role in spec.roles.items()
-            if role.module == module
+            for name, step in spec.steps.items()
+            if step.module == module
         }
 
     def switches(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Pipeline -> parameter that turns a step on -> the step's networks. Without any it is off by default."""
         return {
-            spec.name: {switch: self.networks[spec.name].get(role, ()) for switch, role in spec.switches.items()}
+            spec.name: {switch: self.networks[spec.name].get(step, ()) for switch, step in spec.switches.items()}
             for spec in self.specs
         }
 
@@ -48,7 +48,7 @@ class Selection:
 
     def names(self) -> list[str]:
         """All networks, each once."""
-        every = (name for roles in self.networks.values() for names in roles.values() for name in names)
+        every = (name for steps in self.networks.values() for names in steps.values() for name in names)
         return list(dict.fromkeys(every))
 
 
@@ -64,14 +64,14 @@ def select(
     Args:
         pipelines: PaddleX's names; all known ones if there are no names and no files.
         presets: pipeline -> preset.
-        models: role -> network, for every chosen pipeline that has the role, or several as `split_names` reads them;
+        models: step -> network, for every chosen pipeline that has the step, or several as `split_names` reads them;
             an empty name leaves an optional step without a network, and so off.
-        default: role -> network of a pipeline for which no preset is given.
+        default: step -> network of a pipeline for which no preset is given.
         files: pipelines that files of PaddleX's describe, beside the named ones. A file's networks are those of its
             own pipeline, and the steps that it has off have none.
 
     Raises:
-        AssemblyError: an unknown pipeline, preset or role, a step without the network it needs, a pipeline that is
+        AssemblyError: an unknown pipeline, preset or step, a step without the network it needs, a pipeline that is
             chosen twice, or one that has a file and a preset.
     """
     by_file = _by_pipeline(files)
@@ -84,16 +84,16 @@ def select(
 
         def first_choice(spec: PipelineSpec) -> Mapping[str, str]:
             if spec.name in by_file:
-                return {role: name for role, name in _models_in(by_file[spec.name]).items() if name}
+                return {step: name for step, name in _models_in(by_file[spec.name]).items() if name}
             return find_preset(spec, wanted[spec.name]) if wanted.get(spec.name) else default(spec)
 
         networks = {
-            spec.name: {role: split_names(name) for role, name in first_choice(spec).items()} for spec in chosen
+            spec.name: {step: split_names(name) for step, name in first_choice(spec).items()} for spec in chosen
         }
     except KeyError as error:
         raise AssemblyError(str(error.args[0])) from None
-    for role, name in (models or {}).items():
-        _put(chosen, networks, role, name)
+    for step, name in (models or {}).items():
+        _put(chosen, networks, step, name)
     return Selection(chosen, networks)
 
 
@@ -172,46 +172,46 @@ def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]
 
 
 def models_of(given: Sequence[str]) -> dict[str, str]:
-    """Networks as they are written on a command line: `ROLE=NETWORK`, `ROLE=A,B`, `ROLE=` for none, or a row of these.
+    """Networks as they are written on a command line: `STEP=NETWORK`, `STEP=A,B`, `STEP=` for none, or a row of these.
 
     Args:
-        given: what was written. In a row, separated by commas or spaces, a name without a role is of the role before.
+        given: what was written. In a row, separated by commas or spaces, a name without a step is of the step before.
 
     Returns:
-        Role -> networks as `split_names` reads them.
+        Step -> networks as `split_names` reads them.
 
     Raises:
         AssemblyError: one is not of this form.
     """
     models: dict[str, str] = {}
     for text in given:
-        role = ""
+        step = ""
         for part in re.split(r"[,\s]+", text.strip(", \n")):
             before, equals, name = part.partition("=")
-            role = before if equals else role
-            if not role or (equals and not before):
+            step = before if equals else step
+            if not step or (equals and not before):
                 raise AssemblyError(
-                    f"{text!r} is not of the form ROLE=NETWORK, such as layout_detection=PP-DocLayout-S"
+                    f"{text!r} is not of the form STEP=NETWORK, such as layout_detection=PP-DocLayout-S"
                 )
-            models[role] = name if equals else f"{models[role]},{part}"
+            models[step] = name if equals else f"{models[step]},{part}"
     return models
 
 
 def _put(
-    specs: Sequence[PipelineSpec], networks: Mapping[str, dict[str, tuple[str, ...]]], role: str, text: str
+    specs: Sequence[PipelineSpec], networks: Mapping[str, dict[str, tuple[str, ...]]], step: str, text: str
 ) -> None:
     """Put networks in their place in every pipeline that has the place."""
     names = split_names(text)
     if wrong := [name for name in names if not re.fullmatch(NETWORK_NAME, name)]:
         raise AssemblyError(f"{wrong[0]!r} is no name of a network")
-    having = [spec for spec in specs if role in spec.roles]
+    having = [spec for spec in specs if step in spec.steps]
     if not having:
-        known = dict.fromkeys(name for spec in specs for name in spec.roles)
-        raise AssemblyError(f"no step {role!r} takes a network; known: {', '.join(known)}")
+        known = dict.fromkeys(name for spec in specs for name in spec.steps)
+        raise AssemblyError(f"no step {step!r} takes a network; known: {', '.join(known)}")
     for spec in having:
         if names:
-            networks[spec.name][role] = names
-        elif spec.roles[role].switch is None:
-            raise AssemblyError(f"pipeline {spec.name} cannot do without a network for {role}")
+            networks[spec.name][step] = names
+        elif spec.steps[step].switch is None:
+            raise AssemblyError(f"pipeline {spec.name} cannot do without a network for {step}")
         else:
-            networks[spec.name].pop(role, None)
+            networks[spec.name].pop(step, None)

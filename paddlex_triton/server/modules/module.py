@@ -36,7 +36,7 @@ from paddlex_triton.errors import (
     format_message,
 )
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE, MAX_MESSAGE_CHARACTERS
-from paddlex_triton.network import load_stand_ins, networks_by_role
+from paddlex_triton.network import load_stand_ins, networks_by_step
 from paddlex_triton.params import MODEL_NAME_SUFFIX, Params, parse_params
 from paddlex_triton.server.modules.metrics import StageMetrics
 from paddlex_triton.server.modules.network_caller import NetworkCaller
@@ -286,7 +286,7 @@ class Module:
         stand_ins = load_stand_ins(folder)
         self.networks = {
             role: {name: NetworkCaller(self, folder, name, stand_ins.get(role)) for name in names}
-            for role, names in networks_by_role(parameters).items()
+            for role, names in networks_by_step(parameters).items()
         }
         self.setup()
 

@@ -293,7 +293,7 @@ def test_wrong_usage(run, arguments):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_networks_of_a_call(run, image, name, tensors, seal_tensors, person_tensors, monkeypatch):
     answers = {"OCR": lambda: tensors(["a"]), "seal_recognition": lambda: seal_tensors([["a"]])}
-    chosen = {f"{role}_model_name": f"net-{number}" for number, role in enumerate(PIPELINES[name].roles)}
+    chosen = {f"{step}_model_name": f"net-{number}" for number, step in enumerate(PIPELINES[name].steps)}
     options = [part for option, network in chosen.items() for part in (f"--{option.replace('_', '-')}", network)]
     answer = answers.get(name, lambda: person_tensors(1))
     result, sent, _ = run("predict", name, image, *options, answer=lambda _: answer())

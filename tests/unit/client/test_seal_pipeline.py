@@ -200,16 +200,16 @@ async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
         ({"preset": "seal_recognition-"}, UnsupportedError, "known: .*nopp-lightweight"),
         ({"preset": ""}, InvalidParameterError, "preset is ''; known: .*nopp-lightweight"),
         ({"preset": 3}, InvalidParameterError, "preset is 3; known"),
-        ({"models": "PP-DocLayout-S"}, InvalidParameterError, "must map roles to names"),
-        ({"models": {"layout_detection": None}}, InvalidParameterError, "must map roles to names"),
+        ({"models": "PP-DocLayout-S"}, InvalidParameterError, "must map steps to names"),
+        ({"models": {"layout_detection": None}}, InvalidParameterError, "must map steps to names"),
         (
             {"models": {"layout": "PP-DocLayout-S"}},
             InvalidParameterError,
-            "models names layout; pipeline seal_recognition has the roles doc_orientation_classify, .*_recognition$",
+            "models names layout; pipeline seal_recognition has the steps doc_orientation_classify, .*_recognition$",
         ),
-        ({"models": {"text_recognition": ["a", 3]}}, InvalidParameterError, "must map roles to names"),
-        ({"models": {3: "a"}}, InvalidParameterError, "must map roles to names"),
-        ({"models": {"text_recognition": {"a", "b"}}}, InvalidParameterError, "must map roles to names"),
+        ({"models": {"text_recognition": ["a", 3]}}, InvalidParameterError, "must map steps to names"),
+        ({"models": {3: "a"}}, InvalidParameterError, "must map steps to names"),
+        ({"models": {"text_recognition": {"a", "b"}}}, InvalidParameterError, "must map steps to names"),
         ({"models": {"text_recognition": []}}, InvalidParameterError, "cannot do without a network for text_recog"),
         (
             {"models": {"text_recognition": "a,../b"}},
@@ -278,7 +278,7 @@ def test_several_networks_for_a_role(given, names):
 
 
 def settings_naming(**networks: str) -> dict[str, dict]:
-    return {role: {"networks": {role: {"name": name}}} for role, name in networks.items()}
+    return {step: {"networks": {step: {"name": name}}} for step, name in networks.items()}
 
 
 def test_other_networks_than_the_preset_s_are_told_once():

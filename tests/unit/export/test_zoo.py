@@ -71,14 +71,14 @@ def test_the_network_that_comes_along_is_small():
 def test_the_zoo_knows_what_presets_name(pipeline, preset):
     spec, names = PIPELINES[pipeline], networks_of(pipeline, preset)
     assert set(names) == set(spec.presets[preset].values())
-    for role, name in spec.presets[preset].items():
-        assert find_network(name).family in spec.roles[role].families
+    for step, name in spec.presets[preset].items():
+        assert find_network(name).family in spec.steps[step].families
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=PIPELINES)
 def test_the_zoo_knows_the_networks_of_optional_steps(spec):
-    for role, names in spec.when_exported.items():
-        assert {find_network(name).family for name in names} <= set(spec.roles[role].families)
+    for step, names in spec.when_exported.items():
+        assert {find_network(name).family for name in names} <= set(spec.steps[step].families)
 
 
 def test_presets_of_seals():

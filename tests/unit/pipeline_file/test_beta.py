@@ -39,11 +39,11 @@ def read(name, path=None, *value):
 def test_shipped_files(name, networks):
     file = read(name)
     assert file.spec is PIPELINES[name]
-    assert file.models() == {**dict.fromkeys(file.spec.roles, ""), **networks}
-    assert set(file.off) == file.spec.roles.keys() - networks.keys()
+    assert file.models() == {**dict.fromkeys(file.spec.steps, ""), **networks}
+    assert set(file.off) == file.spec.steps.keys() - networks.keys()
     # Lines are padded one by one unless the file says otherwise.
     together = {} if name == "human_keypoint_detection" else {"text_recognition_batch_size": 1}
-    switches = {switch: role in networks for switch, role in file.spec.switches.items()}
+    switches = {switch: step in networks for switch, step in file.spec.switches.items()}
     assert file.params == {**switches, **together}
     (remark,) = file.remarks
     assert remark.startswith("my.yaml: Global.input is 'page.png': ")
@@ -55,7 +55,7 @@ def test_names_of_earlier_versions():
         "Pipeline": {"det_model": "A", "rec_model": "B", "batch_size": 4, "device": "gpu:0"},
     }
     file = read_pipeline_config(config)
-    assert {role: name for role, name in file.models().items() if name} == {
+    assert {step: name for step, name in file.models().items() if name} == {
         "text_detection": "A",
         "text_recognition": "B",
     }

@@ -50,7 +50,7 @@ def test_the_one_remark_on_a_shipped_file():
     assert remark.startswith(f"my.yaml: {SEAL_DETECTION}.max_side_len is 4000: ")
 
 
-def test_networks_by_role():
+def test_networks_by_step():
     assert read("seal_recognition").models() == {
         "doc_orientation_classify": "PP-LCNet_x1_0_doc_ori",
         "doc_unwarping": "UVDoc",
@@ -73,9 +73,9 @@ def test_steps_that_are_off(name, path, off):
     file = read(name, path, False)
     assert set(file.off) == off
     assert off.isdisjoint(file.networks)
-    assert {role for role, network in file.models().items() if not network} == off
+    assert {step for step, network in file.models().items() if not network} == off
     assert {switch for switch in file.spec.switches if file.params[switch] is False} == {
-        file.spec.roles[role].switch for role in off
+        file.spec.steps[step].switch for step in off
     }
 
 

@@ -32,12 +32,12 @@ def test_what_is_written_reads_as_what_is_so_anyway(tmp_path, name, preset):
     save_text(config_text(spec, preset), path)
     file = read_pipeline_file(path)
     networks = find_preset(spec, preset)
-    assert file.models() == {role: networks.get(role, "") for role in spec.roles}
+    assert file.models() == {step: networks.get(step, "") for step in spec.steps}
     assert file.remarks == ()
     defaults = spec.params()
     for parameter, value in file.params.items():
-        role = spec.switches.get(parameter)
-        assert value == (role in networks if role else getattr(defaults, parameter)), parameter
+        step = spec.switches.get(parameter)
+        assert value == (step in networks if step else getattr(defaults, parameter)), parameter
     # All are written, less those of steps that are off and those that no file has.
     missing = {
         parameter for parameter in set(spec.params.model_fields) - set(file.params) if "_model_name" not in parameter

@@ -315,21 +315,21 @@ def test_selections_that_are_refused(seals, tmp_path, options, expected):
 @pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
 def test_modules_come_with_the_networks_of_the_default_preset(spec, file):
     for name, network in find_preset(spec).items():
-        role = spec.roles[name]
-        config = read_config(paths.modules_repository() / role.module / file)
-        assert networks_of(config)[role.parameter] == (network,)
+        step = spec.steps[name]
+        config = read_config(paths.modules_repository() / step.module / file)
+        assert networks_of(config)[step.parameter] == (network,)
 
 
-OPTIONAL = [(spec, role) for spec in PIPELINES.values() for role in spec.when_exported]
+OPTIONAL = [(spec, step) for spec in PIPELINES.values() for step in spec.when_exported]
 
 
-@pytest.mark.parametrize(("spec", "role"), OPTIONAL, ids=[f"{spec.name}-{role}" for spec, role in OPTIONAL])
+@pytest.mark.parametrize(("spec", "step"), OPTIONAL, ids=[f"{spec.name}-{step}" for spec, step in OPTIONAL])
 @pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
-def test_modules_come_without_the_networks_of_optional_steps(spec, role, file):
+def test_modules_come_without_the_networks_of_optional_steps(spec, step, file):
     """So that they load straight from the repositories wherever the others are exported."""
-    config = read_config(paths.modules_repository() / spec.roles[role].module / file)
-    assert config.parameters[f"{spec.roles[role].parameter}_network"].string_value == ""
-    assert spec.roles[role].parameter not in networks_of(config)
+    config = read_config(paths.modules_repository() / spec.steps[step].module / file)
+    assert config.parameters[f"{spec.steps[step].parameter}_network"].string_value == ""
+    assert spec.steps[step].parameter not in networks_of(config)
 
 
 def test_optional_steps_are_on_where_their_networks_are_exported(seals, tmp_path):

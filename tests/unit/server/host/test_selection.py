@@ -62,7 +62,7 @@ def test_models(given, expected):
 
 @pytest.mark.parametrize("text", ["a", "=b", ""])
 def test_models_of_another_form_are_refused(text):
-    with pytest.raises(AssemblyError, match="is not of the form ROLE=NETWORK"):
+    with pytest.raises(AssemblyError, match="is not of the form STEP=NETWORK"):
         models_of(["a=b", text])
 
 
