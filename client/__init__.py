@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Pipeline, create_pipeline
     from paddlex_triton.client.results import (
         BaseResult,
+        DocPreprocessorResult,
         KeypointDetectionResult,
         LayoutDetectionResult,
         OCRResult,
@@ -28,6 +29,7 @@ __all__ = [
     "NO_RETRIES",
     "AsyncPipeline",
     "BaseResult",
+    "DocPreprocessorResult",
     "KeypointDetectionResult",
     "LayoutDetectionResult",
     "OCRResult",
@@ -45,6 +47,7 @@ _MODULES = {
     "Pipeline": "pipeline",
     "create_pipeline": "pipeline",
     "BaseResult": "results",
+    "DocPreprocessorResult": "results",
     "KeypointDetectionResult": "results",
     "LayoutDetectionResult": "results",
     "OCRResult": "results",

@@ -19,7 +19,7 @@ from paddlex_triton.client.results import RESULTS, BaseResult
 from paddlex_triton.client.results.base import to_plain
 from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.errors import ErrorCode, InvalidParameter
-from paddlex_triton.params import Params, parse_params
+from paddlex_triton.params import PagePreparationParams, Params, parse_params
 from paddlex_triton.pipelines import PipelineSpec, find_pipeline
 
 # Parameters behind the input in the signatures of PaddleX's `predict` methods: callers may leave their names out.
@@ -38,6 +38,7 @@ POSITIONAL: dict[str, tuple[str, ...]] = {
         "return_word_box",
     ),
     "human_keypoint_detection": ("det_threshold",),
+    "doc_preprocessor": ("use_doc_orientation_classify", "use_doc_unwarping"),
     "seal_recognition": (
         "use_doc_orientation_classify",
         "use_doc_unwarping",
@@ -108,7 +109,7 @@ def plan_work(
     """
     known = _check_supported(spec, params)
     given = {name: to_plain(value) for name, value in known.items() if value is not None or not _known(spec, name)}
-    given = {**_defaults_beside(given, defaults), **given}
+    given = {**_defaults_beside(spec, given, defaults), **given}
     parsed = _parse(spec, given)
     result_type = RESULTS[spec.name]
     chosen = frozenset(step for step in spec.steps if parsed.network_for(step))
@@ -179,13 +180,14 @@ def _check_supported(spec: PipelineSpec, params: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in params.items() if name not in refused}
 
 
-def _defaults_beside(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _defaults_beside(spec: PipelineSpec, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults beside what is given.
 
-    One step of page preparation that is switched off decides about the other one too, as in PaddleX: that one is no
-    longer on by default.
+    In pipelines that read documents, one step of page preparation that is switched off decides about the other one
+    too, as in PaddleX: that one is no longer on by default.
     """
-    if not any(given.get(name) is False for name in PREPARATION_SWITCHES):
+    together = issubclass(spec.params, PagePreparationParams) and spec.params.SWITCHES_DECIDE_TOGETHER
+    if not together or not any(given.get(name) is False for name in PREPARATION_SWITCHES):
         return dict(defaults)
     return {name: value for name, value in defaults.items() if not (name in PREPARATION_SWITCHES and value)}
 

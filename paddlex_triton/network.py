@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from paddlex_triton.limits import DEFAULT_CANDIDATES
 
 FILE_NAME = "network.json"
-# In an assembled module's folder: parameter for a network -> `StandIn`, where it is one.
+# In an assembled module's folder: pipeline -> step -> `StandIn`, where its network is one.
 STAND_INS_FILE = "stand_ins.json"
 
 # What a network may be called: a folder, and a model in Triton.
@@ -38,23 +37,6 @@ FAMILY_OUTPUTS: dict[Family, tuple[str, ...]] = {
     "image_classification": ("probs",),
     "image_unwarping": ("unwarped",),
 }
-
-
-# A module's configuration names the networks it calls for a step in a parameter `<step>_network`.
-_ROLE_SUFFIX = "_network"
-
-
-def networks_by_step(parameters: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The networks in a module's configuration: step -> their names; a step without any is left out.
-
-    Args:
-        parameters: of the configuration, name -> string value, see `split_names`.
-    """
-    return {
-        name.removesuffix(_ROLE_SUFFIX): names
-        for name, value in parameters.items()
-        if name.endswith(_ROLE_SUFFIX) and (names := split_names(value))
-    }
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -139,12 +121,12 @@ class NetworkInfo(BaseModel):
         return cls.model_validate_json(path.read_bytes())
 
 
-def load_stand_ins(folder: Path) -> dict[str, StandIn]:
-    """The networks of an assembled module that are in others' places: its parameter for a network -> which.
+def load_stand_ins(folder: Path) -> dict[str, dict[str, StandIn]]:
+    """Read which networks of an assembled module are in others' places: pipeline -> step -> which.
 
     Raises:
         OSError: the file is there and cannot be read.
         pydantic.ValidationError: it is not one that assembly writes.
     """
     file = folder / STAND_INS_FILE
-    return TypeAdapter(dict[str, StandIn]).validate_json(file.read_bytes()) if file.is_file() else {}
+    return TypeAdapter(dict[str, dict[str, StandIn]]).validate_json(file.read_bytes()) if file.is_file() else {}

@@ -7,8 +7,9 @@ schema of its pipeline. Defaults are those of PaddleX's pipeline files (PaddleX 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -100,8 +101,11 @@ def _padded_together(default: int) -> Any:
     )
 
 
-class DocPreprocessorParams(Params):
-    """Page preparation, shared by the pipelines that read documents."""
+class PagePreparationParams(Params):
+    """Turning and flattening pages; shared by the pipelines that read documents."""
+
+    # Whether one switch that is off decides about the other one too, where that is not given.
+    SWITCHES_DECIDE_TOGETHER: ClassVar[bool] = True
 
     use_doc_orientation_classify: bool | None = Field(None, description="Turn the page upright first.")
     use_doc_unwarping: bool | None = Field(None, description="Flatten a curled page first.")
@@ -115,18 +119,12 @@ class DocPreprocessorParams(Params):
     def leaves_pages_as_they_are(self) -> bool:
         """Whether both steps are off although only one was switched off: PaddleX then takes neither for wanted."""
         given = {self.use_doc_orientation_classify, self.use_doc_unwarping} - {None}
-        return given == {False}
+        return self.SWITCHES_DECIDE_TOGETHER and given == {False}
 
 
-class OCRParams(DocPreprocessorParams):
-    """Parameters of the `OCR` pipeline."""
+class TextDetectionParams(Params):
+    """Finding lines of text on a page."""
 
-    use_textline_orientation: bool | None = Field(None, description="Turn upside-down text lines.")
-    textline_orientation_batch_size: Annotated[int, Field(ge=1, le=MAX_CANDIDATES)] = Field(
-        6,
-        description="Lines that are turned together, as the first of them lies: PaddleX looks at no other. With 1 "
-        "every line is turned as it lies itself.",
-    )
     text_det_limit_side_len: Side = Field(64, description="Side limit of the detector's input, pixels.")
     text_det_limit_type: LimitType = Field(
         "min",
@@ -136,21 +134,62 @@ class OCRParams(DocPreprocessorParams):
     text_det_thresh: Score = Field(0.3, description="A pixel above this probability is text.")
     text_det_box_thresh: Score = Field(0.6, description="A box below this mean probability is dropped.")
     text_det_unclip_ratio: UnclipRatio = Field(1.5, description="How far boxes are grown.")
-    text_rec_score_thresh: Score = Field(0.0, description="Lines below this score are dropped.")
-    text_recognition_batch_size: RecognitionBatch = _padded_together(6)
-    return_word_box: bool = Field(False, description="Also give a box per word.")
     text_detection_model_name: NetworkName | None = _model_name("finding lines")
-    textline_orientation_model_name: NetworkName | None = _model_name("telling upside-down lines")
+
+
+class TextRecognitionParams(Params):
+    """Reading lines."""
+
+    text_recognition_batch_size: RecognitionBatch = _padded_together(6)
     text_recognition_model_name: NetworkName | None = _model_name("reading lines")
 
     @property
+    @abstractmethod
     def rec_score_thresh(self) -> int | float:
-        """The same parameter under a name that all pipelines that read text share."""
+        """Lines below this score are dropped; the pipelines have names of their own for it."""
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether words and their boxes are wanted too."""
+        return False
+
+    @property
+    def lines_turned_together(self) -> int:
+        """So many lines that follow each other are turned as the first of them lies."""
+        return 1
+
+
+class OCRParams(TextRecognitionParams, TextDetectionParams, PagePreparationParams):
+    """Parameters of the `OCR` pipeline."""
+
+    use_textline_orientation: bool | None = Field(None, description="Turn upside-down text lines.")
+    textline_orientation_batch_size: Annotated[int, Field(ge=1, le=MAX_CANDIDATES)] = Field(
+        6,
+        description="Lines that are turned together, as the first of them lies: PaddleX looks at no other. With 1 "
+        "every line is turned as it lies itself.",
+    )
+    text_rec_score_thresh: Score = Field(0.0, description="Lines below this score are dropped.")
+    return_word_box: bool = Field(False, description="Also give a box per word.")
+    textline_orientation_model_name: NetworkName | None = _model_name("telling upside-down lines")
+
+    @property
+    def rec_score_thresh(self) -> int | float:
+        """Lines below this score are dropped."""
         return self.text_rec_score_thresh
 
+    @property
+    def wants_words(self) -> bool:
+        """Whether words and their boxes are wanted too."""
+        return self.return_word_box
 
-class SealRecognitionParams(DocPreprocessorParams):
-    """Parameters of the `seal_recognition` pipeline."""
+    @property
+    def lines_turned_together(self) -> int:
+        """So many lines that follow each other are turned as the first of them lies."""
+        return self.textline_orientation_batch_size
+
+
+class LayoutDetectionParams(Params):
+    """Finding regions on a page."""
 
     use_layout_detection: bool | None = Field(
         None, description="Find the seals on the page first; without, the whole page is one seal."
@@ -174,6 +213,12 @@ class SealRecognitionParams(DocPreprocessorParams):
         description="Of regions inside each other keep the outer ('large'), the inner ('small') or all ('union').",
         json_schema_extra={ALLOWED: "'large', 'small', 'union', or an object of class ids to these"},
     )
+    layout_detection_model_name: NetworkName | None = _model_name("finding seals")
+
+
+class SealTextDetectionParams(Params):
+    """Finding the lines of seals."""
+
     seal_det_limit_side_len: Side = Field(736, description="Side limit of the detector's input, pixels.")
     seal_det_limit_type: LimitType = Field(
         "min",
@@ -182,20 +227,25 @@ class SealRecognitionParams(DocPreprocessorParams):
     seal_det_thresh: Score = Field(0.2, description="A pixel above this probability is text.")
     seal_det_box_thresh: Score = Field(0.6, description="A line below this mean probability is dropped.")
     seal_det_unclip_ratio: UnclipRatio = Field(0.5, description="How far outlines are grown.")
+    seal_text_detection_model_name: NetworkName | None = _model_name("finding the lines of seals")
+
+
+class SealRecognitionParams(
+    TextRecognitionParams, SealTextDetectionParams, LayoutDetectionParams, PagePreparationParams
+):
+    """Parameters of the `seal_recognition` pipeline."""
+
     seal_rec_score_thresh: Score = Field(0, description="Lines below this score are dropped.")
     text_recognition_batch_size: RecognitionBatch = _padded_together(1)
-    layout_detection_model_name: NetworkName | None = _model_name("finding seals")
-    seal_text_detection_model_name: NetworkName | None = _model_name("finding the lines of seals")
-    text_recognition_model_name: NetworkName | None = _model_name("reading lines")
 
     @property
     def rec_score_thresh(self) -> int | float:
-        """The same parameter under a name that all pipelines that read text share."""
+        """Lines below this score are dropped."""
         return self.seal_rec_score_thresh
 
 
-class KeypointParams(Params):
-    """Parameters of the `human_keypoint_detection` pipeline."""
+class HumanDetectionParams(Params):
+    """Finding people on a picture."""
 
     det_threshold: Score | None = Field(
         None,
@@ -203,7 +253,18 @@ class KeypointParams(Params):
         json_schema_extra={ALLOWED: "a number from 0 to 1"},
     )
     human_detection_model_name: NetworkName | None = _model_name("finding people")
+
+
+class KeypointParams(HumanDetectionParams):
+    """Parameters of the `human_keypoint_detection` pipeline."""
+
     keypoint_detection_model_name: NetworkName | None = _model_name("finding joints")
+
+
+class DocPreprocessorParams(PagePreparationParams):
+    """Parameters of the `doc_preprocessor` pipeline."""
+
+    SWITCHES_DECIDE_TOGETHER: ClassVar[bool] = False
 
 
 # A message names so many faults, and shows so much of a value.
@@ -213,34 +274,21 @@ SHOWN_CHARACTERS = 60
 P = TypeVar("P", bound=BaseModel)
 
 
-def parse_params(raw: bytes | str | None, *schemas: type[P]) -> P:
+def parse_params(raw: bytes | str | None, schema: type[P]) -> P:
     """Read the `params` tensor.
 
     Args:
         raw: UTF-8 JSON of one object; None or empty for all defaults.
-        schemas: the pipelines the module serves; the object must fit one of them. The message is about the one that
-            knows most of its names.
+        schema: the pipeline's parameters.
 
     Raises:
         InvalidParameter: names the parameter, what was given and what is allowed.
     """
     values = _load_object(raw)
-    errors: list[ValidationError] = []
-    for schema in schemas:
-        try:
-            return schema.model_validate(values)
-        except ValidationError as error:
-            errors.append(error)
-    # The pipeline that knows most of the names is the one that was meant; names of all that might be are told.
-    unknown = [_unknown_names(error) for error in errors]
-    meant = [index for index, count in enumerate(unknown) if count == min(unknown)]
-    best = min(meant, key=lambda index: errors[index].error_count())
-    names = dict.fromkeys(name for index in meant for name in schemas[index].model_fields)
-    raise InvalidParameter(_explain(errors[best], schemas[best], values, list(names)))
-
-
-def _unknown_names(error: ValidationError) -> int:
-    return sum(fault["type"] == "extra_forbidden" for fault in error.errors(include_url=False))
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise InvalidParameter(_explain(error, schema, values)) from None
 
 
 def _load_object(raw: bytes | str | None) -> dict[str, Any]:
@@ -263,8 +311,8 @@ def _load_object(raw: bytes | str | None) -> dict[str, Any]:
     return values
 
 
-def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The faults of one object in a line, each once, in the order of the object; `names` are those allowed."""
+def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[str, Any]) -> str:
+    """The faults of one object in a line, each once, in the order of the object."""
     unknown: list[str] = []
     faults: dict[str, str] = {}
     for fault in error.errors(include_url=False):
@@ -283,7 +331,7 @@ def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[st
     told = list(faults.values())
     if unknown:
         word = "unknown parameter" if len(unknown) == 1 else "unknown parameters"
-        told.append(f"{word} {_first(unknown, ', ')}; allowed: {', '.join(names)}")
+        told.append(f"{word} {_first(unknown, ', ')}; allowed: {', '.join(schema.model_fields)}")
     return _first(told, "; ")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from paddlex_triton.labels import require_quarter_turns, require_two
 from paddlex_triton.network import Family
-from paddlex_triton.params import KeypointParams, OCRParams, Params, SealRecognitionParams
+from paddlex_triton.params import DocPreprocessorParams, KeypointParams, OCRParams, Params, SealRecognitionParams
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,6 @@ class Step:
 
     Attributes:
         module: the module that calls the network.
-        parameter: which of the module's networks it is; `<parameter>_network` in the module's configuration.
         families: the kinds of network that fit.
         switch: the parameter of the pipeline that turns the step on, None if it is always on. A step whose network is
             not there is off by default, and cannot be turned on.
@@ -24,7 +23,6 @@ class Step:
     """
 
     module: str
-    parameter: str
     families: tuple[Family, ...]
     switch: str | None = None
     check_labels: Callable[[Sequence[str]], None] | None = None
@@ -37,7 +35,8 @@ class PipelineSpec:
     Attributes:
         name: PaddleX's name.
         ensemble: its ensemble.
-        modules: the modules the ensemble chains, in order.
+        modules: the modules the ensemble chains, in order. The first one is served once for every pipeline, and tells
+            the others which pipeline a request is of; the others are shared.
         params: its parameters.
         steps: the places networks take, by PaddleX's names.
         presets: name -> step -> network. A step that is not named stays empty, and its step is off.
@@ -60,6 +59,12 @@ class PipelineSpec:
     def short_preset(self, name: str) -> str:
         """A preset's name without the pipeline's, which PaddleX puts in front: `seal_recognition-nopp` is `nopp`."""
         return name.removeprefix(f"{self.name}-")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that the ensemble chains, in order, by their names in Triton: `ocr.doc_preprocessor`, ..."""
+        first, *others = self.modules
+        return (f"{self.ensemble}.{first}", *others)
 
     @property
     def switches(self) -> dict[str, str]:
@@ -87,18 +92,12 @@ _LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
 _LAYOUT_OFFLINE = {"layout_detection": "offline_seal_layout"}
 
 
-def _page_preparation(prefix: str) -> dict[str, Step]:
-    """The optional first steps of pipelines that read documents; each pipeline has its own in the common module."""
-    return {
-        "doc_orientation_classify": Step(
-            "doc_preprocessor",
-            f"{prefix}doc_orientation_classify",
-            _CLASSIFIES,
-            "use_doc_orientation_classify",
-            require_quarter_turns,
-        ),
-        "doc_unwarping": Step("doc_preprocessor", f"{prefix}doc_unwarping", _FLATTENS, "use_doc_unwarping"),
-    }
+_PREPARES_PAGES = {
+    "doc_orientation_classify": Step(
+        "doc_preprocessor", _CLASSIFIES, "use_doc_orientation_classify", require_quarter_turns
+    ),
+    "doc_unwarping": Step("doc_preprocessor", _FLATTENS, "use_doc_unwarping"),
+}
 
 
 _SPECS = (
@@ -108,12 +107,10 @@ _SPECS = (
         modules=("doc_preprocessor", "text_detection", "text_recognition"),
         params=OCRParams,
         steps={
-            **_page_preparation(""),
-            "text_detection": Step("text_detection", "text_detection", _DETECTS_TEXT),
-            "textline_orientation": Step(
-                "text_recognition", "textline_orientation", _CLASSIFIES, "use_textline_orientation", require_two
-            ),
-            "text_recognition": Step("text_recognition", "text_recognition", _READS_TEXT),
+            **_PREPARES_PAGES,
+            "text_detection": Step("text_detection", _DETECTS_TEXT),
+            "textline_orientation": Step("text_recognition", _CLASSIFIES, "use_textline_orientation", require_two),
+            "text_recognition": Step("text_recognition", _READS_TEXT),
         },
         presets={
             "PP-OCRv4_mobile": {"text_detection": "PP-OCRv4_mobile_det", "text_recognition": "PP-OCRv4_mobile_rec"}
@@ -130,10 +127,10 @@ _SPECS = (
         modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
         params=SealRecognitionParams,
         steps={
-            **_page_preparation("seal_"),
-            "layout_detection": Step("layout_detection", "layout_detection", _DETECTS_OBJECTS, "use_layout_detection"),
-            "seal_text_detection": Step("seal_text_detection", "seal_text_detection", _DETECTS_TEXT),
-            "text_recognition": Step("text_recognition", "seal_text_recognition", _READS_TEXT),
+            **_PREPARES_PAGES,
+            "layout_detection": Step("layout_detection", _DETECTS_OBJECTS, "use_layout_detection"),
+            "seal_text_detection": Step("seal_text_detection", _DETECTS_TEXT),
+            "text_recognition": Step("text_recognition", _READS_TEXT),
         },
         # The configurations that PaddleX publishes benchmarks of, under its names, and one that needs none of its hubs.
         presets={
@@ -155,8 +152,8 @@ _SPECS = (
         modules=("doc_preprocessor", "human_detection", "keypoint_detection"),
         params=KeypointParams,
         steps={
-            "human_detection": Step("human_detection", "human_detection", _DETECTS_OBJECTS),
-            "keypoint_detection": Step("keypoint_detection", "keypoint_detection", _FINDS_JOINTS),
+            "human_detection": Step("human_detection", _DETECTS_OBJECTS),
+            "keypoint_detection": Step("keypoint_detection", _FINDS_JOINTS),
         },
         # PaddleX's own configuration, and the same with its larger networks.
         presets={
@@ -170,6 +167,18 @@ _SPECS = (
             },
         },
         default_preset="PP-TinyPose_128x96",
+    ),
+    PipelineSpec(
+        name="doc_preprocessor",
+        ensemble="doc_preprocessor",
+        modules=("doc_preprocessor",),
+        params=DocPreprocessorParams,
+        steps=_PREPARES_PAGES,
+        # PaddleX's own configuration, and one that needs none of its hubs.
+        presets={"default": _PAGE_PREPARATION, "offline": {"doc_orientation_classify": "text_image_orientation"}},
+        default_preset="default",
+        fallback_preset="offline",
+        when_exported={"doc_unwarping": _PAGE_PREPARATION_WHEN_EXPORTED["doc_unwarping"]},
     ),
 )
 PIPELINES: dict[str, PipelineSpec] = {spec.name: spec for spec in _SPECS}

@@ -12,6 +12,7 @@ RESULTS: dict[str, type[BaseResult]] = {
     "OCR": OCRResult,
     "human_keypoint_detection": KeypointDetectionResult,
     "seal_recognition": SealRecognitionResult,
+    "doc_preprocessor": DocPreprocessorResult,
 }
 
 __all__ = [

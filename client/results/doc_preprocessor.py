@@ -1,4 +1,4 @@
-"""What page preparation did: the part of a result that PaddleX calls `doc_preprocessor_res`."""
+"""Page preparation: the result of `doc_preprocessor`, and what other results call `doc_preprocessor_res`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.results.base import BaseResult, read_settings, without_name
+from paddlex_triton.client.results.base import BaseResult, expect_outputs_to_fit, read_settings, without_name
 from paddlex_triton.ops.orientation import turn_page
 
 _STAGE = "doc_preprocessor"
@@ -21,27 +21,39 @@ PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 class DocPreprocessorResult(BaseResult):
     """Settings and angle of page preparation, and the page.
 
-    Keys, if a step was used: `input_path` and `page_index` (None, as PaddleX has it), `model_settings`, `angle`
-    (degrees counterclockwise; -1 if it was not looked for), and three pages, UINT8 [H,W,3] BGR: `input_img` as it was
-    sent, `rot_img` turned, `output_img` as the next stage saw it. If neither was used, `output_img` alone. Pages are
-    decoded and turned here when they are first asked for; a flattened one must have been sent back.
+    Keys: `input_path`, `page_index`, `model_settings`, `angle` (degrees counterclockwise; -1 if it was not looked for),
+    and three pages, UINT8 [H,W,3] BGR: `input_img` as it was sent, `rot_img` turned, `output_img` flattened too. As a
+    part of another result it has no path and no number, and `output_img` alone if no step was used, as in PaddleX.
+    Pages are decoded and turned here when they are first asked for; a flattened one must have been sent back.
     """
 
     OUTPUTS = ("angle", "doc_preprocessor_settings")
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> DocPreprocessorResult:
-        """Build it from `angle` INT32 [1], the settings and, if it was asked for, `preprocessed_img`."""
-        settings = read_settings(tensors["doc_preprocessor_settings"], _STAGE)
-        used = {name: bool(settings.get(name, False)) for name in PREPARATION_SWITCHES}
-        data: dict[str, Any] = {}
-        if any(used.values()):
-            angle = int(tensors["angle"].reshape(-1)[0])
-            data = {"input_path": None, "page_index": None, "model_settings": used, "angle": angle}
-        result = cls(data, without_name(page), {_STAGE: settings})
+        """Build it from the outputs of the `doc_preprocessor` ensemble, see `BaseResult.from_tensors`."""
+        with expect_outputs_to_fit():
+            settings = read_settings(tensors["doc_preprocessor_settings"], _STAGE)
+            data = {
+                "input_path": page.input_path,
+                "page_index": page.page_index,
+                "model_settings": {name: bool(settings.get(name, False)) for name in PREPARATION_SWITCHES},
+                "angle": int(tensors["angle"].reshape(-1)[0]),
+            }
+        result = cls(data, page, {_STAGE: settings})
         prepared = tensors.get("preprocessed_img")
         if prepared is not None and prepared.size:
             result["output_img"] = prepared
+        return result
+
+    @classmethod
+    def part_of_result(cls, tensors: Mapping[str, np.ndarray], page: Page) -> DocPreprocessorResult:
+        """Build what another pipeline's result says of its preparation, from the same outputs."""
+        result = cls.from_tensors(tensors, without_name(page))
+        if not any(result["model_settings"].values()):
+            # PaddleX has the page alone then.
+            for name in ("input_path", "page_index", "model_settings", "angle"):
+                del result[name]
         return result
 
     @classmethod
@@ -51,7 +63,7 @@ class DocPreprocessorResult(BaseResult):
 
     @property
     def used(self) -> bool:
-        """Whether any step was used."""
+        """Whether any step was used, as a part of another result."""
         return super().__contains__("model_settings")
 
     def __missing__(self, key: str) -> np.ndarray:

@@ -92,7 +92,7 @@ class OCRResult(BaseResult):
                 "text_detection": read_settings(tensors["text_detection_settings"], "text_detection"),
                 "text_recognition": read_settings(tensors["text_recognition_settings"], "text_recognition"),
             }
-            preparation = DocPreprocessorResult.from_tensors(tensors, page)
+            preparation = DocPreprocessorResult.part_of_result(tensors, page)
             return cls.from_lines(TextLines.from_tensors(tensors), page, preparation, settings)
 
     @classmethod

@@ -60,7 +60,7 @@ class SealRecognitionResult(BaseResult):
         """Build a result from the outputs of the `seal_recognition` ensemble, see `BaseResult.from_tensors`."""
         with expect_outputs_to_fit():
             settings = {stage: read_settings(tensors[f"{stage}_settings"], stage) for stage in _STAGES}
-            preparation = DocPreprocessorResult.from_tensors(tensors, page)
+            preparation = DocPreprocessorResult.part_of_result(tensors, page)
             layout = settings["layout_detection"]
             data = {
                 "input_path": page.input_path,

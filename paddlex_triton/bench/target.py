@@ -16,7 +16,7 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.bench.statistics import ModelStatistics
-from paddlex_triton.network import networks_by_step
+from paddlex_triton.module_parameters import read_networks
 from paddlex_triton.pipelines import find_pipeline
 
 _TIMEOUT_S = 300.0
@@ -57,7 +57,8 @@ class Target:
         Raises:
             KeyError: an unknown pipeline.
         """
-        self.ensemble = find_pipeline(pipeline).ensemble
+        spec = find_pipeline(pipeline)
+        self.pipeline, self.ensemble = spec.name, spec.ensemble
         self._http = httpx.Client(base_url=http_url, timeout=_TIMEOUT_S, trust_env=False)
         self._grpc = grpcclient.InferenceServerClient(grpc_url, channel_args=_CHANNEL)
 
@@ -113,8 +114,9 @@ class Target:
 
     def _networks_of(self, module: str) -> tuple[str, ...]:
         parameters = self.configuration(module).get("parameters", {})
-        by_role = networks_by_step({name: value["string_value"] for name, value in parameters.items()})
-        return tuple(name for names in by_role.values() for name in names)
+        networks = read_networks({name: value["string_value"] for name, value in parameters.items()})
+        # A module may serve other pipelines too.
+        return tuple(name for names in networks.get(self.pipeline, {}).values() for name in names)
 
     def _get(self, path: str) -> dict[str, Any]:
         response = self._http.get(path)

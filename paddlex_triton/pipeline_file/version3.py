@@ -129,41 +129,54 @@ def _human_keypoint_detection(root: Section, draft: Draft) -> None:
     modules.close()
 
 
+def _doc_preprocessor(root: Section, draft: Draft) -> None:
+    _preparation_steps(root, draft)
+    root.ignore("batch_size", SERVERS_BATCHES, 1)
+
+
 _READERS: dict[str, Callable[[Section, Draft], None]] = {
     "OCR": _ocr,
     "seal_recognition": _seal_recognition,
     "human_keypoint_detection": _human_keypoint_detection,
+    "doc_preprocessor": _doc_preprocessor,
+}
+# Step -> the section of its network, and what PaddleX calls the module.
+_PREPARATION_STEPS = {
+    "doc_orientation_classify": ("DocOrientationClassify", "doc_text_orientation"),
+    "doc_unwarping": ("DocUnwarping", "image_unwarping"),
 }
 
 
 def _page_preparation(root: Section, pipelines: Section, draft: Draft) -> None:
     if not root.flag("use_doc_preprocessor", True):
         pipelines.skip("DocPreprocessor")
-        for step in ("doc_orientation_classify", "doc_unwarping"):
+        for step in _PREPARATION_STEPS:
             draft.switch(step, False)
         return
     preparation = pipelines.section("DocPreprocessor", _needed("use_doc_preprocessor"))
     _sub_pipeline(preparation, "doc_preprocessor")
-    modules = preparation.section("SubModules")
-    steps = [
-        ("doc_orientation_classify", "DocOrientationClassify", "doc_text_orientation"),
-        ("doc_unwarping", "DocUnwarping", "image_unwarping"),
-    ]
-    for step, key, module_name in steps:
-        switch = str(draft.spec.steps[step].switch)
-        if not draft.switch(step, preparation.flag(switch, True)):
-            modules.skip(key)
-            continue
-        module = modules.section(key, _needed(preparation.where(switch)))
-        draft.network(module, step, module_name)
-        module.ignore("batch_size", SERVERS_BATCHES, 1)
-        module.close()
-    if not any(draft.params[str(draft.spec.steps[step].switch)] for step, _, _ in steps):
+    if not any(_preparation_steps(preparation, draft)):
         root.remark("use_doc_preprocessor", "both of its steps are off, so results say that it is off")
     preparation.ignore("batch_size", SERVERS_BATCHES, 1)
     ignore_engine(preparation)
-    modules.close()
     preparation.close()
+
+
+def _preparation_steps(section: Section, draft: Draft) -> list[bool]:
+    """Read the steps of page preparation; return which ones are on."""
+    modules, on = section.section("SubModules"), []
+    for step, (key, module_name) in _PREPARATION_STEPS.items():
+        switch = str(draft.spec.steps[step].switch)
+        on.append(draft.switch(step, section.flag(switch, True)))
+        if not on[-1]:
+            modules.skip(key)
+            continue
+        module = modules.section(key, _needed(section.where(switch)))
+        draft.network(module, step, module_name)
+        module.ignore("batch_size", SERVERS_BATCHES, 1)
+        module.close()
+    modules.close()
+    return on
 
 
 def _text_detector(modules: Section, draft: Draft, step: str, prefix: str, *, seal: bool) -> Section:

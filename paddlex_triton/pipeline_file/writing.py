@@ -150,7 +150,17 @@ def _keypoints(networks: dict[str, str], on: dict[str, bool], defaults: dict[str
     }
 
 
-_WRITERS = {"OCR": _ocr, "seal_recognition": _seal_recognition, "human_keypoint_detection": _keypoints}
+def _doc_preprocessor(networks: dict[str, str], on: dict[str, bool], defaults: dict[str, Any]) -> dict[str, Any]:
+    del defaults
+    return _preparation_steps(networks, on)
+
+
+_WRITERS = {
+    "OCR": _ocr,
+    "seal_recognition": _seal_recognition,
+    "human_keypoint_detection": _keypoints,
+    "doc_preprocessor": _doc_preprocessor,
+}
 
 
 def _prepares(on: dict[str, bool]) -> bool:
@@ -159,11 +169,14 @@ def _prepares(on: dict[str, bool]) -> bool:
 
 def _page_preparation(networks: dict[str, str], on: dict[str, bool]) -> dict[str, Any]:
     # With the whole sub-pipeline off, its own switches say what is on once it is turned on.
-    both = not _prepares(on)
+    shown = on if _prepares(on) else dict.fromkeys(on, True)
+    return {"pipeline_name": "doc_preprocessor", **_preparation_steps(networks, shown)}
+
+
+def _preparation_steps(networks: dict[str, str], on: dict[str, bool]) -> dict[str, Any]:
     return {
-        "pipeline_name": "doc_preprocessor",
-        "use_doc_orientation_classify": both or on["doc_orientation_classify"],
-        "use_doc_unwarping": both or on["doc_unwarping"],
+        "use_doc_orientation_classify": on["doc_orientation_classify"],
+        "use_doc_unwarping": on["doc_unwarping"],
         "SubModules": {
             "DocOrientationClassify": _module("doc_text_orientation", networks["doc_orientation_classify"]),
             "DocUnwarping": _module("image_unwarping", networks["doc_unwarping"]),

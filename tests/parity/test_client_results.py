@@ -1,6 +1,5 @@
 """PaddleX's own JSON, printed text and pictures, through the ensemble's tensors and back."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import cv2
 import numpy as np
 import PIL
 import pytest
-from PIL import ImageFont, features
+from PIL import features
 
 from paddlex_triton.client.pages import Page, page_from_array
 from paddlex_triton.client.results import BaseResult, OCRResult, SealRecognitionResult
@@ -182,16 +181,6 @@ def test_keys_with_word_boxes(shared: Path):
     tensors = {**tensors_of(expected), "words": words_of(expected["text_word"], regions)}
     result = OCRResult.from_tensors(tensors, Page(b""))
     assert json.dumps(result.json) == json.dumps(reference)
-
-
-@pytest.fixture
-def pillow_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draws with the font that comes with Pillow, as the golden pictures were drawn."""
-    font = ImageFont.load_default(10)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    assert isinstance(font.path, io.BytesIO)
-    (tmp_path / "font.ttf").write_bytes(font.path.getvalue())
-    monkeypatch.setenv("PADDLE_PDX_LOCAL_FONT_FILE_PATH", str(tmp_path / "font.ttf"))
 
 
 def golden_of(name: str) -> dict[str, np.ndarray]:

@@ -52,13 +52,13 @@ def page(standins) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def standin_server(standins, tmp_path_factory) -> Iterator[EmbeddedServer]:
-    """Both pipelines with everything PaddleX has on by default."""
+    """All pipelines for documents, with everything PaddleX has on by default."""
     repository = tmp_path_factory.mktemp("standins")
     with constants_allowed():
         for name in STANDINS:
             export_directory(standins / "networks" / name, into=repository, name=name)
-    presets, log = {"seal_recognition": "default"}, repository.parent / "standins.log"
-    pipelines = ["OCR", "seal_recognition"]
+    presets = {"seal_recognition": "default", "doc_preprocessor": "default"}
+    pipelines, log = ["OCR", *presets], repository.parent / "standins.log"
     with EmbeddedServer(
         pipelines, presets=presets, models=STANDIN_MODELS, networks=[repository], log_file=log
     ) as server:

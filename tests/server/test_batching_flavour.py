@@ -15,6 +15,7 @@ import preparation_graphs
 import pytest
 import seal_world
 import tritonclient.grpc as grpcclient
+from module_networks import parameters_in
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.errors import ErrorCode, parse_message
@@ -23,7 +24,7 @@ from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.launcher import EmbeddedServer
-from paddlex_triton.server.host.model_config import networks_of, read_config, set_networks
+from paddlex_triton.server.host.model_config import add_parameters
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 
@@ -38,7 +39,7 @@ def client(
     folder = tmp_path_factory.mktemp("batching")
     # A layout network of a family that can be batched; the other tests have one that cannot.
     models = {**seal_models, **people_models, "layout_detection": seal_world.DENSE_LAYOUT}
-    models["doc_orientation_classify"] = preparation_graphs.DOC_ORIENTATION
+    models |= {"doc_orientation_classify": preparation_graphs.DOC_ORIENTATION, "doc_unwarping": ""}
     export_directory(preparation_graphs.doc_orientation_folder(folder / "weights"), into=folder / "networks")
     repositories = [networks, tiny_networks, people_networks, folder / "networks"]
     presets = {spec.name: spec.default_preset for spec in PIPELINES.values()}
@@ -48,8 +49,8 @@ def client(
     assert assembly.pipelines == tuple(PIPELINES)
     for module in assembly.modules:
         config = folder / "models" / module / "config.pbtxt"
-        text = (modules_repository() / module / "configs" / "gpu.pbtxt").read_text()
-        config.write_text(set_networks(text, networks_of(read_config(config))))
+        text = (modules_repository() / module.rpartition(".")[2] / "configs" / "gpu.pbtxt").read_text()
+        config.write_text(add_parameters(text, parameters_in(folder / "models", module)))
     # These join calls as they do on a GPU, where none waits for another's run; the keypoint network does so anyway.
     for network in ("PP-OCRv4_mobile_rec", preparation_graphs.DOC_ORIENTATION):
         config = folder / "models" / network / "config.pbtxt"

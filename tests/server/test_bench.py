@@ -18,7 +18,7 @@ def target(server):
 
 def test_stages_are_read_off_the_server(target):
     assert target.stages().networks == {
-        "doc_preprocessor": (),
+        "ocr.doc_preprocessor": (),
         "text_detection": ("PP-OCRv4_mobile_det",),
         "text_recognition": ("PP-OCRv4_mobile_rec",),
     }

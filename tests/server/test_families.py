@@ -17,9 +17,12 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.families import FAMILIES
+from paddlex_triton.module_parameters import PIPELINE
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.paths import modules_repository
+from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.launcher import EmbeddedServer
+from paddlex_triton.server.host.model_config import add_parameters
 
 NETWORKS = {
     "db_detection": "PP-OCRv4_mobile_det",
@@ -58,9 +61,15 @@ def client(folders, tmp_path_factory) -> Iterator[grpcclient.InferenceServerClie
     """A client of a server that has these networks, and a module that needs none."""
     models = tmp_path_factory.mktemp("served") / "models"
     models.mkdir()
-    # The launcher asks this module whether the backend of the modules works.
-    for folder in (*folders.values(), modules_repository() / "doc_preprocessor"):
+    for folder in folders.values():
         (models / folder.name).symlink_to(folder)
+    # The launcher asks this module whether the backend of the modules works.
+    spec, source = PIPELINES["human_keypoint_detection"], modules_repository() / "doc_preprocessor"
+    module = models / spec.models[0]
+    module.mkdir()
+    (module / "1").symlink_to(source / "1")
+    config = add_parameters((source / "config.pbtxt").read_text(), {PIPELINE: spec.name})
+    (module / "config.pbtxt").write_text(config)
     with (
         EmbeddedServer(directory=models, log_file=models.parent / "triton.log") as server,
         grpcclient.InferenceServerClient(server.grpc_url) as created,

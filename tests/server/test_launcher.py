@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import people_world
 import pytest
-import seal_world
 
 from paddlex_triton.client import create_pipeline
-from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.backends.onnxruntime.turns import Turns
 from paddlex_triton.server.host.errors import ServerStartError
 from paddlex_triton.server.host.launcher import EmbeddedServer
@@ -216,34 +212,3 @@ def test_a_server_that_is_not_ready_in_time_is_ended(networks, tmp_path):
     with pytest.raises(ServerStartError, match=r"not ready within 0 s|not ready"):
         server.start()
     assert server.pid is None
-
-
-def test_everything_loads_straight_from_the_two_repositories(networks, tiny_networks, people_networks, tmp_path):
-    """With networks under the names that the modules' own configurations have."""
-    from paddlex_triton.paths import ensembles_repository, modules_repository
-
-    folder = tmp_path / "models"
-    folder.mkdir()
-    for module in {module for spec in PIPELINES.values() for module in spec.modules}:
-        (folder / module).symlink_to(modules_repository() / module)
-    for source, name in (
-        (networks / "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_det"),
-        (networks / "PP-OCRv4_mobile_rec", "PP-OCRv4_mobile_rec"),
-        (networks / "PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"),
-        (tiny_networks / seal_world.DETECTOR, "PP-OCRv4_server_seal_det"),
-        (tiny_networks / seal_world.LAYOUT, "PP-DocLayout-L"),
-        (people_networks / people_world.DETECTOR, "PP-YOLOE-S_human"),
-        (people_networks / people_world.KEYPOINTS, "PP-TinyPose_128x96"),
-    ):
-        shutil.copytree(source, folder / name)
-        for file in ("config.pbtxt", "network.json"):
-            path = folder / name / file
-            path.write_text(path.read_text().replace(f'"{source.name}"', f'"{name}"'))
-    server = EmbeddedServer(
-        directory=folder,
-        log_file=tmp_path / "triton.log",
-        extra_arguments=[f"--model-repository={ensembles_repository()}"],
-    )
-    with server:
-        for spec in PIPELINES.values():
-            assert httpx.get(f"{server.http_url}/v2/models/{spec.ensemble}/ready", trust_env=False).status_code == 200

@@ -292,7 +292,8 @@ def test_the_recognisers_batches_are_full_and_answers_the_same_under_load(ask, t
 def test_only_what_was_asked_for_is_served(server, triton):
     names = {model.name for model in triton.get_model_repository_index().models}
     assert names == {
-        "ocr", "doc_preprocessor", "text_detection", "text_recognition", "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec",
+        "ocr", "ocr.doc_preprocessor", "text_detection", "text_recognition",
+        "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec",
     }  # fmt: skip
     assert httpx.get(f"{server.http_url}/v2/health/ready", trust_env=False).status_code == 200
     answer = httpx.post(f"{server.http_url}/v2/models/seal_recognition/infer", json={"inputs": []}, trust_env=False)

@@ -209,7 +209,8 @@ def test_people_are_taken_as_they_stand(ask, client):
     assert len(outputs["boxes"]) == 1
     assert np.allclose(outputs["boxes"][0], people_world.box_of(9, 40), atol=1)
     reddish = preparation.tinted(PART, 1)
-    outputs = infer(client, "doc_preprocessor", {"people_image": cv2.imencode(".png", reddish)[1].tobytes()})
+    image = {"image": cv2.imencode(".png", reddish)[1].tobytes()}
+    outputs = infer(client, "human_keypoint_detection.doc_preprocessor", image)
     assert outputs["angle"].tolist() == [-1]
     assert np.array_equal(outputs["page"], reddish)
     assert json.loads(outputs["settings"][0])["networks"] == {}
@@ -359,8 +360,32 @@ def test_a_name_for_a_step_that_is_off_is_refused_all_the_same(ask):
     assert message.code is ErrorCode.INVALID_PARAMETER
 
 
-def test_a_module_asked_directly_takes_one_image(client):
-    for values in ({"image": b"x", "seal_image": b"x"}, {"params": b"{}"}):
-        count = len(values.keys() - {"params"})
-        with pytest.raises(InferenceServerException, match=f"exactly one of the inputs .* {count} were given"):
-            infer(client, "doc_preprocessor", values)
+def test_every_pipeline_prepares_pages_in_a_module_of_its_own(client):
+    reddish = preparation.tinted(PART, 1)
+    image = {"image": cv2.imencode(".png", reddish)[1].tobytes()}
+    for spec in PIPELINES.values():
+        outputs = infer(client, f"{spec.ensemble}.doc_preprocessor", image)
+        assert outputs["pipeline"].tolist() == [spec.name.encode()]
+        prepared = preparation.shifted(turned(reddish, 90)) if spec.switches else reddish
+        assert np.array_equal(outputs["page"], prepared)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, (True, True)),
+        ({"use_doc_orientation_classify": False}, (False, True)),
+        ({"use_doc_unwarping": False}, (True, False)),
+        (OFF, (False, False)),
+    ],
+)
+def test_pages_alone_are_prepared_as_each_switch_says(ask, given, used):
+    page = preparation.tinted(PART, 1)
+    outputs = ask(page, {**given, **BACK}, "doc_preprocessor")
+    settings = settings_of(outputs)
+    assert (settings["use_doc_orientation_classify"], settings["use_doc_unwarping"]) == used
+    wanted = turned(page, 90) if used[0] else page
+    wanted = preparation.shifted(wanted) if used[1] else wanted
+    assert np.array_equal(outputs["page"], wanted)
+    assert np.array_equal(outputs["preprocessed_img"], wanted)
+    assert outputs["angle"].tolist() == [90 if used[0] else -1]

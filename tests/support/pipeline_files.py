@@ -37,7 +37,8 @@ def preparation() -> Config:
 
 def shipped(name: str, version: str = "3.7.2") -> Config:
     """The file of a pipeline as a version of PaddleX ships it."""
-    return {"OCR": _ocr, "seal_recognition": _seal, "human_keypoint_detection": _keypoints}[name](version)
+    made = {"OCR": _ocr, "seal_recognition": _seal, "human_keypoint_detection": _keypoints}
+    return made[name](version) if name in made else preparation()
 
 
 def _ocr(version: str) -> Config:

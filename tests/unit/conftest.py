@@ -157,7 +157,7 @@ def pb_utils(monkeypatch: pytest.MonkeyPatch) -> Any:
     module.MetricFamily = FakeMetricFamily
     module.Logger = FakeLogger()
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", module)
-    users = ("module", "metrics", "network_caller")
+    users = ("module", "call", "metrics", "network_caller")
     for name in users:
         monkeypatch.delitem(sys.modules, f"paddlex_triton.server.modules.{name}", raising=False)
     yield module

@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from paddlex_triton.ops.human_detection import postprocess_people
-from paddlex_triton.params import KeypointParams
-from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.params import HumanDetectionParams
+from paddlex_triton.server.modules.call import Call, refusing_values
+from paddlex_triton.server.modules.module import Module
 from paddlex_triton.server.modules.object_detection import detect_objects
 
 _STEP = "human_detection"
 
 
-class TritonPythonModel(Module):
+class TritonPythonModel(Module[HumanDetectionParams]):
     """Human detection on a whole page."""
 
     stage = "human_detection"
-    schemas = (KeypointParams,)
+    params_type = HumanDetectionParams
 
-    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+    async def answer(self, call: Call[HumanDetectionParams]) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR to `boxes`, `scores`, a row per person, page px."""
         params = call.params
-        assert isinstance(params, KeypointParams)
         network = call.network(_STEP)
         threshold = params.det_threshold
         if threshold is None:

@@ -8,19 +8,20 @@ import numpy as np
 
 from paddlex_triton.ops.keypoint_crop import crop_people, frames_of_boxes
 from paddlex_triton.ops.keypoint_decode import keypoints_on_page
-from paddlex_triton.params import KeypointParams
-from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.params import Params
+from paddlex_triton.server.modules.call import Call, refusing_values
+from paddlex_triton.server.modules.module import Module
 
 _STEP = "keypoint_detection"
 
 
-class TritonPythonModel(Module):
+class TritonPythonModel(Module[Params]):
     """All people of a page at once: crop, heatmaps, decode, back to the page."""
 
     stage = "keypoint_detection"
-    schemas = (KeypointParams,)
+    params_type = Params
 
-    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+    async def answer(self, call: Call[Params]) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR and `boxes` FP32 [N,4] to `keypoints` FP32 [N,17,3] and `scores`, page px."""
         network = call.network(_STEP)
         info = network.info

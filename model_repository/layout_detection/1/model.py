@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from paddlex_triton.ops.layout import LayoutBoxes, check_class_ids, postprocess_layout
-from paddlex_triton.params import SealRecognitionParams
-from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.params import LayoutDetectionParams
+from paddlex_triton.server.modules.call import Call, refusing_values
+from paddlex_triton.server.modules.module import Module
 from paddlex_triton.server.modules.network_caller import NetworkCaller
 from paddlex_triton.server.modules.object_detection import detect_objects
 
 _STEP = "layout_detection"
 
 
-class TritonPythonModel(Module):
+class TritonPythonModel(Module[LayoutDetectionParams]):
     """Layout detection on a whole page; nothing where it is switched off."""
 
     stage = "layout_detection"
-    schemas = (SealRecognitionParams,)
+    params_type = LayoutDetectionParams
 
-    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+    async def answer(self, call: Call[LayoutDetectionParams]) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR to `boxes`, `class_ids`, `labels`, `scores`, a row per region, page px."""
         params = call.params
-        assert isinstance(params, SealRecognitionParams)
-        network = call.optional_network("use_layout_detection", _STEP)
+        network = call.optional_network(_STEP)
         page = call.page("page")
         found = await self._detect(call, network, page) if network else LayoutBoxes.empty()
         self.metrics.page(regions=len(found.labels))
@@ -44,9 +44,8 @@ class TritonPythonModel(Module):
             ),
         }
 
-    async def _detect(self, call: Call, network: NetworkCaller, page: np.ndarray) -> LayoutBoxes:
+    async def _detect(self, call: Call[LayoutDetectionParams], network: NetworkCaller, page: np.ndarray) -> LayoutBoxes:
         params = call.params
-        assert isinstance(params, SealRecognitionParams)
         labels = network.info.labels or []
         by_class = {
             "layout_threshold": params.layout_threshold,

@@ -12,8 +12,9 @@ from paddlex_triton.ops.regions import region_views, regions_of_boxes
 from paddlex_triton.ops.seal_crop import readable_polygons
 from paddlex_triton.ops.sorting import sort_polygons
 from paddlex_triton.ops.text_detection import check_regions, resize_for_detection
-from paddlex_triton.params import SealRecognitionParams
-from paddlex_triton.server.modules.module import Call, Module, refusing_values
+from paddlex_triton.params import SealTextDetectionParams
+from paddlex_triton.server.modules.call import Call, refusing_values
+from paddlex_triton.server.modules.module import Module
 from paddlex_triton.server.modules.network_caller import NetworkCaller
 
 _STEP = "seal_text_detection"
@@ -23,16 +24,15 @@ _MAX_SIDE_LIMIT = 4000
 _Line = tuple[np.ndarray, float]
 
 
-class TritonPythonModel(Module):
+class TritonPythonModel(Module[SealTextDetectionParams]):
     """DB text detection on every seal of a page."""
 
     stage = "seal_text_detection"
-    schemas = (SealRecognitionParams,)
+    params_type = SealTextDetectionParams
 
-    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+    async def answer(self, call: Call[SealTextDetectionParams]) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR and `boxes` to `regions` and the polygons in them (CSR, px of their region)."""
         params = call.params
-        assert isinstance(params, SealRecognitionParams)
         network = call.network(_STEP)
         page = call.page("page")
         limits = {
@@ -49,10 +49,9 @@ class TritonPythonModel(Module):
         # Planning a thousand lines takes half a second.
         call.check()
         kept = readable_polygons([views[region] for region, _, _ in lines], [polygon for _, polygon, _ in lines])
-        left_out = len(lines) - len(kept)
+        self.metrics.page(regions=len(views), polygons=len(kept), left_out=len(lines) - len(kept))
         lines = [lines[index] for index in kept]
         points, offsets = pack_polygons([polygon for _, polygon, _ in lines])
-        self.metrics.page(regions=len(views), polygons=len(lines), left_out=left_out)
         return {
             "regions": regions,
             "points": points,
@@ -70,7 +69,7 @@ class TritonPythonModel(Module):
             ),
         }
 
-    def _regions(self, call: Call, page: np.ndarray) -> np.ndarray:
+    def _regions(self, call: Call[SealTextDetectionParams], page: np.ndarray) -> np.ndarray:
         """The boxes of seals; the whole page where no layout was looked for."""
         height, width = page.shape[:2]
         boxes, used = call.optional_array("boxes"), call.optional_array("layout_used")
@@ -79,10 +78,11 @@ class TritonPythonModel(Module):
         labels = [bytes(label).decode("utf-8", "replace") for label in call.array("labels")]
         return regions_of_boxes(boxes, labels, (width, height))
 
-    async def _find(self, call: Call, network: NetworkCaller, view: np.ndarray, limits: dict) -> list[_Line]:
+    async def _find(
+        self, call: Call[SealTextDetectionParams], network: NetworkCaller, view: np.ndarray, limits: dict
+    ) -> list[_Line]:
         """The lines of one seal, from top to bottom."""
         params = call.params
-        assert isinstance(params, SealRecognitionParams)
         height, width = view.shape[:2]
         resized = resize_for_detection(view, **limits)
         prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]

@@ -6,22 +6,22 @@ from paddlex_triton.ops.db import db_postprocess
 from paddlex_triton.ops.polygons import pack_polygons
 from paddlex_triton.ops.sorting import sort_quads
 from paddlex_triton.ops.text_detection import resize_for_detection
-from paddlex_triton.params import OCRParams
-from paddlex_triton.server.modules.module import Call, Module
+from paddlex_triton.params import TextDetectionParams
+from paddlex_triton.server.modules.call import Call
+from paddlex_triton.server.modules.module import Module
 
 _STEP = "text_detection"
 
 
-class TritonPythonModel(Module):
+class TritonPythonModel(Module[TextDetectionParams]):
     """DB text detection on a whole page."""
 
     stage = "text_detection"
-    schemas = (OCRParams,)
+    params_type = TextDetectionParams
 
-    async def answer(self, call: Call) -> dict[str, np.ndarray]:
+    async def answer(self, call: Call[TextDetectionParams]) -> dict[str, np.ndarray]:
         """`page` UINT8 [H,W,3] BGR to one region and the polygons in it (CSR, page px)."""
         params = call.params
-        assert isinstance(params, OCRParams)
         network = call.network(_STEP)
         page = call.page("page")
         height, width = page.shape[:2]

@@ -18,12 +18,13 @@ from typing import Any
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for, export_command_for_file
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
+from paddlex_triton.module_parameters import read_networks
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import PipelineSpec, Step
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
-from paddlex_triton.server.host.model_config import read_config, set_gpus, set_networks, steps_of
+from paddlex_triton.server.host.model_config import add_parameters, read_config, set_gpus, steps_of
 from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, KIND_OF, Flavour, Placement, Placements, place
 from paddlex_triton.server.host.plans import Served, serve_network
 from paddlex_triton.server.host.selection import Selection, select
@@ -140,14 +141,15 @@ def _collect(
     stand_ins: dict[str, dict[str, StandIn]],
 ) -> tuple[dict[str, _Source], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
-    modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
+    modules = _modules_to_serve(selection)
     found = _find_networks(selection, repositories, files)
     configs = {name: _network_config(folder, placements.networks[name]) for name, folder in found.items()}
     served = {name: serve_network(folder, configs[name]) for name, folder in found.items()}
     sources: dict[str, _Source] = dict(ensembles)
-    for name in modules:
-        told = _stand_ins_of(name, selection, stand_ins)
-        sources[name] = _module_source(name, KIND_OF[placements.flavour], selection.of_module(name), served, told)
+    for name, (module, specs) in modules.items():
+        parameters = selection.parameters_of(module, specs, first=name != module)
+        told = _stand_ins_of(module, specs, stand_ins)
+        sources[name] = _module_source(module, KIND_OF[placements.flavour], parameters, served, told)
     for name, folder in found.items():
         extra = ((FILE_NAME, served[name].description),)
         sources[name] = _Source(folder, configs[name], extra, served[name].files)
@@ -177,41 +179,53 @@ def _remarks_on(file: PipelineFile, selection: Selection, described: Mapping[str
 def _ensemble_source(spec: PipelineSpec) -> _Source:
     folder = paths.ensembles_repository() / spec.ensemble
     path = folder / "config.pbtxt"
-    if tuple(steps_of(read_config(path))) != spec.modules:
-        raise AssemblyError(f"{path}: its steps are not those of pipeline {spec.name}: {', '.join(spec.modules)}")
+    if tuple(steps_of(read_config(path))) != spec.models:
+        raise AssemblyError(f"{path}: its steps are not those of pipeline {spec.name}: {', '.join(spec.models)}")
     return _Source(folder, path.read_text(encoding="utf-8"))
+
+
+def _modules_to_serve(selection: Selection) -> dict[str, tuple[str, list[PipelineSpec]]]:
+    """Return the modules by their names in Triton: the module, and the pipelines that it is of."""
+    modules: dict[str, tuple[str, list[PipelineSpec]]] = {}
+    for spec in selection.specs:
+        for name, module in zip(spec.models, spec.modules, strict=True):
+            modules.setdefault(name, (module, []))[1].append(spec)
+    return modules
 
 
 def _module_source(
     name: str,
     flavour: Flavour,
-    networks: Mapping[str, Sequence[str]],
+    parameters: Mapping[str, str],
     served: Mapping[str, Served],
-    stand_ins: Mapping[str, StandIn],
+    stand_ins: Mapping[str, Mapping[str, StandIn]],
 ) -> _Source:
-    """A module with its networks put into its configuration and what is known of them laid beside it."""
+    """A module with its pipelines and networks in its configuration and what is known of them laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
-    config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
-    called = dict.fromkeys(network for names in networks.values() for network in names)
+    config = add_parameters(_flavour_file(folder, flavour).read_text(encoding="utf-8"), parameters)
+    networks = read_networks(parameters).values()
+    called = dict.fromkeys(network for of_steps in networks for names in of_steps.values() for network in names)
     extra = [(f"{network}.{FILE_NAME}", served[network].description) for network in called]
     if stand_ins:
-        told = {parameter: stand_in.model_dump() for parameter, stand_in in stand_ins.items()}
+        told = {
+            pipeline: {step: stand_in.model_dump() for step, stand_in in of_steps.items()}
+            for pipeline, of_steps in stand_ins.items()
+        }
         extra.append((STAND_INS_FILE, json.dumps(told, ensure_ascii=False, indent=1) + "\n"))
     return _Source(folder, config, tuple(extra))
 
 
 def _stand_ins_of(
-    module: str, selection: Selection, stand_ins: Mapping[str, Mapping[str, StandIn]]
-) -> dict[str, StandIn]:
-    """A module's parameter for a network -> the one that is there for another."""
-    return {
-        spec.steps[step].parameter: stand_in
-        for spec in selection.specs
-        for step, stand_in in stand_ins[spec.name].items()
-        if spec.steps[step].module == module
+    module: str, specs: Sequence[PipelineSpec], stand_ins: Mapping[str, Mapping[str, StandIn]]
+) -> dict[str, dict[str, StandIn]]:
+    """Return a module's networks that are there for others: pipeline -> step -> which; pipelines that have any."""
+    of_module = {
+        spec.name: {step: one for step, one in stand_ins[spec.name].items() if spec.steps[step].module == module}
+        for spec in specs
     }
+    return {pipeline: of_steps for pipeline, of_steps in of_module.items() if of_steps}
 
 
 def _network_config(folder: Path, placement: Placement) -> str:

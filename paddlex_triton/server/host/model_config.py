@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddlex_triton.network import networks_by_step
 from paddlex_triton.server.host.errors import AssemblyError
 
-# As the modules' own files write it: key and value in a row.
-_NETWORK_PARAMETER = re.compile(r'(?P<before>key:\s*"(?P<step>\w+)_network"\s*value:?\s*\{\s*string_value:\s*)"[^"]*"')
 # As `export` writes it: one group, on one line or on several.
 _INSTANCES = re.compile(r"^[ \t]*instance_group\b", re.MULTILINE)
 _GPU_INSTANCES = re.compile(r"^([^#\n]*\bkind:\s*KIND_GPU)\b", re.MULTILINE)
@@ -38,37 +35,22 @@ def read_config(path: Path) -> Any:
     return config
 
 
-def networks_of(config: Any) -> dict[str, tuple[str, ...]]:
-    """The networks a module calls: step -> their names."""
-    return networks_by_step({name: value.string_value for name, value in sorted(config.parameters.items())})
-
-
 def steps_of(config: Any) -> list[str]:
     """The models an ensemble chains, in order."""
     return [step.model_name for step in config.ensemble_scheduling.step]
 
 
-def set_networks(text: str, networks: Mapping[str, Sequence[str]]) -> str:
-    """Put networks into a module's configuration; everything else stays as it is, comments too.
+def add_parameters(text: str, parameters: Mapping[str, str]) -> str:
+    """Add parameters to a module's configuration; everything else stays as it is, comments too.
 
     Args:
         text: of the module's config.pbtxt.
-        networks: parameter without `_network` -> names, the default one first; every parameter that the configuration
-            has and that is not named here becomes empty.
-
-    Raises:
-        AssemblyError: the configuration does not have one of the parameters.
+        parameters: name -> value, see `module_parameters`.
     """
-    found: set[str] = set()
-
-    def replace(match: re.Match[str]) -> str:
-        found.add(match["step"])
-        return f'{match["before"]}"{",".join(networks.get(match["step"], ()))}"'
-
-    text = _NETWORK_PARAMETER.sub(replace, text)
-    if missing := [step for step in networks if step not in found]:
-        raise AssemblyError(f"the module's configuration has no parameter {', '.join(missing)}_network")
-    return text
+    blocks = (
+        f'parameters {{ key: "{name}" value: {{ string_value: "{value}" }} }}' for name, value in parameters.items()
+    )
+    return "\n".join([text.rstrip("\n"), *blocks, ""])
 
 
 def set_gpus(text: str, gpus: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paddlex_triton.module_parameters import PIPELINE, network_parameter
 from paddlex_triton.network import NETWORK_NAME, split_names
 from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, is_pipeline_file, read_pipeline_file
 from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
@@ -25,14 +26,21 @@ class Selection:
     specs: tuple[PipelineSpec, ...]
     networks: Mapping[str, Mapping[str, tuple[str, ...]]]
 
-    def of_module(self, module: str) -> dict[str, tuple[str, ...]]:
-        """The networks a module calls: its parameter (without `_network`) -> networks; empty where there is none."""
-        return {
-            step.parameter: self.networks[spec.name].get(name, ())
-            for spec in self.specs
+    def parameters_of(self, module: str, specs: Sequence[PipelineSpec], *, first: bool) -> dict[str, str]:
+        """Return the parameters of a module's configuration, see `module_parameters`.
+
+        Args:
+            module: the module.
+            specs: the pipelines that it is of.
+            first: whether it is the first module of its only pipeline.
+        """
+        networks = {
+            network_parameter(spec.name, name): ",".join(self.networks[spec.name].get(name, ()))
+            for spec in specs
             for name, step in spec.steps.items()
             if step.module == module
         }
+        return {PIPELINE: specs[0].name, **networks} if first else networks
 
     def switches(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Pipeline -> parameter that turns a step on -> the step's networks. Without any it is off by default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import cv2
@@ -9,38 +10,45 @@ import numpy as np
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
+from paddlex_triton.pipelines import PIPELINES, PipelineSpec
 from paddlex_triton.server.host.errors import ServerStartError
-
-_MODULE = "doc_preprocessor"
 
 
 def check_python_backend(grpc_url: str) -> None:
-    """Send a tiny image through the first module and compare every pixel that comes back.
+    """Send a tiny image through the first module of a pipeline and compare every pixel that comes back.
 
     A Python backend beside a numpy it was not built for loads, reports ready, and answers with empty tensors.
 
     Raises:
-        ServerStartError: the module is absent, fails, or returns other bytes.
+        ServerStartError: no pipeline is served, or the module fails or returns other bytes.
     """
     image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     # A proxy named in the environment is not for this machine.
     with grpcclient.InferenceServerClient(grpc_url, channel_args=[("grpc.enable_http_proxy", 0)]) as client:
+        spec = next((spec for spec in PIPELINES.values() if client.is_model_ready(spec.models[0])), None)
+        if spec is None:
+            raise ServerStartError("self-check: no pipeline is served")
         try:
-            page = _decode_there(client, cv2.imencode(".bmp", image)[1].tobytes())
+            page = _decode_there(client, spec, cv2.imencode(".bmp", image)[1].tobytes())
         except InferenceServerException as error:
-            raise ServerStartError(f"self-check: {_MODULE} failed: {error}") from None
+            raise ServerStartError(f"self-check: {spec.models[0]} failed: {error}") from None
     if page is None or not np.array_equal(page.reshape(page.shape[-3:]), image):
-        raise ServerStartError(f"self-check: {_MODULE} returned other bytes than it was sent; is numpy older than 2?")
+        raise ServerStartError(
+            f"self-check: {spec.models[0]} returned other bytes than it was sent; is numpy older than 2?"
+        )
 
 
-def _decode_there(client: grpcclient.InferenceServerClient, encoded: bytes) -> np.ndarray | None:
-    if not client.is_model_ready(_MODULE):
-        raise ServerStartError(f"self-check: module {_MODULE!r} is not served")
-    configuration: Any = client.get_model_config(_MODULE)
+def _decode_there(client: grpcclient.InferenceServerClient, spec: PipelineSpec, encoded: bytes) -> np.ndarray | None:
+    model = spec.models[0]
+    configuration: Any = client.get_model_config(model)
     # A flavour that batches takes its inputs with a leading 1.
     shape = [1, 1] if configuration.config.max_batch_size > 0 else [1]
-    # Pages of this kind are turned by no network.
-    tensor = grpcclient.InferInput("people_image", shape, "BYTES")
-    tensor.set_data_from_numpy(np.array([encoded], dtype=object).reshape(shape))
-    response = client.infer(_MODULE, [tensor], client_timeout=30)
+    # The page as it is.
+    off = {step.switch: False for step in spec.steps.values() if step.module == spec.modules[0] and step.switch}
+    inputs = []
+    for name, value in (("image", encoded), ("params", json.dumps(off).encode())):
+        tensor = grpcclient.InferInput(name, shape, "BYTES")
+        tensor.set_data_from_numpy(np.array([value], dtype=object).reshape(shape))
+        inputs.append(tensor)
+    response = client.infer(model, inputs, client_timeout=30)
     return response.as_numpy("page") if response else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -18,9 +18,7 @@ from paddlex_triton.errors import (
     ServiceError,
 )
 from paddlex_triton.network import FAMILY_OUTPUTS, FILE_NAME, NetworkInfo, StandIn
-
-if TYPE_CHECKING:
-    from paddlex_triton.server.modules.module import Call, Module
+from paddlex_triton.server.modules.metrics import StageMetrics
 
 # Triton's Python backend turns every status of a nested call into INTERNAL: the text is all there is to go by.
 _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
@@ -36,35 +34,39 @@ _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
 class NetworkCaller:
     """One network, as one module calls it."""
 
-    def __init__(self, module: Module, folder: Path, name: str, stand_in: StandIn | None = None) -> None:
+    def __init__(self, folder: Path, name: str, metrics: StageMetrics, stand_in: StandIn | None = None) -> None:
         """Read the network's description.
 
         Args:
-            module: the caller.
             folder: the module's own folder. Its copy of the description is used, else the one in the network's
                 folder beside it.
             name: the network's name in Triton.
+            metrics: the module's, which count calls.
             stand_in: what is known of the module's choice, if that was not its first one.
         """
         own, beside = folder / f"{name}.{FILE_NAME}", folder.parent / name / FILE_NAME
         self.info = NetworkInfo.load(own if own.is_file() else beside)
         self.stand_in = stand_in if stand_in is not None and stand_in.name == name else None
-        self._module = module
+        self._metrics = metrics
         self._outputs = FAMILY_OUTPUTS[self.info.family]
 
     def describe(self) -> dict[str, str]:
-        """What callers are told of it: name, checksum, and which network it is there for, if that is another."""
+        """Return what callers are told: name, checksum, and which network it is there for, if that is another."""
         told = {"name": self.info.name, "sha256": self.info.sha256}
         if self.stand_in is not None:
             told |= {"instead_of": self.stand_in.instead_of, "reason": self.stand_in.reason}
         return told
 
-    async def infer(self, inputs: Mapping[str, np.ndarray], call: Call) -> dict[str, np.ndarray]:
+    async def infer(
+        self, inputs: Mapping[str, np.ndarray], *, request_id: str, timeout_us: int, trace: Any
+    ) -> dict[str, np.ndarray]:
         """Run the network on one batch.
 
         Args:
             inputs: name -> array with the batch axis first, at most `max_batch_size` rows.
-            call: the request it is for; its id, trace and what is left of its timeout are passed on.
+            request_id: of the request it is for.
+            timeout_us: what is left of that one's timeout, microseconds; 0 if endless, as Triton counts.
+            trace: Triton's, of that request.
 
         Raises:
             QueueFull, DeadlineExceeded, NetworkUnavailable: the network did not run.
@@ -76,19 +78,19 @@ class NetworkCaller:
             model_name=self.info.name,
             inputs=[pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in inputs.items()],
             requested_output_names=list(self._outputs),
-            request_id=call.request_id,
-            timeout=call.remaining_us(),
-            trace=call.request.trace(),
+            request_id=request_id,
+            timeout=timeout_us,
+            trace=trace,
         )
         response = await request.async_exec()
         if response.has_error():
             raise self._explain(response.error().message())
         rows = len(next(iter(inputs.values())))
-        self._module.metrics.call(self.info.name, rows, max(rows, self.info.max_batch_size))
+        self._metrics.call(self.info.name, rows, max(rows, self.info.max_batch_size))
         return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
 
     def _refuse_larger(self, inputs: Mapping[str, np.ndarray]) -> None:
-        """What none of a plan's profiles covers would fail inside Triton, without a reason."""
+        """Refuse what none of a plan's profiles covers: it would fail inside Triton, without a reason."""
         most = self.info.geometry.get("max_sides")
         if most is None:
             return

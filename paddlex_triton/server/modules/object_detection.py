@@ -6,11 +6,12 @@ import numpy as np
 
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 from paddlex_triton.ops.object_detection import resize_for_detector
-from paddlex_triton.server.modules.module import Call
+from paddlex_triton.params import Params
+from paddlex_triton.server.modules.call import Call
 from paddlex_triton.server.modules.network_caller import NetworkCaller
 
 
-async def detect_objects(call: Call, network: NetworkCaller, page: np.ndarray) -> np.ndarray:
+async def detect_objects(call: Call[Params], network: NetworkCaller, page: np.ndarray) -> np.ndarray:
     """Run a module's detector on a page.
 
     Args:

@@ -1,25 +1,33 @@
-"""What `text_recognition` does with the lines of a page: cut them out, turn them, read them, find their words."""
+"""Lines of a page, for `text_recognition`: cut them out, turn them, read them, find their words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.ops.bidi import display_order
 from paddlex_triton.ops.classification import classifier_input, top_class
-from paddlex_triton.ops.crop import CropsOnDemand
+from paddlex_triton.ops.crop import CropsOnDemand, QuadCrops
 from paddlex_triton.ops.ctc import CtcLine, decode_lines
 from paddlex_triton.ops.polygons import unpack_polygons
 from paddlex_triton.ops.recognition import ImageShape, LineBatch, build_batch, merge_batches, plan_regions
 from paddlex_triton.ops.regions import members_of_regions, region_views
+from paddlex_triton.ops.seal_crop import PolygonCrops
 from paddlex_triton.ops.words import group_words, word_boxes
-from paddlex_triton.server.modules.module import Call, refusing_values
+from paddlex_triton.params import Params
+from paddlex_triton.server.modules.call import Call, refusing_values
 from paddlex_triton.server.modules.network_caller import NetworkCaller
-from paddlex_triton.server.modules.text_types import TextType
+
+# Kinds of text, and how their lines are cut out: pages and polygons, one each for a line, to the lines as images.
+TEXT_TYPES: dict[str, Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], QuadCrops | PolygonCrops]] = {
+    "general": QuadCrops,
+    "seal": PolygonCrops,
+}
 
 
 @dataclass(frozen=True)
@@ -50,23 +58,27 @@ class ReadLine:
     column_count: float
 
 
-def cut_lines(call: Call, kind: TextType) -> CutLines:
-    """The lines of a request.
+def cut_lines(call: Call[Params]) -> CutLines:
+    """Cut out the lines of a request, as its `text_type` says: `general` if it does not.
 
     Raises:
         InvalidParameter: its inputs do not fit each other.
         ImageTooLarge: the lines have too many pixels.
     """
+    text_type = call.text("text_type", "general")
+    if text_type not in TEXT_TYPES:
+        raise InvalidParameter(f"text_type is {text_type!r}; allowed: {', '.join(TEXT_TYPES)}")
     with refusing_values():
         views = region_views(call.page("page"), call.array("regions"))
         polygons = unpack_polygons(call.array("points"), call.array("offsets"))
         region_ids = call.array("region_ids")
         members = members_of_regions(region_ids, len(views), len(polygons))
-        return CutLines(polygons, kind.crops([views[region] for region in region_ids], polygons), members)
+        crops = TEXT_TYPES[text_type]([views[region] for region in region_ids], polygons)
+        return CutLines(polygons, crops, members)
 
 
-async def classify_lines(call: Call, network: NetworkCaller, crops: CropsOnDemand, group: int) -> list[int]:
-    """Whether lines are upright (0) or upside down (1), one for each.
+async def classify_lines(call: Call[Params], network: NetworkCaller, crops: CropsOnDemand, group: int) -> list[int]:
+    """Tell which lines are upright (0) and which upside down (1).
 
     Args:
         call: the request.
@@ -88,7 +100,7 @@ async def classify_lines(call: Call, network: NetworkCaller, crops: CropsOnDeman
 
 
 async def read_lines(
-    call: Call, network: NetworkCaller, crops: CropsOnDemand, members: Sequence[Sequence[int]], batch_size: int
+    call: Call[Params], network: NetworkCaller, crops: CropsOnDemand, members: Sequence[Sequence[int]], batch_size: int
 ) -> list[ReadLine]:
     """Read lines, padded as PaddleX pads them.
 
@@ -122,7 +134,7 @@ async def read_lines(
 
 
 def words_json(read: ReadLine, quad: np.ndarray) -> bytes:
-    """The words of a line and their boxes in pixels of its region: `{"words": [str], "regions": [[[x, y] * 4]]}`."""
+    """Return the words of a line and their boxes, px of its region: `{"words": [str], "regions": [[[x, y] * 4]]}`."""
     words = group_words(read.line.characters, read.line.columns)
     texts, regions = word_boxes(quad, words, read.column_count)
     return json.dumps({"words": texts, "regions": regions}, ensure_ascii=False).encode()

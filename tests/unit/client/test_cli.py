@@ -292,7 +292,12 @@ def test_wrong_usage(run, arguments):
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_networks_of_a_call(run, image, name, tensors, seal_tensors, person_tensors, monkeypatch):
-    answers = {"OCR": lambda: tensors(["a"]), "seal_recognition": lambda: seal_tensors([["a"]])}
+    answers = {
+        "OCR": lambda: tensors(["a"]),
+        "seal_recognition": lambda: seal_tensors([["a"]]),
+        # All outputs of the others: a result takes its own.
+        "doc_preprocessor": lambda: seal_tensors([["a"]]),
+    }
     chosen = {f"{step}_model_name": f"net-{number}" for number, step in enumerate(PIPELINES[name].steps)}
     options = [part for option, network in chosen.items() for part in (f"--{option.replace('_', '-')}", network)]
     answer = answers.get(name, lambda: person_tensors(1))

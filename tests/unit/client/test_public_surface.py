@@ -12,6 +12,7 @@ EXPECTED = {
     "NO_RETRIES",
     "AsyncPipeline",
     "BaseResult",
+    "DocPreprocessorResult",
     "KeypointDetectionResult",
     "LayoutDetectionResult",
     "OCRResult",

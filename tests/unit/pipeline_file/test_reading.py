@@ -40,12 +40,13 @@ def test_shipped_files_say_what_the_parameters_are_anyway(name, version):
     own = {"text_det_limit_side_len": 736} if (name, version) == ("OCR", "3.0.0") else {}
     expected = {**defaults, **dict.fromkeys(file.spec.switches, True), **own}
     assert {**defaults, **file.params} == expected
-    assert len(file.params) == {"OCR": 13, "seal_recognition": 14, "human_keypoint_detection": 0}[name]
+    counts = {"OCR": 13, "seal_recognition": 14, "human_keypoint_detection": 0, "doc_preprocessor": 2}
+    assert len(file.params) == counts[name]
     assert (file.off, file.serving, file.device, file.devices) == ((), Serving(True, 10), None, {})
 
 
 def test_the_one_remark_on_a_shipped_file():
-    assert [read(name).remarks for name in ("OCR", "human_keypoint_detection")] == [(), ()]
+    assert [read(name).remarks for name in PIPELINES if name != "seal_recognition"] == [(), (), ()]
     (remark,) = read("seal_recognition").remarks
     assert remark.startswith(f"my.yaml: {SEAL_DETECTION}.max_side_len is 4000: ")
 

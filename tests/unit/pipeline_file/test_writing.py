@@ -114,7 +114,7 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch, force):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["doc_preprocessor"], 2, "known: OCR, seal_recognition"),
+        (["PP-StructureV3"], 2, "known: OCR, seal_recognition"),
         (["OCR", "--preset", "nopp"], 2, "has no preset 'nopp'"),
         (["OCR", "--save_path", "file/sub"], 1, "cannot be written: Not a directory"),
         (["OCR", "--save_path", "file"], 1, "cannot be written: Not a directory"),

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 import typer
+from module_networks import networks_in
 from typer.testing import CliRunner
 
 from paddlex_triton import paths
-from paddlex_triton.pipelines import PIPELINES, find_preset
+from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import MARKER, Assembly, assemble
 from paddlex_triton.server.host.cli import register
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.model_config import networks_of, read_config, steps_of
+from paddlex_triton.server.host.model_config import read_config, steps_of
 
 NETWORKS = ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec")
 SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
 OFFLINE_NETWORKS = ("offline_seal_layout", "PP-OCRv4_mobile_seal_det")
 PEOPLE_NETWORKS = ("PP-YOLOE-S_human", "PP-TinyPose_128x96")
-MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
+MODULES = ("ocr.doc_preprocessor", "text_detection", "text_recognition")
 ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
@@ -81,7 +82,11 @@ def test_everything_the_pipeline_needs_and_nothing_else(repository, tmp_path, pi
     folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
     assert folders == {"ocr", *MODULES, *NETWORKS}
     assert assembly.networks == {name: name for name in NETWORKS}
-    left_out = {"seal_recognition": OFFLINE_NETWORKS, "human_keypoint_detection": PEOPLE_NETWORKS}
+    left_out = {
+        "seal_recognition": OFFLINE_NETWORKS,
+        "human_keypoint_detection": PEOPLE_NETWORKS,
+        "doc_preprocessor": (ANY_ORIENTATION,),
+    }
     assert assembly.left_out == ({} if pipelines else left_out)
     assert assembly.stand_ins == {}
     for name in (*MODULES, *NETWORKS):
@@ -118,10 +123,6 @@ def test_with_no_pipeline_named_and_none_complete_everything_missing_is_named(re
         assemble(tmp_path / "models", networks=[repository])
 
 
-def networks_in(models: Path, module: str) -> dict[str, tuple[str, ...]]:
-    return networks_of(read_config(models / module / "config.pbtxt"))
-
-
 @pytest.fixture
 def seals(repository):
     others = ("PP-DocLayout-S", "PP-OCRv4_mobile_seal_det", "mine", "colours_ori", "bare_ori")
@@ -133,8 +134,12 @@ def seals(repository):
 def test_networks_of_the_default_preset(seals, tmp_path):
     assembly = assemble(tmp_path / "models", pipelines=["seal_recognition"], networks=[seals])
     assert tuple(assembly.networks) == SEAL_NETWORKS
-    assert networks_in(tmp_path / "models", "layout_detection") == {"layout_detection": ("PP-DocLayout-L",)}
-    assert networks_in(tmp_path / "models", "text_recognition") == {"seal_text_recognition": ("PP-OCRv4_server_rec",)}
+    assert networks_in(tmp_path / "models", "layout_detection") == {
+        "seal_recognition": {"layout_detection": ("PP-DocLayout-L",)}
+    }
+    assert networks_in(tmp_path / "models", "text_recognition") == {
+        "seal_recognition": {"text_recognition": ("PP-OCRv4_server_rec",)}
+    }
     text = (tmp_path / "models" / "text_recognition" / "config.pbtxt").read_text()
     assert text.startswith("# Polygons on a page to texts.")
 
@@ -159,7 +164,8 @@ def test_networks_that_come_along_where_official_ones_are_not_exported(repositor
         "seal_text_detection": (SEAL_NETWORKS[1], OFFLINE_NETWORKS[1], together),
         "text_recognition": (SEAL_NETWORKS[2], NETWORKS[1], together),
     }
-    assert networks_in(tmp_path / "models", "text_recognition")["seal_text_recognition"] == ("PP-OCRv4_mobile_rec",)
+    networks = networks_in(tmp_path / "models", "text_recognition")
+    assert networks["seal_recognition"] == {"text_recognition": ("PP-OCRv4_mobile_rec",)}
 
 
 def test_a_failed_export_is_told_by_the_module_that_runs_on_another_network(repository, tmp_path):
@@ -174,16 +180,19 @@ def test_a_failed_export_is_told_by_the_module_that_runs_on_another_network(repo
     others = {"seal_text_detection": "not exported", "text_recognition": "not exported"}
     assert told == {
         "OCR": orientation,
+        "doc_preprocessor": orientation,
         "seal_recognition": {"layout_detection": reasons["PP-DocLayout-L"], **orientation, **others},
     }
     found = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "models").glob("*/stand_ins.json")}
-    assert {module: list(parameters) for module, parameters in found.items()} == {
-        "doc_preprocessor": ["doc_orientation_classify", "seal_doc_orientation_classify"],
-        "layout_detection": ["layout_detection"],
-        "seal_text_detection": ["seal_text_detection"],
-        "text_recognition": ["seal_text_recognition"],
+    assert {module: {name: list(of) for name, of in told.items()} for module, told in found.items()} == {
+        "ocr.doc_preprocessor": {"OCR": ["doc_orientation_classify"]},
+        "seal_recognition.doc_preprocessor": {"seal_recognition": ["doc_orientation_classify"]},
+        "doc_preprocessor.doc_preprocessor": {"doc_preprocessor": ["doc_orientation_classify"]},
+        "layout_detection": {"seal_recognition": ["layout_detection"]},
+        "seal_text_detection": {"seal_recognition": ["seal_text_detection"]},
+        "text_recognition": {"seal_recognition": ["text_recognition"]},
     }
-    layout = found["layout_detection"]["layout_detection"]
+    layout = found["layout_detection"]["seal_recognition"]["layout_detection"]
     assert layout == {
         "name": "offline_seal_layout",
         "instead_of": "PP-DocLayout-L",
@@ -238,10 +247,13 @@ def test_the_command_says_what_it_serves_and_what_is_missing(repository, tmp_pat
 def test_both_pipelines_share_the_recogniser_s_module(seals, tmp_path):
     assembly = assemble(tmp_path / "models", networks=[seals])
     assert assembly.pipelines == ("OCR", "seal_recognition")
-    assert assembly.left_out == {"human_keypoint_detection": PEOPLE_NETWORKS}
+    assert assembly.left_out == {
+        "human_keypoint_detection": PEOPLE_NETWORKS,
+        "doc_preprocessor": (ANY_ORIENTATION,),
+    }
     assert networks_in(tmp_path / "models", "text_recognition") == {
-        "text_recognition": ("PP-OCRv4_mobile_rec",),
-        "seal_text_recognition": ("PP-OCRv4_server_rec",),
+        "OCR": {"text_recognition": ("PP-OCRv4_mobile_rec",)},
+        "seal_recognition": {"text_recognition": ("PP-OCRv4_server_rec",)},
     }
     for name in ("PP-OCRv4_mobile_rec", "PP-OCRv4_server_rec"):
         assert (tmp_path / "models" / "text_recognition" / f"{name}.network.json").is_file()
@@ -271,7 +283,7 @@ def test_presets_and_single_networks(seals, tmp_path, presets, models, wanted):
     )
     assert set(assembly.networks) == wanted
     folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
-    assert folders == {"seal_recognition", *PIPELINES["seal_recognition"].modules, *wanted}
+    assert folders == {"seal_recognition", *PIPELINES["seal_recognition"].models, *wanted}
 
 
 @pytest.mark.parametrize(
@@ -311,27 +323,6 @@ def test_selections_that_are_refused(seals, tmp_path, options, expected):
     assert not (tmp_path / "models").exists()
 
 
-@pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
-@pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
-def test_modules_come_with_the_networks_of_the_default_preset(spec, file):
-    for name, network in find_preset(spec).items():
-        step = spec.steps[name]
-        config = read_config(paths.modules_repository() / step.module / file)
-        assert networks_of(config)[step.parameter] == (network,)
-
-
-OPTIONAL = [(spec, step) for spec in PIPELINES.values() for step in spec.when_exported]
-
-
-@pytest.mark.parametrize(("spec", "step"), OPTIONAL, ids=[f"{spec.name}-{step}" for spec, step in OPTIONAL])
-@pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
-def test_modules_come_without_the_networks_of_optional_steps(spec, step, file):
-    """So that they load straight from the repositories wherever the others are exported."""
-    config = read_config(paths.modules_repository() / spec.steps[step].module / file)
-    assert config.parameters[f"{spec.steps[step].parameter}_network"].string_value == ""
-    assert spec.steps[step].parameter not in networks_of(config)
-
-
 def test_optional_steps_are_on_where_their_networks_are_exported(seals, tmp_path):
     off = {"use_doc_orientation_classify": (), "use_doc_unwarping": ()}
     assembly = assemble(tmp_path / "models", networks=[seals])
@@ -343,12 +334,9 @@ def test_optional_steps_are_on_where_their_networks_are_exported(seals, tmp_path
     on = dict(zip(off, ((name,) for name in PREPARATION_NETWORKS), strict=True))
     assert assembly.switches["OCR"] == {**on, "use_textline_orientation": ("PP-LCNet_x0_25_textline_ori",)}
     assert assembly.switches["seal_recognition"] == {**on, "use_layout_detection": ("PP-DocLayout-L",)}
-    assert networks_in(tmp_path / "models", "doc_preprocessor") == {
-        "doc_orientation_classify": PREPARATION_NETWORKS[:1],
-        "doc_unwarping": PREPARATION_NETWORKS[1:],
-        "seal_doc_orientation_classify": PREPARATION_NETWORKS[:1],
-        "seal_doc_unwarping": PREPARATION_NETWORKS[1:],
-    }
+    both = {"doc_orientation_classify": PREPARATION_NETWORKS[:1], "doc_unwarping": PREPARATION_NETWORKS[1:]}
+    for pipeline, ensemble in (("OCR", "ocr"), ("seal_recognition", "seal_recognition")):
+        assert networks_in(tmp_path / "models", f"{ensemble}.doc_preprocessor") == {pipeline: both}
     write_network(seals, "PP-LCNet_x1_0_textline_ori")
     assembly = assemble(tmp_path / "models", networks=[seals])
     assert assembly.switches["OCR"]["use_textline_orientation"] == ("PP-LCNet_x1_0_textline_ori",)
@@ -366,10 +354,9 @@ def test_a_preset_that_is_named_leaves_other_steps_off_in_its_own_pipeline_alone
     for name in PREPARATION_NETWORKS:
         write_network(seals, name)
     assemble(tmp_path / "models", presets={"seal_recognition": "nopp"}, networks=[seals])
-    assert networks_in(tmp_path / "models", "doc_preprocessor") == {
-        "doc_orientation_classify": PREPARATION_NETWORKS[:1],
-        "doc_unwarping": PREPARATION_NETWORKS[1:],
-    }
+    both = {"doc_orientation_classify": PREPARATION_NETWORKS[:1], "doc_unwarping": PREPARATION_NETWORKS[1:]}
+    assert networks_in(tmp_path / "models", "ocr.doc_preprocessor") == {"OCR": both}
+    assert networks_in(tmp_path / "models", "seal_recognition.doc_preprocessor") == {"seal_recognition": {}}
     options = {"pipelines": ["seal_recognition"], "networks": [seals], "presets": {"seal_recognition": "default"}}
     assembly = assemble(tmp_path / "models", **options)
     assert set(assembly.networks) == {*SEAL_NETWORKS, *PREPARATION_NETWORKS}
@@ -380,7 +367,7 @@ def test_several_networks_in_a_step_s_place(seals, tmp_path):
     assembly = assemble(tmp_path / "models", pipelines=["OCR"], models=models, networks=[seals])
     assert set(assembly.networks) == {"PP-OCRv4_mobile_det", "PP-OCRv4_server_rec", "PP-OCRv4_mobile_rec"}
     both = ("PP-OCRv4_server_rec", "PP-OCRv4_mobile_rec")
-    assert networks_in(tmp_path / "models", "text_recognition") == {"text_recognition": both}
+    assert networks_in(tmp_path / "models", "text_recognition") == {"OCR": {"text_recognition": both}}
     for name in both:
         assert (tmp_path / "models" / "text_recognition" / f"{name}.network.json").is_file()
 
@@ -447,11 +434,11 @@ def test_ensembles_chain_the_modules_of_the_pipeline(spec):
     config = read_config(paths.ensembles_repository() / spec.ensemble / "config.pbtxt")
     assert config.name == spec.ensemble
     assert config.max_batch_size == 0
-    assert tuple(steps_of(config)) == spec.modules
+    assert tuple(steps_of(config)) == spec.models
 
 
 @pytest.mark.parametrize("module", ALL_MODULES)
-def test_flavours_of_a_module_agree_on_tensors_and_networks(module):
+def test_flavours_of_a_module_agree_on_tensors(module):
     folder = paths.modules_repository() / module
     configs = [read_config(folder / "config.pbtxt"), read_config(folder / "configs" / "gpu.pbtxt")]
     tensors = [
@@ -459,4 +446,3 @@ def test_flavours_of_a_module_agree_on_tensors_and_networks(module):
         for c in configs
     ]
     assert tensors[0] == tensors[1]
-    assert networks_of(configs[0]) == networks_of(configs[1])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from module_networks import networks_in
 from stand_in_networks import write_network
 from typer.testing import CliRunner
 
@@ -17,7 +18,6 @@ from paddlex_triton.pipeline_file import read_pipeline_file
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.cli import register
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.model_config import networks_of, read_config
 from paddlex_triton.server.host.selection import pipelines_of
 
 OCR = """\
@@ -71,10 +71,6 @@ def write(tmp_path):
     return written
 
 
-def networks_in(models: Path, module: str) -> dict[str, tuple[str, ...]]:
-    return networks_of(read_config(models / module / "config.pbtxt"))
-
-
 def test_a_file_s_networks_and_switches(repository, write, tmp_path):
     file = read_pipeline_file(write(OCR))
     assembly = assemble(tmp_path / "models", files=[file], networks=[repository])
@@ -82,7 +78,7 @@ def test_a_file_s_networks_and_switches(repository, write, tmp_path):
     assert assembly.pipelines == ("OCR",)
     assert set(assembly.networks) == {"PP-OCRv5_mobile_det", "mine_rec"}
     assert all(networks == () for networks in assembly.switches["OCR"].values())
-    assert networks_in(tmp_path / "models", "text_recognition") == {"text_recognition": ("mine_rec",)}
+    assert networks_in(tmp_path / "models", "text_recognition") == {"OCR": {"text_recognition": ("mine_rec",)}}
     assert any("SubModules.TextDetection.batch_size is 7" in remark for remark in assembly.remarks)
 
 
@@ -98,8 +94,8 @@ def test_two_pipelines_with_different_networks_for_one_role(repository, write, t
     )
     assert set(assembly.pipelines) == {"OCR", "seal_recognition"}
     assert networks_in(tmp_path / "models", "text_recognition") == {
-        "text_recognition": ("mine_rec",),
-        "seal_text_recognition": ("PP-OCRv4_mobile_rec",),
+        "OCR": {"text_recognition": ("mine_rec",)},
+        "seal_recognition": {"text_recognition": ("PP-OCRv4_mobile_rec",)},
     }
     assert assembly.left_out == {}
 
@@ -108,7 +104,7 @@ def test_single_networks_win_over_a_file(repository, write, tmp_path):
     file = read_pipeline_file(write(OCR))
     models = {"text_recognition": "PP-OCRv4_mobile_rec,mine_rec", "doc_unwarping": "UVDoc"}
     assembly = assemble(tmp_path / "models", files=[file], models=models, networks=[repository])
-    assert networks_in(tmp_path / "models", "text_recognition")["text_recognition"] == (
+    assert networks_in(tmp_path / "models", "text_recognition")["OCR"]["text_recognition"] == (
         "PP-OCRv4_mobile_rec",
         "mine_rec",
     )

@@ -16,8 +16,8 @@ import yaml
 from packaging.requirements import Requirement
 
 from paddlex_triton import paths
-from paddlex_triton.pipelines import PIPELINES
-from paddlex_triton.server.host.model_config import networks_of, read_config
+from paddlex_triton.pipelines import PIPELINES, find_preset
+from paddlex_triton.server.host.model_config import read_config
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -87,7 +87,9 @@ REQUEST_MB = {
 
 def shm_megabytes(pipelines: list[str], flavour: str) -> int:
     needed = 0
-    for module in dict.fromkeys(module for pipeline in pipelines for module in PIPELINES[pipeline].modules):
+    specs = [PIPELINES[pipeline] for pipeline in pipelines]
+    served = dict(pair for spec in specs for pair in zip(spec.models, spec.modules, strict=True))
+    for module in served.values():
         folder = paths.modules_repository() / module
         config = read_config(folder / "config.pbtxt" if flavour == "cpu" else folder / "configs" / f"{flavour}.pbtxt")
         instances = sum(group.count for group in config.instance_group)
@@ -105,8 +107,8 @@ def test_shm_covers_the_formula_for_12_megapixels(name, flavour):
 @pytest.mark.parametrize(
     ("flavour", "stated"),
     [
-        ("cpu", "1.8 GB, seal_recognition 2.1 GB, both 2.5 GB and human keypoints 1.55 GB"),
-        ("gpu", "9.0, 10.4, 13.1 and 7.2 GB"),
+        ("cpu", "1.8 GB, seal_recognition 2.1 GB, both 3.0 GB and human keypoints 1.55 GB"),
+        ("gpu", "9.0, 10.4, 16.2 and 7.2 GB"),
     ],
 )
 def test_the_sizes_stated_are_those_of_the_formula(flavour, stated):
@@ -226,11 +228,8 @@ def container(tmp_path):
 @pytest.fixture
 def networks(tmp_path):
     """Folders that look like the exported networks of all modules."""
-    for module in dict.fromkeys(module for spec in PIPELINES.values() for module in spec.modules):
-        for names in networks_of(read_config(paths.modules_repository() / module / "config.pbtxt")).values():
-            for name in names:
-                write_network(tmp_path / "networks" / name)
-    for name in ("mine", *PREPARATION):
+    default = (name for spec in PIPELINES.values() for name in find_preset(spec).values())
+    for name in dict.fromkeys(["mine", *default]):
         write_network(tmp_path / "networks" / name)
 
 
@@ -298,7 +297,7 @@ def test_entrypoint_takes_presets_and_single_networks(container, networks, tmp_p
     result, _ = container(PADDLEX_TRITON_PIPELINES="seal_recognition", **variables)
     assert result.returncode == 0, result.stderr
     served = {path.name for path in (tmp_path / "state" / "models").iterdir() if path.is_dir()}
-    assert served == {"seal_recognition", *PIPELINES["seal_recognition"].modules, *wanted}
+    assert served == {"seal_recognition", *PIPELINES["seal_recognition"].models, *wanted}
 
 
 OCR_FILE = """\

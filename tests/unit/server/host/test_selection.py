@@ -3,18 +3,8 @@
 import pytest
 
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.model_config import set_networks
+from paddlex_triton.server.host.model_config import add_parameters, read_config
 from paddlex_triton.server.host.selection import models_of, presets_of
-
-CONFIG = """\
-# Kept.
-parameters {
-  key: "a_network"
-  value: { string_value: "old" }
-}
-parameters { key: "b_network" value: { string_value: "old" } }
-parameters { key: "other" value: { string_value: "old" } }
-"""
 
 
 @pytest.mark.parametrize(
@@ -66,15 +56,13 @@ def test_models_of_another_form_are_refused(text):
         models_of(["a=b", text])
 
 
-@pytest.mark.parametrize(
-    ("networks", "a", "b"),
-    [({}, "", ""), ({"a": ("new",)}, "new", ""), ({"a": ("x", "z"), "b": ("y",)}, "x,z", "y"), ({"a": ()}, "", "")],
-)
-def test_networks_are_put_into_a_configuration(networks, a, b):
-    expected = CONFIG.replace('"old"', f'"{a}"', 1).replace('"old"', f'"{b}"', 1)
-    assert set_networks(CONFIG, networks) == expected
-
-
-def test_a_parameter_that_is_not_there_is_refused():
-    with pytest.raises(AssemblyError, match="no parameter c_network"):
-        set_networks(CONFIG, {"c": ("new",)})
+def test_parameters_are_added_to_a_configuration(tmp_path):
+    path = tmp_path / "config.pbtxt"
+    path.write_text(add_parameters('# Kept.\nname: "a"\n\n', {"OCR.a_network": "x,y", "OCR.b_network": ""}))
+    assert path.read_text().startswith("# Kept.\n")
+    config = read_config(path)
+    assert config.name == "a"
+    assert {name: value.string_value for name, value in config.parameters.items()} == {
+        "OCR.a_network": "x,y",
+        "OCR.b_network": "",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import runpy
 import time
 from typing import Any
 
@@ -13,8 +14,11 @@ import pytest
 
 from paddlex_triton.errors import ErrorCode, InvalidImage, QueueFull
 from paddlex_triton.limits import MAX_IMAGE_SIDE
-from paddlex_triton.params import OCRParams
+from paddlex_triton.params import Params
+from paddlex_triton.paths import modules_repository
+from paddlex_triton.pipelines import PIPELINES
 
+STEP = "text_detection"
 NETWORK = {
     "name": "net",
     "family": "db_detection",
@@ -30,11 +34,11 @@ def make_module(pb_utils, tmp_path):
     base = importlib.import_module("paddlex_triton.server.modules.module")
 
     def make(answer: Any, max_batch_size: int = 0) -> Any:
-        kind = type("Probe", (base.Module,), {"stage": "probe", "schemas": (OCRParams,), "answer": answer})
+        kind = type("Probe", (base.Module,), {"stage": "probe", "params_type": Params, "answer": answer})
         folder = tmp_path / "probe"
         folder.mkdir(exist_ok=True)
         (folder / "net.network.json").write_text(json.dumps(NETWORK))
-        config = {"max_batch_size": max_batch_size, "parameters": {"probe_network": {"string_value": "net"}}}
+        config = {"max_batch_size": max_batch_size, "parameters": {f"OCR.{STEP}_network": {"string_value": "net"}}}
         module = kind()
         module.initialize({"model_config": json.dumps(config), "model_repository": str(folder)})
         return module
@@ -161,7 +165,7 @@ def test_deadline_starts_with_the_requests_timeout(pb_utils, make_module, timeou
 
 def nested(pb_utils, make_module, network, batches, **keywords):
     async def answer(self, call):
-        results = await call.infer_all(call.network("probe"), [lambda b=b: {"x": b} for b in batches])
+        results = await call.infer_all(call.network(STEP), [lambda b=b: {"x": b} for b in batches])
         return {"y": np.concatenate([r["prob"] for r in results]) if results else np.empty(0)}
 
     pb_utils.InferenceRequest.network = network
@@ -228,7 +232,7 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
     probe = request(pb_utils)
 
     async def answer(self, call):
-        await call.infer_all(call.network("probe"), [lambda: {"x": np.zeros((1, 1))}] * 50)
+        await call.infer_all(call.network(STEP), [lambda: {"x": np.zeros((1, 1))}] * 50)
         return {}
 
     def network(call):
@@ -244,24 +248,24 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
 
 def test_settings_name_the_network(pb_utils, make_module):
     async def answer(self, call):
-        return {"settings": self.settings({"probe": call.network("probe"), "off": None}, thresh=0.3)}
+        return {"settings": self.settings({STEP: call.network(STEP), "off": None}, thresh=0.3)}
 
     (response,) = run(make_module(answer), request(pb_utils))
     settings = json.loads(response.array("settings")[0])
     assert settings["thresh"] == 0.3
-    assert settings["networks"] == {"probe": {"name": "net", "sha256": "ab" * 32}}
+    assert settings["networks"] == {STEP: {"name": "net", "sha256": "ab" * 32}}
 
 
 def test_settings_say_which_network_one_stands_in_for(pb_utils, make_module, tmp_path):
     async def answer(self, call):
-        return {"settings": self.settings({"probe": call.network("probe")})}
+        return {"settings": self.settings({STEP: call.network(STEP)})}
 
     def told(name: str) -> dict[str, str]:
         stand_in = {"name": name, "instead_of": "wanted", "reason": "its export failed: 0.1 is not 0.2"}
         (tmp_path / "probe").mkdir(exist_ok=True)
-        (tmp_path / "probe" / "stand_ins.json").write_text(json.dumps({"probe": stand_in}))
+        (tmp_path / "probe" / "stand_ins.json").write_text(json.dumps({"OCR": {STEP: stand_in}}))
         (response,) = run(make_module(answer), request(pb_utils))
-        return json.loads(response.array("settings")[0])["networks"]["probe"]
+        return json.loads(response.array("settings")[0])["networks"][STEP]
 
     why = {"instead_of": "wanted", "reason": "its export failed: 0.1 is not 0.2"}
     assert told("net") == {"name": "net", "sha256": "ab" * 32, **why}
@@ -317,3 +321,77 @@ def test_pages_are_checked_before_any_work(pb_utils, make_module, shape, code):
         assert tuple(response.array("y")) == shape
     else:
         assert response.error().message().startswith(f"probe: {code.value}: input 'x'")
+
+
+PIPELINES_OF_NETWORKS = {"OCR.text_recognition_network": "net", "seal_recognition.text_recognition_network": "other"}
+
+
+@pytest.fixture
+def shared(make_module, tmp_path):
+    """A module of two pipelines, with a network for each, that tells which ones a request is of."""
+
+    async def answer(self, call):
+        return {"y": np.array([call.spec.name, call.network("text_recognition").info.name, type(call.params).__name__])}
+
+    module = make_module(answer)
+    (tmp_path / "probe" / "other.network.json").write_text(json.dumps({**NETWORK, "name": "other"}))
+
+    def load(parameters: dict[str, str]) -> Any:
+        config = {"max_batch_size": 0, "parameters": {name: {"string_value": v} for name, v in parameters.items()}}
+        module.initialize({"model_config": json.dumps(config), "model_repository": str(tmp_path / "probe")})
+        return module
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (None, ["OCR", "net", "OCRParams"]),
+        ("OCR", ["OCR", "net", "OCRParams"]),
+        ("seal_recognition", ["seal_recognition", "other", "SealRecognitionParams"]),
+    ],
+)
+def test_parameters_and_networks_are_those_of_the_request_s_pipeline(pb_utils, shared, name, expected):
+    tensors = [] if name is None else [pb_utils.Tensor("pipeline", np.array([name.encode()], dtype=object))]
+    (response,) = run(shared(PIPELINES_OF_NETWORKS), pb_utils.InferenceRequest(tensors))
+    assert response.array("y").tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("loaded", "name", "message"),
+    [
+        (PIPELINES_OF_NETWORKS, "ocr", "probe: INVALID_PARAMETER: pipeline is 'ocr'; known: OCR, seal_recognition"),
+        (
+            PIPELINES_OF_NETWORKS,
+            "doc_preprocessor",
+            "probe: UNSUPPORTED: pipeline is 'doc_preprocessor'; on this server this module serves OCR, seal_rec",
+        ),
+        ({}, "OCR", "probe: UNSUPPORTED: this server has no networks for this module"),
+        ({"OCR.text_recognition_network": ""}, "OCR", "probe: UNSUPPORTED: this server has no network for text_rec"),
+    ],
+)
+def test_pipelines_that_are_not_served(pb_utils, shared, loaded, name, message):
+    (response,) = run(shared(loaded), request(pb_utils, pipeline=np.array([name.encode()], dtype=object)))
+    assert response.error().message().startswith(message)
+
+
+def test_the_first_module_of_a_pipeline_needs_no_network(pb_utils, make_module, tmp_path):
+    async def answer(self, call):
+        return {"y": np.array([call.spec.name, call.optional_network("doc_unwarping") is None])}
+
+    module = make_module(answer)
+    config = {"max_batch_size": 0, "parameters": {"pipeline": {"string_value": "human_keypoint_detection"}}}
+    module.initialize({"model_config": json.dumps(config), "model_repository": str(tmp_path / "probe")})
+    (response,) = run(module, request(pb_utils))
+    assert response.array("y").tolist() == ["human_keypoint_detection", "True"]
+
+
+MODULES = sorted({(spec.name, module) for spec in PIPELINES.values() for module in spec.modules})
+
+
+@pytest.mark.parametrize(("pipeline", "module"), MODULES)
+def test_a_pipeline_s_parameters_are_what_its_modules_need(pb_utils, pipeline, module):
+    model = runpy.run_path(str(modules_repository() / module / "1" / "model.py"))["TritonPythonModel"]
+    assert model.stage == module
+    assert issubclass(PIPELINES[pipeline].params, model.params_type)

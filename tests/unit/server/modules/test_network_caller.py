@@ -27,15 +27,14 @@ def caller(pb_utils, tmp_path):
         )
         metrics = SimpleNamespace(call=lambda *arguments: None)
         module = importlib.import_module("paddlex_triton.server.modules.network_caller")
-        return module.NetworkCaller(SimpleNamespace(metrics=metrics), tmp_path, "net")
+        return module.NetworkCaller(tmp_path, "net", metrics)
 
     return make
 
 
 def infer(caller: Any, height: int, width: int) -> dict[str, np.ndarray]:
-    request = SimpleNamespace(trace=lambda: None)
-    call = SimpleNamespace(request_id="1", remaining_us=lambda: 0, request=request)
-    return asyncio.run(caller.infer({"x": np.zeros((1, height, width, 3), np.uint8)}, call))
+    page = np.zeros((1, height, width, 3), np.uint8)
+    return asyncio.run(caller.infer({"x": page}, request_id="1", timeout_us=0, trace=None))
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 128), (32, 32), (96, 32)])
