@@ -19,7 +19,7 @@ from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.params import MODEL_NAME_SUFFIX
 from paddlex_triton.pipeline_file import PipelineFileError, is_pipeline_file, read_pipeline_file
 from paddlex_triton.pipeline_file import cli as pipeline_file_cli
-from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_pipeline
 
 if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Outcome
@@ -42,8 +42,8 @@ class _PipelineGroup(TyperGroup):
             cmd_name = _pipeline_of(cmd_name)
         try:
             cmd_name = find_pipeline(cmd_name).name
-        except KeyError as error:
-            raise typer.BadParameter(str(error.args[0])) from None
+        except ChoiceError as error:
+            raise typer.BadParameter(str(error)) from None
         return super().get_command(ctx, cmd_name)
 
 

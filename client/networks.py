@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
 from paddlex_triton.network import NETWORK_NAME, split_names
-from paddlex_triton.pipelines import PipelineSpec, find_preset, preset_switches
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_preset, preset_switches
 
 # Step -> network, or several of which the first is the default, "A,B" or a sequence; the step is off if there is none.
 Models: TypeAlias = Mapping[str, str | Sequence[str]]
@@ -110,8 +110,8 @@ def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | Non
             raise InvalidParameterError(f"preset is {preset!r}; known: {', '.join(spec.presets)}")
         try:
             find_preset(spec, preset)
-        except KeyError as error:
-            raise UnsupportedError(str(error.args[0])) from None
+        except ChoiceError as error:
+            raise UnsupportedError(str(error)) from None
         preset = spec.short_preset(preset)
     return Networks(preset, _check_models(spec, models, url) if models is not None else ())
 

@@ -20,7 +20,7 @@ from paddlex_triton.client.results.base import to_plain
 from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.errors import ErrorCode, InvalidParameter
 from paddlex_triton.params import Params, parse_params
-from paddlex_triton.pipelines import PipelineSpec, find_pipeline
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_pipeline
 
 # Parameters behind the input in the signatures of PaddleX's `predict` methods: callers may leave their names out.
 POSITIONAL: dict[str, tuple[str, ...]] = {
@@ -151,8 +151,8 @@ def find_spec(pipeline: str | None) -> PipelineSpec:
     """
     try:
         return find_pipeline(pipeline or "")
-    except KeyError as error:
-        raise UnsupportedError(str(error.args[0])) from None
+    except ChoiceError as error:
+        raise UnsupportedError(str(error)) from None
 
 
 def new_request_id() -> str:

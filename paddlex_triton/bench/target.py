@@ -55,7 +55,7 @@ class Target:
             grpc_url: `host:port` of the gRPC endpoint, for requests.
 
         Raises:
-            KeyError: an unknown pipeline.
+            ChoiceError: an unknown pipeline.
         """
         self.ensemble = find_pipeline(pipeline).ensemble
         self._http = httpx.Client(base_url=http_url, timeout=_TIMEOUT_S, trust_env=False)

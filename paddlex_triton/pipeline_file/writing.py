@@ -25,7 +25,7 @@ def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]
         preset: one of its presets, None for the default one.
 
     Raises:
-        KeyError: with a message: there is no such preset.
+        ChoiceError: there is no such preset.
     """
     networks = find_preset(spec, preset)
     possible = {step: names[0] for step, names in spec.when_exported.items()} | find_preset(spec) | networks
@@ -38,7 +38,7 @@ def config_text(spec: PipelineSpec, preset: str | None = None) -> str:
     """The same as YAML.
 
     Raises:
-        KeyError: see `make_config`.
+        ChoiceError: see `make_config`.
     """
     name = spec.short_preset(preset or spec.default_preset)
     values = make_config(spec, preset)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paddlex_triton.network import NETWORK_NAME, split_names
 from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, is_pipeline_file, read_pipeline_file
-from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
+from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_pipeline, find_preset
 from paddlex_triton.server.host.errors import AssemblyError
 
 
@@ -90,8 +90,8 @@ def select(
         networks = {
             spec.name: {step: split_names(name) for step, name in first_choice(spec).items()} for spec in chosen
         }
-    except KeyError as error:
-        raise AssemblyError(str(error.args[0])) from None
+    except ChoiceError as error:
+        raise AssemblyError(str(error)) from None
     for step, name in (models or {}).items():
         _put(chosen, networks, step, name)
     return Selection(chosen, networks)
