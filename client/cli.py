@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
+from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.params import MODEL_NAME_SUFFIX
 from paddlex_triton.pipeline_file import PipelineFileError, is_pipeline_file, read_pipeline_file
 from paddlex_triton.pipeline_file import cli as pipeline_file_cli
@@ -241,14 +242,11 @@ def _run(
         raise typer.Exit(1)
 
 
-def _models(given: list[str] | None) -> dict[str, str] | None:
+def _models(given: list[str] | None) -> NetworkChoice | None:
     """`STEP=NETWORK` as `models` of `create_pipeline`."""
-    from paddlex_triton.server.host.errors import AssemblyError
-    from paddlex_triton.server.host.selection import models_of
-
     try:
-        return models_of(given) if given else None
-    except AssemblyError as error:
+        return NetworkChoice.parse(given) if given else None
+    except ChoiceError as error:
         raise typer.BadParameter(str(error), param_hint="--model") from None
 
 

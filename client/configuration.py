@@ -17,7 +17,8 @@ from paddlex_triton.client.networks import Models, Networks, PresetWatch, choose
 from paddlex_triton.client.requests import find_spec
 from paddlex_triton.export.commands import export_command_for_file
 from paddlex_triton.exported import find_exported, not_exported
-from paddlex_triton.network import FILE_NAME, NetworkInfo, split_names
+from paddlex_triton.network import FILE_NAME, NetworkInfo
+from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipeline_file import (
     PipelineFile,
     PipelineFileError,
@@ -57,7 +58,7 @@ class Configuration:
         try:
             return find_server(self.spec, url, protocol, self.networks)
         except EmbeddedServerError as error:
-            if self.file is None or not not_exported(self.networks.names(), [paths.networks_repository()]):
+            if self.file is None or not not_exported(self.networks.models.names(), [paths.networks_repository()]):
                 raise
             command = export_command_for_file(str(self.file))
             raise EmbeddedServerError(f"{error}. What {self.file} names is exported by: {command}") from error
@@ -90,12 +91,12 @@ def configure(
     for remark in (*file.remarks, *_ignored_devices(file)):
         warnings.warn(remark, UserWarning, stacklevel=3)
     given = choose_networks(file.spec, None, models, url)
-    networks = Networks(models=tuple(sorted({**_models_of(file, url), **dict(given.models)}.items())))
+    networks = Networks(models=NetworkChoice({**_models_of(file, url), **given.models}))
     path = Path(file.origin) if config is None else None
     command = f": {export_command_for_file(file.origin)} --force" if path is not None else ""
     for other in _other_sources(file, networks) if url is None else ():
         warnings.warn(f"{other}{command}", UserWarning, stacklevel=3)
-    switches = {str(file.spec.steps[step].switch): bool(names) for step, names in given.models}
+    switches = {str(file.spec.steps[step].switch): bool(names) for step, names in given.models.items()}
     defaults = {**file.params, **{name: on for name, on in switches.items() if name in file.spec.switches}}
     return Configuration(file.spec, networks, defaults, PresetWatch(file.spec, networks, file.origin), path)
 
@@ -136,13 +137,12 @@ def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
     from paddlex_triton.server.host.file_choices import differing_sources
 
     described: dict[str, NetworkInfo] = {}
-    for name in networks.names():
+    for name in networks.models.names():
         if (folder := find_exported(name, [paths.networks_repository()])) is not None:
             # What cannot be read is said by the server that is started on it.
             with suppress(OSError, ValueError):
                 described[name] = NetworkInfo.load(folder / FILE_NAME)
-    chosen = {step: split_names(names) for step, names in networks.models}
-    return list(differing_sources(file, chosen, described))
+    return list(differing_sources(file, networks.models, described))
 
 
 def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:

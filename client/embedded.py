@@ -96,8 +96,7 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
         running = _running.get(key)
         if running is None or running.server.pid is None:
             if networks.models:
-                chosen = ", ".join(f"{step}={name}" for step, name in networks.models)
-                logger.warning("Starting the embedded server of %s with %s.", spec.name, chosen)
+                logger.warning("Starting the embedded server of %s with %s.", spec.name, networks.models)
             else:
                 logger.warning("No server with %s at %s: starting the embedded one.", spec.name, default)
             running = _running[key] = _start(spec, networks)
@@ -135,7 +134,7 @@ def _start(spec: PipelineSpec, networks: Networks) -> _Running:
     server = EmbeddedServer(
         pipelines=[spec.name],
         presets={spec.name: networks.preset} if networks.preset else {},
-        models=dict(networks.models),
+        models=networks.models,
         log_file=folder / "triton.log",
     )
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paddlex_triton.network import NETWORK_NAME
 from paddlex_triton.pipeline_file.draft import DECIDED_BY_THE_SERVER, SERVERS_BATCHES, Draft
-from paddlex_triton.pipeline_file.model import NetworkChoice
+from paddlex_triton.pipeline_file.model import NetworkReference
 from paddlex_triton.pipeline_file.section import Section
 
 _DETECTS, _READS = ("text_det", "det"), ("text_rec", "rec")
@@ -89,9 +89,9 @@ def _written(pipeline: Section, prefixes: tuple[str, ...]) -> str:
     return there[0] if there else prefixes[0]
 
 
-def _network(pipeline: Section, key: str) -> NetworkChoice:
+def _network(pipeline: Section, key: str) -> NetworkReference:
     """A name or a local path. As in PaddleX, a folder that is there is meant before a network of its name."""
     given = pipeline.text(key)
     if Path(given).is_dir() or not re.fullmatch(NETWORK_NAME, given):
-        return NetworkChoice(None, Path(given))
-    return NetworkChoice(given)
+        return NetworkReference(None, Path(given))
+    return NetworkReference(given)

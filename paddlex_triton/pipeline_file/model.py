@@ -23,8 +23,8 @@ class PipelineFileError(ValueError):
 
 
 @dataclass(frozen=True)
-class NetworkChoice:
-    """The network of one step.
+class NetworkReference:
+    """How a file names the network of one step.
 
     Attributes:
         name: `model_name`, what the network is called here too; None only for a local path in a beta file: the
@@ -68,7 +68,7 @@ class PipelineFile:
 
     origin: str
     spec: PipelineSpec
-    networks: Mapping[str, NetworkChoice]
+    networks: Mapping[str, NetworkReference]
     off: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     serving: Serving = field(default_factory=Serving)

@@ -19,8 +19,9 @@ from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for, export_command_for_file
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
+from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
-from paddlex_triton.pipelines import PipelineSpec, Step
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec, Step
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
 from paddlex_triton.server.host.model_config import read_config, set_gpus, set_networks, steps_of
@@ -73,7 +74,7 @@ def assemble(
     *,
     pipelines: Sequence[str] = (),
     presets: Mapping[str, str] | None = None,
-    models: Mapping[str, str] | None = None,
+    models: Models | None = None,
     files: Sequence[PipelineFile] = (),
     device: str | None = None,
     flavour: Flavour | None = None,
@@ -102,12 +103,17 @@ def assemble(
     repositories = [*networks, paths.networks_repository()]
     stand_ins: dict[str, Mapping[str, StandIn]] = {}
 
+    try:
+        single = NetworkChoice(models or {})
+    except ChoiceError as error:
+        raise AssemblyError(str(error)) from None
+
     def choose(spec: PipelineSpec) -> Mapping[str, str]:
-        choice = choose_preset(spec, repositories, models)
+        choice = choose_preset(spec, repositories, single)
         stand_ins[spec.name] = choice.stand_ins
         return choice.networks
 
-    selection = select(pipelines, presets, models, choose, files)
+    selection = select(pipelines, presets, single, choose, files)
     left_out = {} if pipelines or files else _incomplete(selection, repositories)
     if 0 < len(left_out) < len(selection.specs):
         selection = selection.without(left_out)
@@ -238,10 +244,7 @@ def _find_networks(
 
 
 def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    missing = {
-        pipeline: not_exported((name for names in steps.values() for name in names), repositories)
-        for pipeline, steps in selection.networks.items()
-    }
+    missing = {pipeline: not_exported(choice.names(), repositories) for pipeline, choice in selection.networks.items()}
     return {pipeline: names for pipeline, names in missing.items() if names}
 
 

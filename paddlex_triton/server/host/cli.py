@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export.commands import export_command_for
-from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.network_choice import NetworkChoice
+from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import ServerError
 from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, FLAVOURS, Flavour
-from paddlex_triton.server.host.selection import models_of, pipelines_of, presets_of
+from paddlex_triton.server.host.selection import pipelines_of, presets_of
 
 _PIPELINE_HELP = (
     f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
@@ -63,7 +64,7 @@ def assemble_command(
             directory,
             pipelines=names,
             presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
-            models=models_of(model or []),
+            models=NetworkChoice.parse(model or []),
             files=files,
             device=device,
             flavour=_flavour(flavour),
@@ -98,7 +99,7 @@ def serve_command(
         server = EmbeddedServer(
             names,
             presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
-            models=models_of(model or []),
+            models=NetworkChoice.parse(model or []),
             files=files,
             directory=directory,
             networks=networks or [],
@@ -195,6 +196,6 @@ def _refusals() -> Iterator[None]:
     """Turn what this package refuses into one message and exit status 1."""
     try:
         yield
-    except (ServerError, OSError) as error:
+    except (ServerError, ChoiceError, OSError) as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None

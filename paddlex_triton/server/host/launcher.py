@@ -18,6 +18,7 @@ from types import TracebackType
 
 import httpx
 
+from paddlex_triton.network_choice import Models
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.processes import die_with_parent
 from paddlex_triton.server.backends.onnxruntime.turns import TURNS_FILE
@@ -51,7 +52,7 @@ class EmbeddedServer:
         pipelines: Sequence[str] = (),
         *,
         presets: Mapping[str, str] | None = None,
-        models: Mapping[str, str] | None = None,
+        models: Models | None = None,
         files: Sequence[PipelineFile] = (),
         directory: Path | None = None,
         networks: Sequence[Path] = (),

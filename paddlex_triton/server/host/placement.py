@@ -77,6 +77,8 @@ def place(
     networks: dict[str, Placement] = {}
     for pipeline, steps in selection.networks.items():
         for step, names in steps.items():
+            if not names:
+                continue
             if asked is not None:
                 placement = _placed(asked, flavour, "--device")
             else:

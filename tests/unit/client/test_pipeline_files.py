@@ -239,7 +239,7 @@ def test_a_folder_that_is_not_here_is_nothing_to_compare_with(tmp_path):
     config = pipeline_files.changed(pipeline_files.beta("OCR"), "Pipeline.text_rec_model", str(tmp_path / "gone"))
     with pytest.warns(UserWarning, match=r"Global\.input"):
         assert dict(configure(None, config, None, None, "localhost:1").networks.models) == {
-            "text_detection": "PP-OCRv4_mobile_det"
+            "text_detection": ("PP-OCRv4_mobile_det",)
         }
     with pytest.warns(UserWarning), pytest.raises(InvalidParameterError, match="does not tell what it is called"):
         configure(None, config, None, None, None)
@@ -254,7 +254,7 @@ def started(monkeypatch):
         pid, assembly, grpc_url = 1, None, "127.0.0.1:1"
 
         def __init__(self, pipelines, *, presets, models, log_file):
-            made.append((list(pipelines), presets, models))
+            made.append((list(pipelines), presets, {step: ",".join(names) for step, names in models.items()}))
 
         def start(self):
             pass

@@ -13,7 +13,7 @@ from paddlex_triton import paths
 from paddlex_triton.devices import parse_device
 from paddlex_triton.export.config_pbtxt import FLAVOURS
 from paddlex_triton.export.families import FAMILIES
-from paddlex_triton.pipeline_file import NetworkChoice, PipelineFile
+from paddlex_triton.pipeline_file import NetworkReference, PipelineFile
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.cli import register
@@ -53,7 +53,7 @@ def instances_of(folder):
 
 
 def ocr_file(device=None, origin="my.yaml", **devices) -> PipelineFile:
-    networks = {"text_detection": NetworkChoice(DET), "text_recognition": NetworkChoice(REC)}
+    networks = {"text_detection": NetworkReference(DET), "text_recognition": NetworkReference(REC)}
     off = ("doc_orientation_classify", "doc_unwarping", "textline_orientation")
     return PipelineFile(origin, PIPELINES["OCR"], networks, off, device=device, devices=devices)
 
@@ -192,8 +192,8 @@ def test_a_file_s_device_that_contradicts_the_flavour_is_refused(put):
 def test_one_network_in_two_places_is_refused(repository, tmp_path):
     write_network(repository, "PP-OCRv4_mobile_seal_det", "db_detection")
     networks = {
-        "seal_text_detection": NetworkChoice("PP-OCRv4_mobile_seal_det"),
-        "text_recognition": NetworkChoice(REC),
+        "seal_text_detection": NetworkReference("PP-OCRv4_mobile_seal_det"),
+        "text_recognition": NetworkReference(REC),
     }
     off = ("doc_orientation_classify", "doc_unwarping", "layout_detection")
     seals = PipelineFile("seals.yaml", PIPELINES["seal_recognition"], networks, off, device="gpu:0")
