@@ -18,16 +18,17 @@ from typing import Any
 from paddlex_triton import paths
 from paddlex_triton.export.commands import export_command_for, export_command_for_file
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
+from paddlex_triton.flavours import FLAVOURS, Flavour
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec, Step
+from paddlex_triton.server.host.device_placement import Placement, Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
 from paddlex_triton.server.host.model_config import read_config, set_gpus, set_networks, steps_of
-from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, KIND_OF, Flavour, Placement, Placements, place
-from paddlex_triton.server.host.plans import Served, serve_network
-from paddlex_triton.server.host.selection import Selection, select
+from paddlex_triton.server.host.model_files import ModelFiles, choose_model_files
+from paddlex_triton.server.host.network_selection import Selection, select
 from paddlex_triton.version import __version__
 
 # Tells a directory of ours, which may be replaced, from anybody else's, which may not. Triton ignores files.
@@ -39,7 +40,7 @@ class Assembly:
     """What an assembled directory serves."""
 
     directory: Path
-    flavour: Flavour
+    flavour: str
     pipelines: tuple[str, ...]
     ensembles: tuple[str, ...]
     modules: tuple[str, ...]
@@ -77,7 +78,7 @@ def assemble(
     models: Models | None = None,
     files: Sequence[PipelineFile] = (),
     device: str | None = None,
-    flavour: Flavour | None = None,
+    flavour: str | None = None,
     networks: Sequence[Path] = (),
     copy: bool = False,
 ) -> Assembly:
@@ -117,7 +118,7 @@ def assemble(
     left_out = {} if pipelines or files else _incomplete(selection, repositories)
     if 0 < len(left_out) < len(selection.specs):
         selection = selection.without(left_out)
-    placements = place(selection, device=device, flavour=flavour, files=files)
+    placements = place_networks(selection, device=device, flavour=flavour, files=files)
     chosen = {spec.name: dict(stand_ins.get(spec.name, {})) for spec in selection.specs}
     sources, assembly = _collect(directory, selection, placements, repositories, files, chosen)
     assembly = replace(assembly, left_out=left_out)
@@ -149,11 +150,14 @@ def _collect(
     modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
     found = _find_networks(selection, repositories, files)
     configs = {name: _network_config(folder, placements.networks[name]) for name, folder in found.items()}
-    served = {name: serve_network(folder, configs[name]) for name, folder in found.items()}
+    served = {
+        name: choose_model_files(folder, placements.networks[name].flavour, configs[name])
+        for name, folder in found.items()
+    }
     sources: dict[str, _Source] = dict(ensembles)
     for name in modules:
         told = _stand_ins_of(name, selection, stand_ins)
-        sources[name] = _module_source(name, KIND_OF[placements.flavour], selection.of_module(name), served, told)
+        sources[name] = _module_source(name, FLAVOURS[placements.flavour.kind], selection.of_module(name), served, told)
     for name, folder in found.items():
         extra = ((FILE_NAME, served[name].description),)
         sources[name] = _Source(folder, configs[name], extra, served[name].files)
@@ -161,14 +165,14 @@ def _collect(
     _refuse_misplaced(selection, described)
     assembly = Assembly(
         directory,
-        placements.flavour,
+        placements.flavour.name,
         tuple(spec.name for spec in selection.specs),
         tuple(ensembles),
         tuple(modules),
         {name: info.sha256 for name, info in described.items()},
         stand_ins={pipeline: of_steps for pipeline, of_steps in stand_ins.items() if of_steps},
         switches=selection.switches(),
-        devices={name: str(at.device) for name, at in placements.networks.items() if at.device is not None},
+        devices={name: str(at.requested.device) for name, at in placements.networks.items() if at.requested},
         remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
     )
     return sources, assembly
@@ -192,7 +196,7 @@ def _module_source(
     name: str,
     flavour: Flavour,
     networks: Mapping[str, Sequence[str]],
-    served: Mapping[str, Served],
+    served: Mapping[str, ModelFiles],
     stand_ins: Mapping[str, StandIn],
 ) -> _Source:
     """A module with its networks put into its configuration and what is known of them laid beside it."""
@@ -228,7 +232,8 @@ def _network_config(folder: Path, placement: Placement) -> str:
     try:
         return set_gpus(text, placement.gpus)
     except AssemblyError as error:
-        raise AssemblyError(f"{folder.name} cannot be put on {placement.device}: {error}") from None
+        gpus = ",".join(map(str, placement.gpus))
+        raise AssemblyError(f"{folder.name} cannot be put on gpu:{gpus}: {error}") from None
 
 
 def _find_networks(
@@ -249,10 +254,10 @@ def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str,
 
 
 def _flavour_file(folder: Path, flavour: Flavour) -> Path:
-    path = folder / "config.pbtxt" if flavour == DEFAULT_FLAVOUR else folder / "configs" / f"{flavour}.pbtxt"
+    path = folder / flavour.config_file
     if not path.is_file():
         hint = f". Run: {export_command_for(folder.name)}" if (folder / FILE_NAME).is_file() else ""
-        raise AssemblyError(f"{folder.name} has no {flavour!r} flavour: {path} is missing{hint}")
+        raise AssemblyError(f"{folder.name} has no {flavour.name!r} flavour: {path} is missing{hint}")
     return path
 
 

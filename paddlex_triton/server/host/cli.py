@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.flavours import CPU, FLAVOURS
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import ServerError
-from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, FLAVOURS, Flavour
-from paddlex_triton.server.host.selection import pipelines_of, presets_of
+from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 
 _PIPELINE_HELP = (
     f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
@@ -30,7 +30,7 @@ _MODEL_HELP = (
     "step off. Of several, STEP=A,B, a request chooses one by STEP_model_name, and A is the default. May be repeated."
 )
 _DEVICE_HELP = "Where networks run, as PaddleX writes it: cpu, gpu, gpu:0 or gpu:0,1. Wins over pipeline files."
-_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {DEFAULT_FLAVOUR}."
+_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {CPU.name}."
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
@@ -67,7 +67,7 @@ def assemble_command(
             models=NetworkChoice.parse(model or []),
             files=files,
             device=device,
-            flavour=_flavour(flavour),
+            flavour=flavour,
             networks=networks or [],
             copy=copy,
         )
@@ -104,7 +104,7 @@ def serve_command(
             directory=directory,
             networks=networks or [],
             device=device,
-            flavour=_flavour(flavour),
+            flavour=flavour,
             address=address,
             http_port=http_port,
             grpc_port=grpc_port,
@@ -132,15 +132,6 @@ def serve_command(
 
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _flavour(name: str | None) -> Flavour | None:
-    if name is None:
-        return None
-    for flavour in FLAVOURS:
-        if flavour == name:
-            return flavour
-    raise typer.BadParameter(f"{name!r}; known: {', '.join(FLAVOURS)}", param_hint="--flavour")
 
 
 def _summary(assembly: Assembly) -> str:

@@ -24,7 +24,6 @@ from paddlex_triton.processes import die_with_parent
 from paddlex_triton.server.backends.onnxruntime.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
-from paddlex_triton.server.host.placement import Flavour
 from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
@@ -57,7 +56,7 @@ class EmbeddedServer:
         directory: Path | None = None,
         networks: Sequence[Path] = (),
         device: str | None = None,
-        flavour: Flavour | None = None,
+        flavour: str | None = None,
         address: str = "127.0.0.1",
         http_port: int | None = None,
         grpc_port: int | None = None,
@@ -100,7 +99,7 @@ class EmbeddedServer:
         self._device = device
         self._directory = directory
         self._networks = tuple(networks)
-        self._flavour: Flavour | None = flavour
+        self._flavour = flavour
         self._address = address
         self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
         self._ports: dict[str, int] = {}

@@ -4,7 +4,7 @@ import pytest
 
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.model_config import set_networks
-from paddlex_triton.server.host.selection import presets_of
+from paddlex_triton.server.host.network_selection import presets_of
 
 CONFIG = """\
 # Kept.
