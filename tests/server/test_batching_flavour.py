@@ -19,11 +19,10 @@ from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.export.api import export_directory
-from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.launcher import EmbeddedServer
-from paddlex_triton.server.host.model_config import networks_of, read_config, set_networks
+from paddlex_triton.server.host.module_config import derive_gpu_config
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 
@@ -48,8 +47,7 @@ def client(
     assert assembly.pipelines == tuple(PIPELINES)
     for module in assembly.modules:
         config = folder / "models" / module / "config.pbtxt"
-        text = (modules_repository() / module / "configs" / "gpu.pbtxt").read_text()
-        config.write_text(set_networks(text, networks_of(read_config(config))))
+        config.write_text(derive_gpu_config(config.read_text(), config))
     # These join calls as they do on a GPU, where none waits for another's run; the keypoint network does so anyway.
     for network in ("PP-OCRv4_mobile_rec", preparation_graphs.DOC_ORIENTATION):
         config = folder / "models" / network / "config.pbtxt"

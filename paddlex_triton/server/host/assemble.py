@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton import paths
-from paddlex_triton.export.commands import export_command_for, export_command_for_file
-from paddlex_triton.exported import choose_preset, find_exported, not_exported
-from paddlex_triton.flavours import FLAVOURS, Flavour
+from paddlex_triton.export.commands import export_command_for_file
+from paddlex_triton.exported import choose_preset, not_exported
+from paddlex_triton.flavours import CPU, Flavour
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
-from paddlex_triton.pipelines import ChoiceError, PipelineSpec, Step
-from paddlex_triton.server.host.device_placement import Placement, Placements, place_networks
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec
+from paddlex_triton.server.host.device_placement import Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
-from paddlex_triton.server.host.model_config import read_config, set_gpus, set_networks, steps_of
-from paddlex_triton.server.host.model_files import ModelFiles, choose_model_files
+from paddlex_triton.server.host.file_choices import differing_sources, values_for_callers
+from paddlex_triton.server.host.model_config import read_config, set_networks, steps_of
+from paddlex_triton.server.host.module_config import derive_gpu_config
 from paddlex_triton.server.host.network_selection import Selection, select
+from paddlex_triton.server.host.served_networks import ServedNetwork, collect_networks
 from paddlex_triton.version import __version__
 
 # Tells a directory of ours, which may be replaced, from anybody else's, which may not. Triton ignores files.
@@ -148,21 +149,15 @@ def _collect(
 ) -> tuple[dict[str, _Source], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = dict.fromkeys(module for spec in selection.specs for module in spec.modules)
-    found = _find_networks(selection, repositories, files)
-    configs = {name: _network_config(folder, placements.networks[name]) for name, folder in found.items()}
-    served = {
-        name: choose_model_files(folder, placements.networks[name].flavour, configs[name])
-        for name, folder in found.items()
-    }
+    served = collect_networks(selection, placements, repositories, files)
     sources: dict[str, _Source] = dict(ensembles)
     for name in modules:
         told = _stand_ins_of(name, selection, stand_ins)
-        sources[name] = _module_source(name, FLAVOURS[placements.flavour.kind], selection.of_module(name), served, told)
-    for name, folder in found.items():
-        extra = ((FILE_NAME, served[name].description),)
-        sources[name] = _Source(folder, configs[name], extra, served[name].files)
-    described = {name: _describe_network(folder) for name, folder in found.items()}
-    _refuse_misplaced(selection, described)
+        sources[name] = _module_source(name, placements.flavour, selection.of_module(name), served, told)
+    for name, network in served.items():
+        extra = ((FILE_NAME, network.files.description),)
+        sources[name] = _Source(network.folder, network.config, extra, network.files.files)
+    described = {name: network.info for name, network in served.items()}
     assembly = Assembly(
         directory,
         placements.flavour.name,
@@ -196,16 +191,19 @@ def _module_source(
     name: str,
     flavour: Flavour,
     networks: Mapping[str, Sequence[str]],
-    served: Mapping[str, ModelFiles],
+    served: Mapping[str, ServedNetwork],
     stand_ins: Mapping[str, StandIn],
 ) -> _Source:
-    """A module with its networks put into its configuration and what is known of them laid beside it."""
+    """Describe a module, with its networks put into its configuration and what is known of them laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
-    config = set_networks(_flavour_file(folder, flavour).read_text(encoding="utf-8"), networks)
+    path = folder / CPU.config_file
+    config = set_networks(path.read_text(encoding="utf-8"), networks)
+    if flavour.kind == "gpu":
+        config = derive_gpu_config(config, path)
     called = dict.fromkeys(network for names in networks.values() for network in names)
-    extra = [(f"{network}.{FILE_NAME}", served[network].description) for network in called]
+    extra = [(f"{network}.{FILE_NAME}", served[network].files.description) for network in called]
     if stand_ins:
         told = {parameter: stand_in.model_dump() for parameter, stand_in in stand_ins.items()}
         extra.append((STAND_INS_FILE, json.dumps(told, ensure_ascii=False, indent=1) + "\n"))
@@ -215,7 +213,7 @@ def _module_source(
 def _stand_ins_of(
     module: str, selection: Selection, stand_ins: Mapping[str, Mapping[str, StandIn]]
 ) -> dict[str, StandIn]:
-    """A module's parameter for a network -> the one that is there for another."""
+    """Return a module's parameter for a network -> the one that is there for another."""
     return {
         spec.steps[step].parameter: stand_in
         for spec in selection.specs
@@ -224,68 +222,9 @@ def _stand_ins_of(
     }
 
 
-def _network_config(folder: Path, placement: Placement) -> str:
-    """A network's configuration, on the GPUs that were asked for."""
-    text = _flavour_file(folder, placement.flavour).read_text(encoding="utf-8")
-    if not placement.gpus:
-        return text
-    try:
-        return set_gpus(text, placement.gpus)
-    except AssemblyError as error:
-        gpus = ",".join(map(str, placement.gpus))
-        raise AssemblyError(f"{folder.name} cannot be put on gpu:{gpus}: {error}") from None
-
-
-def _find_networks(
-    selection: Selection, repositories: Sequence[Path], files: Sequence[PipelineFile]
-) -> dict[str, Path]:
-    found = {name: find_exported(name, repositories) for name in selection.names()}
-    if missing := [name for name, folder in found.items() if folder is None]:
-        raise AssemblyError(
-            f"not exported: {', '.join(missing)} (looked in {', '.join(str(path) for path in repositories)}). "
-            f"Run: {commands_for(missing, files)}"
-        )
-    return {name: folder for name, folder in found.items() if folder is not None}
-
-
 def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     missing = {pipeline: not_exported(choice.names(), repositories) for pipeline, choice in selection.networks.items()}
     return {pipeline: names for pipeline, names in missing.items() if names}
-
-
-def _flavour_file(folder: Path, flavour: Flavour) -> Path:
-    path = folder / flavour.config_file
-    if not path.is_file():
-        hint = f". Run: {export_command_for(folder.name)}" if (folder / FILE_NAME).is_file() else ""
-        raise AssemblyError(f"{folder.name} has no {flavour.name!r} flavour: {path} is missing{hint}")
-    return path
-
-
-def _describe_network(folder: Path) -> NetworkInfo:
-    try:
-        return NetworkInfo.load(folder / FILE_NAME)
-    except (OSError, ValueError) as error:
-        raise AssemblyError(f"{folder / FILE_NAME}: {error}") from None
-
-
-def _refuse_misplaced(selection: Selection, described: Mapping[str, NetworkInfo]) -> None:
-    """A network of another kind than its step takes would load, and fail every request."""
-    for spec in selection.specs:
-        for step, names in selection.networks[spec.name].items():
-            for name in names:
-                _refuse_other_kind(step, spec.steps[step], name, described[name])
-
-
-def _refuse_other_kind(name_of_step: str, step: Step, name: str, info: NetworkInfo) -> None:
-    if info.family not in step.families:
-        raise AssemblyError(
-            f"{name_of_step} takes a network of family {' or '.join(step.families)}; {name} is {info.family}"
-        )
-    if step.check_labels is not None:
-        try:
-            step.check_labels(info.labels or [])
-        except ValueError as error:
-            raise AssemblyError(f"{name_of_step} cannot use {name}: {error}") from None
 
 
 def _refuse_foreign(directory: Path) -> None:

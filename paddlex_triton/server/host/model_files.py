@@ -25,11 +25,12 @@ class ModelFiles:
     files: dict[str, Path] | None = None
 
 
-def choose_model_files(folder: Path, flavour: Flavour, config: str) -> ModelFiles:
+def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config: str) -> ModelFiles:
     """Choose what a network is served from.
 
     Args:
         folder: the exported network's.
+        info: its network.json.
         flavour: how it is run.
         config: the text of its configuration in that flavour.
 
@@ -42,12 +43,9 @@ def choose_model_files(folder: Path, flavour: Flavour, config: str) -> ModelFile
     if parsed.backend != flavour.backend:
         return ModelFiles(folder / FILE_NAME)
     try:
-        info = NetworkInfo.load(folder / FILE_NAME)
         plan = flavour.find_plan(folder, info)
     except PlanError as error:
         raise AssemblyError(str(error)) from None
-    except (OSError, ValueError) as error:
-        raise AssemblyError(f"{folder / FILE_NAME}: {error}") from None
     _require_agreeing(plan, parsed.max_batch_size, [list(group.profile) for group in parsed.instance_group])
     return ModelFiles(described(info, plan.info).model_dump_json(indent=1) + "\n", {flavour.model_file: plan.file})
 

@@ -21,7 +21,6 @@ SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_
 OFFLINE_NETWORKS = ("offline_seal_layout", "PP-OCRv4_mobile_seal_det")
 PEOPLE_NETWORKS = ("PP-YOLOE-S_human", "PP-TinyPose_128x96")
 MODULES = ("doc_preprocessor", "text_detection", "text_recognition")
-ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
 FAMILIES = {
@@ -312,11 +311,10 @@ def test_selections_that_are_refused(seals, tmp_path, options, expected):
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
-@pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
-def test_modules_come_with_the_networks_of_the_default_preset(spec, file):
+def test_modules_come_with_the_networks_of_the_default_preset(spec):
     for name, network in find_preset(spec).items():
         step = spec.steps[name]
-        config = read_config(paths.modules_repository() / step.module / file)
+        config = read_config(paths.modules_repository() / step.module / "config.pbtxt")
         assert networks_of(config)[step.parameter] == (network,)
 
 
@@ -324,10 +322,9 @@ OPTIONAL = [(spec, step) for spec in PIPELINES.values() for step in spec.when_ex
 
 
 @pytest.mark.parametrize(("spec", "step"), OPTIONAL, ids=[f"{spec.name}-{step}" for spec, step in OPTIONAL])
-@pytest.mark.parametrize("file", ["config.pbtxt", "configs/gpu.pbtxt"])
-def test_modules_come_without_the_networks_of_optional_steps(spec, step, file):
+def test_modules_come_without_the_networks_of_optional_steps(spec, step):
     """So that they load straight from the repositories wherever the others are exported."""
-    config = read_config(paths.modules_repository() / spec.steps[step].module / file)
+    config = read_config(paths.modules_repository() / spec.steps[step].module / "config.pbtxt")
     assert config.parameters[f"{spec.steps[step].parameter}_network"].string_value == ""
     assert spec.steps[step].parameter not in networks_of(config)
 
@@ -448,15 +445,3 @@ def test_ensembles_chain_the_modules_of_the_pipeline(spec):
     assert config.name == spec.ensemble
     assert config.max_batch_size == 0
     assert tuple(steps_of(config)) == spec.modules
-
-
-@pytest.mark.parametrize("module", ALL_MODULES)
-def test_flavours_of_a_module_agree_on_tensors_and_networks(module):
-    folder = paths.modules_repository() / module
-    configs = [read_config(folder / "config.pbtxt"), read_config(folder / "configs" / "gpu.pbtxt")]
-    tensors = [
-        [(t.name, t.data_type, tuple(t.dims), getattr(t, "optional", False)) for t in (*c.input, *c.output)]
-        for c in configs
-    ]
-    assert tensors[0] == tensors[1]
-    assert networks_of(configs[0]) == networks_of(configs[1])

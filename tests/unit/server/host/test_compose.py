@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES
-from paddlex_triton.server.host.model_config import networks_of, read_config
+from paddlex_triton.server.host.model_config import networks_of, parse_config, read_config
+from paddlex_triton.server.host.module_config import derive_gpu_config
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -88,8 +89,9 @@ REQUEST_MB = {
 def shm_megabytes(pipelines: list[str], flavour: str) -> int:
     needed = 0
     for module in dict.fromkeys(module for pipeline in pipelines for module in PIPELINES[pipeline].modules):
-        folder = paths.modules_repository() / module
-        config = read_config(folder / "config.pbtxt" if flavour == "cpu" else folder / "configs" / f"{flavour}.pbtxt")
+        path = paths.modules_repository() / module / "config.pbtxt"
+        text = path.read_text()
+        config = parse_config(derive_gpu_config(text, path) if flavour == "gpu" else text, path)
         instances = sum(group.count for group in config.instance_group)
         needed += instances * (50 + max(1, config.max_batch_size) * REQUEST_MB[module])
     return needed
@@ -158,7 +160,7 @@ def test_the_image_has_all_modules_and_no_network():
     for spec in PIPELINES.values():
         for module in spec.modules:
             assert not is_ignored(f"model_repository/{module}/1/model.py")
-            assert not is_ignored(f"model_repository/{module}/configs/gpu.pbtxt")
+            assert not is_ignored(f"model_repository/{module}/config.pbtxt")
     assert is_ignored("model_repository/PP-OCRv4_mobile_rec/1/model.onnx")
     assert is_ignored("ops/__pycache__/db.cpython-311.pyc")
     assert is_ignored(".git/HEAD")
