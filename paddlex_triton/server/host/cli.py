@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from paddlex_triton.flavours import CPU, FLAVOURS
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.host.assemble import Assembly, assemble
-from paddlex_triton.server.host.errors import ServerError
+from paddlex_triton.server.host.container import ContainerSettings
+from paddlex_triton.server.host.errors import AssemblyError, ServerError
 from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 
 _PIPELINE_HELP = (
@@ -45,6 +47,9 @@ def register(app: typer.Typer) -> None:
     """Add this package's commands."""
     app.command("assemble")(assemble_command)
     app.command("serve")(serve_command)
+    # Every argument is tritonserver's, --help too.
+    pass_on = {"ignore_unknown_options": True}
+    app.command("serve-container", hidden=True, add_help_option=False, context_settings=pass_on)(container_command)
 
 
 def assemble_command(
@@ -130,6 +135,22 @@ def serve_command(
             server.stop()
 
 
+def container_command(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Added to tritonserver's command line.")] = None,
+) -> None:
+    """Assemble what the environment of a container asks for, then become tritonserver."""
+    settings = ContainerSettings(os.environ)
+    options = settings.assemble_options()
+    with _refusals():
+        for folder in options["networks"]:
+            if not folder.is_dir():
+                raise AssemblyError(f"PADDLEX_TRITON_NETWORKS: {folder} is no folder")
+        # Ends the container, with the export command to run, if a network is missing.
+        assemble_command(settings.models, **options)
+        command = [*settings.tritonserver_command(), *(arguments or [])]
+        os.execvp(command[0], command)
+
+
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -159,9 +180,9 @@ def _say_what_is_on(console: Console, assembly: Assembly) -> None:
     for pipeline, switches in assembly.switches.items():
         on = [f"{switch} ({', '.join(networks)})" for switch, networks in switches.items() if networks]
         off = [switch for switch, networks in switches.items() if not networks]
-        told = [f"on by default: {', '.join(on)}"] * bool(on) + [f"no network for: {', '.join(off)}"] * bool(off)
-        if told:
-            _say(console, f"  {pipeline}: {'; '.join(told)}")
+        parts = {"on by default": on, "no network for": off}
+        if told := "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names):
+            _say(console, f"  {pipeline}: {told}")
 
 
 def _say(console: Console, text: str) -> None:

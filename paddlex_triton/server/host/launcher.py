@@ -27,17 +27,13 @@ from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
 from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
+from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, serving_arguments
 
 logger = logging.getLogger(__name__)
 
 # Seven modules and three networks were ready in under 10 s on two cores; engines and slow disks take longer.
 START_TIMEOUT_S = 180.0
-# Triton finishes requests in flight for at most this long, then ends its stubs.
-EXIT_TIMEOUT_S = 30
 _LOG_TAIL_LINES = 30
-# Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
-# megapixels is 15 MB and would make it grow fifteen times.
-_SHM_STEP = 16 * 1024 * 1024
 
 
 class EmbeddedServer:
@@ -234,19 +230,13 @@ class EmbeddedServer:
 
     def _arguments(self, models: Path, backends: Path) -> list[str]:
         return [
-            f"--model-repository={models}",
+            *serving_arguments(models),
             f"--backend-directory={backends}",
-            "--model-control-mode=none",
-            "--exit-on-error=true",
-            "--strict-readiness=true",
-            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
             f"--http-address={self._address}",
             f"--grpc-address={self._address}",
             f"--metrics-address={self._address}",
             *(f"{option}={port}" for option, port in self._ports.items()),
-            f"--backend-config=python,shm-default-byte-size={_SHM_STEP}",
             f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
-            f"--backend-config=python,shm-growth-byte-size={_SHM_STEP}",
             # No GPU here: asking for its metrics only fills the log.
             "--allow-gpu-metrics=false",
             *self._extra_arguments,

@@ -344,13 +344,14 @@ def test_entrypoint_takes_devices(container, networks, tmp_path, variables, gpus
 def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):
     variables = {"PADDLEX_TRITON_SHM_START": "1", "PADDLEX_TRITON_SHM_GROWTH": "2"}
     for _ in range(2):
-        result, arguments = container("--log-verbose=1", "--trace-config=a b", **variables)
+        result, arguments = container("--log-verbose=1", "--trace-config=a b", "--help", **variables)
         assert result.returncode == 0, result.stderr
-        assert arguments[-4:] == [
+        assert arguments[-5:] == [
             "--backend-config=python,shm-default-byte-size=1",
             "--backend-config=python,shm-growth-byte-size=2",
             "--log-verbose=1",
             "--trace-config=a b",
+            "--help",
         ]
 
 
@@ -364,6 +365,7 @@ def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, net
         ({"PADDLEX_TRITON_DEVICE": "gpu:0", "PADDLEX_TRITON_FLAVOUR": "cpu"}, "flavour cpu is for CPUs"),
         ({"PADDLEX_TRITON_PIPELINES": "nowhere.yaml"}, "nowhere.yaml: no such file"),
         ({"PADDLEX_TRITON_PIPELINES": "no_such"}, "no_such"),
+        ({"PADDLEX_TRITON_NETWORKS": "/nowhere"}, "PADDLEX_TRITON_NETWORKS: /nowhere is no folder"),
     ],
 )
 def test_entrypoint_does_not_start_what_is_incomplete(container, networks, variables, words):
