@@ -16,10 +16,11 @@ from typer.core import TyperGroup
 
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
+from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.params import MODEL_NAME_SUFFIX
 from paddlex_triton.pipeline_file import PipelineFileError, is_pipeline_file, read_pipeline_file
 from paddlex_triton.pipeline_file import cli as pipeline_file_cli
-from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline
+from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_pipeline
 
 if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Outcome
@@ -42,8 +43,8 @@ class _PipelineGroup(TyperGroup):
             cmd_name = _pipeline_of(cmd_name)
         try:
             cmd_name = find_pipeline(cmd_name).name
-        except KeyError as error:
-            raise typer.BadParameter(str(error.args[0])) from None
+        except ChoiceError as error:
+            raise typer.BadParameter(str(error)) from None
         return super().get_command(ctx, cmd_name)
 
 
@@ -241,14 +242,11 @@ def _run(
         raise typer.Exit(1)
 
 
-def _models(given: list[str] | None) -> dict[str, str] | None:
+def _models(given: list[str] | None) -> NetworkChoice | None:
     """`STEP=NETWORK` as `models` of `create_pipeline`."""
-    from paddlex_triton.server.host.errors import AssemblyError
-    from paddlex_triton.server.host.selection import models_of
-
     try:
-        return models_of(given) if given else None
-    except AssemblyError as error:
+        return NetworkChoice.parse(given) if given else None
+    except ChoiceError as error:
         raise typer.BadParameter(str(error), param_hint="--model") from None
 
 

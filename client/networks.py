@@ -1,37 +1,28 @@
-"""Which networks a caller wants a pipeline to run on: one of PaddleX's presets, and single networks."""
+"""The networks a caller wants a pipeline to run on: one of PaddleX's presets, and single networks."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
-from paddlex_triton.network import NETWORK_NAME, split_names
-from paddlex_triton.pipelines import PipelineSpec, find_preset, preset_switches
-
-# Step -> network, or several of which the first is the default, "A,B" or a sequence; the step is off if there is none.
-Models: TypeAlias = Mapping[str, str | Sequence[str]]
+from paddlex_triton.network_choice import NO_CHOICE, Models, NetworkChoice
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_preset, preset_switches
 
 
 @dataclass(frozen=True)
 class Networks:
-    """What the embedded server is to be started with; equal choices share a server.
+    """The networks an embedded server is started with; equal choices share a server.
 
     Attributes:
         preset: a preset's short name, None for the pipeline's default one.
-        models: pairs of a step and the networks in its place, `A,B` with the default one first, sorted by step; an
-            empty text leaves the step off.
+        models: single networks instead of the preset's.
     """
 
     preset: str | None = None
-    models: tuple[tuple[str, str], ...] = ()
-
-    def names(self) -> tuple[str, ...]:
-        """The single networks, each once."""
-        return tuple(dict.fromkeys(name for _, names in self.models for name in split_names(names)))
+    models: NetworkChoice = NO_CHOICE
 
     def default_params(self, spec: PipelineSpec) -> dict[str, bool]:
         """Parameters that follow from a preset: steps that have a network are on, those that have none are off.
@@ -41,9 +32,9 @@ class Networks:
         if self.preset is None:
             return {}
         switches = preset_switches(spec, self.preset)
-        for step, name in self.models:
+        for step, names in self.models.items():
             if switch := spec.steps[step].switch:
-                switches[switch] = bool(name)
+                switches[switch] = bool(names)
         return switches
 
 
@@ -58,12 +49,12 @@ class PresetWatch:
             networks: what the caller chose; nothing is looked at without a preset.
             origin: what named all of them, if that was no preset.
         """
-        replaced = {step: split_names(names)[0] for step, names in networks.models if names}
+        replaced = {step: names[0] for step, names in networks.models.items() if names}
         preset = find_preset(spec, networks.preset) if networks.preset else {}
         self._wanted = {**preset, **replaced} if preset or origin else {}
         self._origin = origin or "the preset"
 
-    def look_at(self, settings: Mapping[str, Mapping[str, Any]], chosen: Collection[str] = ()) -> None:
+    def compare(self, settings: Mapping[str, Mapping[str, Any]], chosen: Collection[str] = ()) -> None:
         """Compare with what a result says about its stages. Steps that were off are no contradiction.
 
         Args:
@@ -110,46 +101,20 @@ def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | Non
             raise InvalidParameterError(f"preset is {preset!r}; known: {', '.join(spec.presets)}")
         try:
             find_preset(spec, preset)
-        except KeyError as error:
-            raise UnsupportedError(str(error.args[0])) from None
+        except ChoiceError as error:
+            raise UnsupportedError(str(error)) from None
         preset = spec.short_preset(preset)
-    return Networks(preset, _check_models(spec, models, url) if models is not None else ())
+    return Networks(preset, _check_models(spec, models, url) if models is not None else NO_CHOICE)
 
 
-def _check_models(spec: PipelineSpec, models: Models, url: str | None) -> tuple[tuple[str, str], ...]:
-    if not isinstance(models, Mapping) or not all(map(_is_choice, models.items())):
-        raise InvalidParameterError(f"models is {models!r}; it must map steps to names of networks")
-    if unknown := [step for step in models if step not in spec.steps]:
-        raise InvalidParameterError(
-            f"models names {', '.join(unknown)}; pipeline {spec.name} has the steps {', '.join(spec.steps)}"
-        )
-    chosen = {step: _names(step, given) for step, given in sorted(models.items())}
-    if needed := [step for step, names in chosen.items() if not names and spec.steps[step].switch is None]:
-        raise InvalidParameterError(f"pipeline {spec.name} cannot do without a network for {', '.join(needed)}")
-    if models and url is not None:
+def _check_models(spec: PipelineSpec, models: Models, url: str | None) -> NetworkChoice:
+    try:
+        choice = NetworkChoice(models)
+        choice.check_steps([spec])
+    except ChoiceError as error:
+        raise InvalidParameterError(f"models: {error}") from None
+    if choice and url is not None:
         raise InvalidParameterError(
             f"models is for the embedded server; which networks answer at {url} was decided where it was started"
         )
-    return tuple((step, ",".join(names)) for step, names in chosen.items())
-
-
-def _is_choice(pair: tuple[Any, Any]) -> bool:
-    step, given = pair
-    several = isinstance(given, Sequence) and all(isinstance(name, str) for name in given)
-    return isinstance(step, str) and (isinstance(given, str) or several)
-
-
-def _names(step: str, given: str | Sequence[str]) -> tuple[str, ...]:
-    """The networks for a step, each once.
-
-    Raises:
-        InvalidParameterError: one cannot be a network's name.
-    """
-    names = split_names(given) if isinstance(given, str) else tuple(dict.fromkeys(given))
-    for name in names:
-        if not re.fullmatch(NETWORK_NAME, name):
-            raise InvalidParameterError(
-                f"models names {name!r} for {step}; the name of a network begins with a letter or a digit, goes on "
-                "with those, '.', '_' and '-', and is at most 128 characters long"
-            )
-    return names
+    return choice

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from paddlex_triton import paths
 from paddlex_triton.export import report as export_report
-from paddlex_triton.export.config_pbtxt import FLAVOURS, TENSORRT_FILE, render_config, render_tensorrt_config
+from paddlex_triton.export.config_pbtxt import render_config
 from paddlex_triton.export.errors import (
     UNUSABLE,
     ConverterError,
@@ -45,6 +45,7 @@ from paddlex_triton.export.tensorrt.plans import plans_in
 from paddlex_triton.export.tensorrt.profiles import plan_shapes
 from paddlex_triton.export.verify import declare_row_sizes, verify
 from paddlex_triton.export.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry, find_network
+from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
 from paddlex_triton.version import __version__
 
@@ -281,13 +282,13 @@ def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSet
     """The configuration of every flavour: file -> content."""
     values = family.config_values(settings, report.verification.output_dims())
     rows, keeps_layout = family.max_batch_size, report.verification.keeps_layout
-    configs = {
-        flavour.file: render_config(flavour, family.name, report.name, rows, values, keeps_layout=keeps_layout)
+    shapes = plan_shapes(family.name, family.geometry(settings), rows, _shapes_of(settings))
+    return {
+        flavour.config_file: render_config(
+            flavour, family.name, report.name, rows, values, keeps_layout=keeps_layout, shapes=shapes
+        ).encode()
         for flavour in FLAVOURS.values()
     }
-    shapes = plan_shapes(family.name, family.geometry(settings), rows, _shapes_of(settings))
-    configs[TENSORRT_FILE] = render_tensorrt_config(family.name, report.name, rows, shapes, values)
-    return {file: text.encode() for file, text in configs.items()}
 
 
 def _shapes_of(settings: InferenceSettings) -> dict[str, list[list[int]]] | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from paddlex_triton.export.errors import UsageError
 from paddlex_triton.network import Family
-from paddlex_triton.pipelines import PipelineSpec, find_pipeline, find_preset
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_pipeline, find_preset
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # PaddleX's names of the places it publishes its networks in.
@@ -227,15 +227,15 @@ def steps_without_network(
 def _find_pipeline(name: str) -> PipelineSpec:
     try:
         return find_pipeline(name)
-    except KeyError as error:
-        raise UsageError(error.args[0]) from error
+    except ChoiceError as error:
+        raise UsageError(str(error)) from None
 
 
 def _preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
     try:
         return find_preset(spec, name)
-    except KeyError as error:
-        raise UsageError(error.args[0]) from error
+    except ChoiceError as error:
+        raise UsageError(str(error)) from None
 
 
 def _best(names: Sequence[str], exported: Container[str], can_fetch: CanFetch) -> str | None:

@@ -1,4 +1,4 @@
-"""Which networks are exported, and which preset they can serve."""
+"""The networks that are exported, and the preset that they can serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paddlex_triton.failed_exports import read_failures
-from paddlex_triton.network import FILE_NAME, StandIn, split_names
+from paddlex_triton.network import FILE_NAME, StandIn
+from paddlex_triton.network_choice import NO_CHOICE, NetworkChoice
 from paddlex_triton.pipelines import PipelineSpec, find_preset
 
 
@@ -28,30 +29,26 @@ class PresetChoice:
 
 
 def find_exported(name: str, repositories: Iterable[Path]) -> Path | None:
-    """The folder of an exported network in the first repository that has it; None if none has."""
+    """Return the folder of an exported network in the first repository that has it; None if none has."""
     folders = (repository / name for repository in repositories)
     return next((folder for folder in folders if (folder / FILE_NAME).is_file()), None)
 
 
 def not_exported(names: Iterable[str], repositories: Sequence[Path]) -> tuple[str, ...]:
-    """Those of the names that no repository has, each once."""
+    """Return those of the names that no repository has, each once."""
     return tuple(name for name in dict.fromkeys(names) if find_exported(name, repositories) is None)
 
 
-def choose_preset(
-    spec: PipelineSpec, repositories: Sequence[Path], models: Mapping[str, str] | None = None
-) -> PresetChoice:
-    """The default preset if its networks are exported, or if there is nothing to fall back on; else the fallback.
+def choose_preset(spec: PipelineSpec, repositories: Sequence[Path], models: NetworkChoice = NO_CHOICE) -> PresetChoice:
+    """Choose the default preset if its networks are exported, or there is nothing to fall back on, else the fallback.
 
     Args:
         spec: the pipeline.
         repositories: where exported networks are.
-        models: step -> network or several, see `split_names`, put in the places of the preset's; an empty name leaves
-            the place empty.
+        models: networks that are put in the places of the preset's.
     """
-    replaced = {step: names for step, names in (models or {}).items() if step in spec.steps}
-    wanted, preset = {**find_preset(spec), **replaced}, spec.default_preset
-    missing = not_exported((name for names in wanted.values() for name in split_names(names)), repositories)
+    wanted, preset = NetworkChoice({**find_preset(spec), **models.for_pipeline(spec)}), spec.default_preset
+    missing = not_exported(wanted.names(), repositories)
     if missing and spec.fallback_preset is not None:
         preset = spec.fallback_preset
     added = {step: _first_exported(names, repositories) for step, names in spec.when_exported.items()}
@@ -61,13 +58,13 @@ def choose_preset(
     stand_ins = {
         step: StandIn(name=name, instead_of=first_choice[step], reason=reasons(first_choice[step]))
         for step, name in networks.items()
-        if step not in replaced and name != first_choice.get(step, name)
+        if step not in models and name != first_choice.get(step, name)
     }
     return PresetChoice(preset, networks, stand_ins)
 
 
 def _reasons(missing: Sequence[str], repositories: Sequence[Path]) -> Callable[[str], str]:
-    """What tells why a network is not used: it is not exported, or another one of its preset is not."""
+    """Return what tells why a network is not used: it is not exported, or another one of its preset is not."""
     failures = {name: why for folder in reversed(repositories) for name, why in read_failures(folder).items()}
 
     def reason(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What each pipeline is made of, and PaddleX's presets: which networks it runs on."""
+"""The pipelines: their modules, their steps, and PaddleX's presets, which say what networks they run on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from paddlex_triton.labels import require_quarter_turns, require_two
 from paddlex_triton.network import Family
 from paddlex_triton.params import DocPreprocessorParams, KeypointParams, OCRParams, Params, SealRecognitionParams
+
+
+class ChoiceError(ValueError):
+    """A pipeline, preset, step or network was chosen that is not known; the message says which are."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class PipelineSpec:
     when_exported: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def short_preset(self, name: str) -> str:
-        """A preset's name without the pipeline's, which PaddleX puts in front: `seal_recognition-nopp` is `nopp`."""
+        """Return a preset's name without the pipeline's, which PaddleX puts in front: `OCR-x` is `x`."""
         return name.removeprefix(f"{self.name}-")
 
     @property
@@ -188,35 +192,35 @@ def find_pipeline(name: str) -> PipelineSpec:
     """Look a pipeline up by PaddleX's name or by its ensemble's, whatever the case.
 
     Raises:
-        KeyError: with a message that lists the known names.
+        ChoiceError: there is no such pipeline.
     """
     for spec in PIPELINES.values():
         if name.lower() in (spec.name.lower(), spec.ensemble):
             return spec
-    raise KeyError(f"unknown pipeline {name!r}; known: {', '.join(PIPELINES)}")
+    raise ChoiceError(f"unknown pipeline {name!r}; known: {', '.join(PIPELINES)}")
 
 
 def find_preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
-    """The networks of a preset: step -> network. PaddleX's long form, `seal_recognition-nopp`, is understood too.
+    """Return the networks of a preset: step -> network. PaddleX's long form, `seal_recognition-nopp`, is taken too.
 
     Args:
         spec: the pipeline.
         name: one of its presets; None for the default one.
 
     Raises:
-        KeyError: with a message: there is no such preset.
+        ChoiceError: there is no such preset.
     """
     preset = spec.presets.get(spec.short_preset(name or spec.default_preset))
     if preset is None:
-        raise KeyError(f"pipeline {spec.name} has no preset {name!r}; known: {', '.join(spec.presets)}")
+        raise ChoiceError(f"pipeline {spec.name} has no preset {name!r}; known: {', '.join(spec.presets)}")
     return dict(preset)
 
 
 def preset_switches(spec: PipelineSpec, name: str | None = None) -> dict[str, bool]:
-    """What a preset turns on and off: parameter -> value.
+    """Return what a preset turns on and off: parameter -> value.
 
     Raises:
-        KeyError: see `find_preset`.
+        ChoiceError: there is no such preset.
     """
     preset = find_preset(spec, name)
     return {switch: step in preset for switch, step in spec.switches.items()}

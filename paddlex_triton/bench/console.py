@@ -18,7 +18,6 @@ BAD_INPUT = (
     ServiceError,
     ServerError,
     ValueError,
-    KeyError,
     OSError,
     httpx.HTTPError,
     InferenceServerException,
@@ -27,6 +26,5 @@ BAD_INPUT = (
 
 def refuse(error: Exception) -> typer.Exit:
     """Print an error in one line and give back the exit to raise."""
-    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
-    Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(text)}", soft_wrap=True)
+    Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
     return typer.Exit(1)

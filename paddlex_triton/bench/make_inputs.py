@@ -45,7 +45,7 @@ def make_inputs(pages: Iterable[bytes], params: str, pipeline: str = "OCR") -> d
 
     Raises:
         ValueError: there is no page.
-        KeyError: an unknown pipeline.
+        ChoiceError: an unknown pipeline.
         InvalidParameter: the parameters are not the pipeline's.
     """
     parse_params(params, find_pipeline(pipeline).params)

@@ -55,7 +55,7 @@ class Target:
             grpc_url: `host:port` of the gRPC endpoint, for requests.
 
         Raises:
-            KeyError: an unknown pipeline.
+            ChoiceError: an unknown pipeline.
         """
         spec = find_pipeline(pipeline)
         self.pipeline, self.ensemble = spec.name, spec.ensemble

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paddlex_triton.pipeline_file.model import (
-    NetworkChoice,
+    NetworkReference,
     PipelineFile,
     PipelineFileError,
     Serving,
@@ -12,7 +12,7 @@ from paddlex_triton.pipeline_file.model import (
 from paddlex_triton.pipeline_file.reading import read_pipeline_config, read_pipeline_file
 
 __all__ = [
-    "NetworkChoice",
+    "NetworkReference",
     "PipelineFile",
     "PipelineFileError",
     "Serving",

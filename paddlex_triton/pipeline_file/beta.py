@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paddlex_triton.network import NETWORK_NAME
 from paddlex_triton.pipeline_file.draft import DECIDED_BY_THE_SERVER, SERVERS_BATCHES, Draft
-from paddlex_triton.pipeline_file.model import NetworkChoice
+from paddlex_triton.pipeline_file.model import NetworkReference
 from paddlex_triton.pipeline_file.section import Section
 
 _DETECTS, _READS = ("text_det", "det"), ("text_rec", "rec")
@@ -65,7 +65,7 @@ def read_beta(pipeline: Section, draft: Draft) -> None:
 
 
 def read_device(section: Section, key: str = "device") -> str | None:
-    """A device as it is written; None if there is none.
+    """Read a device as it is written; None if there is none.
 
     Raises:
         PipelineFileError: it is no text.
@@ -77,7 +77,7 @@ def read_device(section: Section, key: str = "device") -> str | None:
 
 
 def _written(pipeline: Section, prefixes: tuple[str, ...]) -> str:
-    """Which of the names the file uses; the newest if none is there.
+    """Return which of the names the file uses; the newest if none is there.
 
     Raises:
         PipelineFileError: it uses several.
@@ -89,9 +89,9 @@ def _written(pipeline: Section, prefixes: tuple[str, ...]) -> str:
     return there[0] if there else prefixes[0]
 
 
-def _network(pipeline: Section, key: str) -> NetworkChoice:
-    """A name or a local path. As in PaddleX, a folder that is there is meant before a network of its name."""
+def _network(pipeline: Section, key: str) -> NetworkReference:
+    """Read a name or a local path. As in PaddleX, a folder that is there is meant before a network of its name."""
     given = pipeline.text(key)
     if Path(given).is_dir() or not re.fullmatch(NETWORK_NAME, given):
-        return NetworkChoice(None, Path(given))
-    return NetworkChoice(given)
+        return NetworkReference(None, Path(given))
+    return NetworkReference(given)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paddlex_triton.pipelines import PIPELINES, find_pipeline
+from paddlex_triton.pipelines import PIPELINES, ChoiceError, find_pipeline
 
 _OPTION = "--get_pipeline_config"
 
@@ -36,8 +36,8 @@ def get_pipeline_config(
     try:
         spec = find_pipeline(name)
         text = config_text(spec, preset)
-    except KeyError as error:
-        raise typer.BadParameter(str(error.args[0])) from None
+    except ChoiceError as error:
+        raise typer.BadParameter(str(error)) from None
     path = target_path(spec, save_path)
     try:
         save_text(text, path, force=force)

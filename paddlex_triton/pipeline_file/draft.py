@@ -1,4 +1,4 @@
-"""What a pipeline file says, while it is being read."""
+"""The content of a pipeline file, while it is being read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.network import NETWORK_NAME
 from paddlex_triton.params import parse_params
-from paddlex_triton.pipeline_file.model import NetworkChoice, Serving
+from paddlex_triton.pipeline_file.model import NetworkReference, Serving
 from paddlex_triton.pipeline_file.section import Section
 from paddlex_triton.pipelines import PipelineSpec
 
@@ -30,7 +30,7 @@ class Draft:
             spec: the file's pipeline.
         """
         self.spec = spec
-        self.networks: dict[str, NetworkChoice] = {}
+        self.networks: dict[str, NetworkReference] = {}
         self.off: list[str] = []
         self.params: dict[str, Any] = {}
         self.devices: dict[str, str] = {}
@@ -59,7 +59,7 @@ class Draft:
         folder = module.get_optional("model_dir")
         if folder is not None and not (isinstance(folder, str) and folder):
             raise module.refusal("model_dir", "a folder's path, or null for the official network")
-        self.networks[step] = NetworkChoice(name, Path(folder) if folder else None)
+        self.networks[step] = NetworkReference(name, Path(folder) if folder else None)
         module.ignore("module_name", f"the step is {module_name} whatever it is called here; ignored", module_name)
         ignore_engine(module)
 
@@ -72,7 +72,7 @@ class Draft:
         self.set_param(section, key, parameter, section.get(key, fallback))
 
     def optional_param(self, section: Section, key: str, parameter: str, fallback: Any = None) -> None:
-        """The same where null stands for a missing key; without a fallback the parameter is left alone then.
+        """Do the same where null stands for a missing key; without a fallback the parameter is left alone then.
 
         Raises:
             PipelineFileError: it is not allowed for the parameter.

@@ -15,7 +15,7 @@ from paddlex_triton.pipelines import PipelineSpec, find_preset
 
 
 def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]:
-    """What a pipeline file says that stands for a preset and for the defaults of all parameters.
+    """Return the content of a pipeline file that stands for a preset and for the defaults of all parameters.
 
     Steps that the preset has no network for are off; their sections are there all the same, for those who turn them
     on.
@@ -25,7 +25,7 @@ def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]
         preset: one of its presets, None for the default one.
 
     Raises:
-        KeyError: with a message: there is no such preset.
+        ChoiceError: there is no such preset.
     """
     networks = find_preset(spec, preset)
     possible = {step: names[0] for step, names in spec.when_exported.items()} | find_preset(spec) | networks
@@ -35,10 +35,10 @@ def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]
 
 
 def config_text(spec: PipelineSpec, preset: str | None = None) -> str:
-    """The same as YAML.
+    """Return the same as YAML.
 
     Raises:
-        KeyError: see `make_config`.
+        ChoiceError: see `make_config`.
     """
     name = spec.short_preset(preset or spec.default_preset)
     values = make_config(spec, preset)

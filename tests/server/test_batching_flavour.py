@@ -15,16 +15,14 @@ import preparation_graphs
 import pytest
 import seal_world
 import tritonclient.grpc as grpcclient
-from module_networks import parameters_in
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.export.api import export_directory
-from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.launcher import EmbeddedServer
-from paddlex_triton.server.host.model_config import add_parameters
+from paddlex_triton.server.host.module_config import derive_gpu_config
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 
@@ -49,8 +47,7 @@ def client(
     assert assembly.pipelines == tuple(PIPELINES)
     for module in assembly.modules:
         config = folder / "models" / module / "config.pbtxt"
-        text = (modules_repository() / module.rpartition(".")[2] / "configs" / "gpu.pbtxt").read_text()
-        config.write_text(add_parameters(text, parameters_in(folder / "models", module)))
+        config.write_text(derive_gpu_config(config.read_text(), config))
     # These join calls as they do on a GPU, where none waits for another's run; the keypoint network does so anyway.
     for network in ("PP-OCRv4_mobile_rec", preparation_graphs.DOC_ORIENTATION):
         config = folder / "models" / network / "config.pbtxt"

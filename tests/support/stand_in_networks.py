@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
+from paddlex_triton.export.config_pbtxt import render_config
+from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.network import Family
 
 # What the families' templates leave open.
@@ -39,7 +40,7 @@ def write_network(
     (folder / "1" / "model.onnx").write_bytes(b"weights of " + name.encode())
     values = {key: str(value) for key, value in _VALUES.items()}
     for flavour in (FLAVOURS[each] for each in flavours):
-        path = folder / flavour.file
+        path = folder / flavour.config_file
         path.parent.mkdir(exist_ok=True)
         path.write_text(render_config(flavour, family, name, 4, values), encoding="utf-8")
     provenance = {"source": source, "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from paddlex_triton.pipelines import PIPELINES, find_pipeline, find_preset, preset_switches
+from paddlex_triton.pipelines import PIPELINES, ChoiceError, find_pipeline, find_preset, preset_switches
 
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 SEAL = PIPELINES["seal_recognition"]
@@ -80,9 +80,9 @@ def test_all_of_paddlex_s_configurations_are_there_and_one_of_our_own():
 
 
 def test_unknown_presets_are_refused_with_the_known_ones():
-    with pytest.raises(KeyError) as refused:
+    with pytest.raises(ChoiceError) as refused:
         find_preset(SEAL, "x")
-    assert "no preset 'x'; known: default, nopp, nopp-nolayout" in refused.value.args[0]
+    assert "no preset 'x'; known: default, nopp, nopp-nolayout" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["seal_recognition", "SEAL_RECOGNITION", "ocr", "OCR"])
@@ -91,7 +91,7 @@ def test_pipelines_are_found_whatever_the_case(name):
 
 
 def test_unknown_pipelines_are_refused_with_the_known_ones():
-    with pytest.raises(KeyError, match="unknown pipeline 'ORC'; known: OCR, seal_recognition"):
+    with pytest.raises(ChoiceError, match="unknown pipeline 'ORC'; known: OCR, seal_recognition"):
         find_pipeline("ORC")
 
 

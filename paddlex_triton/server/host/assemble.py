@@ -16,18 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton import paths
-from paddlex_triton.export.commands import export_command_for, export_command_for_file
-from paddlex_triton.exported import choose_preset, find_exported, not_exported
+from paddlex_triton.export.commands import export_command_for_file
+from paddlex_triton.exported import choose_preset, not_exported
+from paddlex_triton.flavours import CPU, Flavour
 from paddlex_triton.module_parameters import read_networks
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
+from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
-from paddlex_triton.pipelines import PipelineSpec, Step
+from paddlex_triton.pipeline_file.comparison import differing_sources, values_for_callers
+from paddlex_triton.pipelines import ChoiceError, PipelineSpec
+from paddlex_triton.server.host.device_placement import Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.file_choices import commands_for, differing_sources, values_for_callers
-from paddlex_triton.server.host.model_config import add_parameters, read_config, set_gpus, steps_of
-from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, KIND_OF, Flavour, Placement, Placements, place
-from paddlex_triton.server.host.plans import Served, serve_network
-from paddlex_triton.server.host.selection import Selection, select
+from paddlex_triton.server.host.model_config import add_parameters, read_config, steps_of
+from paddlex_triton.server.host.module_config import derive_gpu_config
+from paddlex_triton.server.host.network_selection import Selection, select
+from paddlex_triton.server.host.served_networks import ServedNetwork, collect_networks
 from paddlex_triton.version import __version__
 
 # Tells a directory of ours, which may be replaced, from anybody else's, which may not. Triton ignores files.
@@ -36,10 +39,10 @@ MARKER = "assembly.json"
 
 @dataclass(frozen=True)
 class Assembly:
-    """What an assembled directory serves."""
+    """The contents of an assembled directory."""
 
     directory: Path
-    flavour: Flavour
+    flavour: str
     pipelines: tuple[str, ...]
     ensembles: tuple[str, ...]
     modules: tuple[str, ...]
@@ -74,10 +77,10 @@ def assemble(
     *,
     pipelines: Sequence[str] = (),
     presets: Mapping[str, str] | None = None,
-    models: Mapping[str, str] | None = None,
+    models: Models | None = None,
     files: Sequence[PipelineFile] = (),
     device: str | None = None,
-    flavour: Flavour | None = None,
+    flavour: str | None = None,
     networks: Sequence[Path] = (),
     copy: bool = False,
 ) -> Assembly:
@@ -103,16 +106,21 @@ def assemble(
     repositories = [*networks, paths.networks_repository()]
     stand_ins: dict[str, Mapping[str, StandIn]] = {}
 
+    try:
+        single = NetworkChoice(models or {})
+    except ChoiceError as error:
+        raise AssemblyError(str(error)) from None
+
     def choose(spec: PipelineSpec) -> Mapping[str, str]:
-        choice = choose_preset(spec, repositories, models)
+        choice = choose_preset(spec, repositories, single)
         stand_ins[spec.name] = choice.stand_ins
         return choice.networks
 
-    selection = select(pipelines, presets, models, choose, files)
+    selection = select(pipelines, presets, single, choose, files)
     left_out = {} if pipelines or files else _incomplete(selection, repositories)
     if 0 < len(left_out) < len(selection.specs):
         selection = selection.without(left_out)
-    placements = place(selection, device=device, flavour=flavour, files=files)
+    placements = place_networks(selection, device=device, flavour=flavour, files=files)
     chosen = {spec.name: dict(stand_ins.get(spec.name, {})) for spec in selection.specs}
     sources, assembly = _collect(directory, selection, placements, repositories, files, chosen)
     assembly = replace(assembly, left_out=left_out)
@@ -142,29 +150,26 @@ def _collect(
 ) -> tuple[dict[str, _Source], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = _modules_to_serve(selection)
-    found = _find_networks(selection, repositories, files)
-    configs = {name: _network_config(folder, placements.networks[name]) for name, folder in found.items()}
-    served = {name: serve_network(folder, configs[name]) for name, folder in found.items()}
+    served = collect_networks(selection, placements, repositories, files)
     sources: dict[str, _Source] = dict(ensembles)
     for name, (module, specs) in modules.items():
         parameters = selection.parameters_of(module, specs, first=name != module)
         told = _stand_ins_of(module, specs, stand_ins)
-        sources[name] = _module_source(module, KIND_OF[placements.flavour], parameters, served, told)
-    for name, folder in found.items():
-        extra = ((FILE_NAME, served[name].description),)
-        sources[name] = _Source(folder, configs[name], extra, served[name].files)
-    described = {name: _describe_network(folder) for name, folder in found.items()}
-    _refuse_misplaced(selection, described)
+        sources[name] = _module_source(module, placements.flavour, parameters, served, told)
+    for name, network in served.items():
+        extra = ((FILE_NAME, network.files.description),)
+        sources[name] = _Source(network.folder, network.config, extra, network.files.files)
+    described = {name: network.info for name, network in served.items()}
     assembly = Assembly(
         directory,
-        placements.flavour,
+        placements.flavour.name,
         tuple(spec.name for spec in selection.specs),
         tuple(ensembles),
         tuple(modules),
         {name: info.sha256 for name, info in described.items()},
         stand_ins={pipeline: of_steps for pipeline, of_steps in stand_ins.items() if of_steps},
         switches=selection.switches(),
-        devices={name: str(at.device) for name, at in placements.networks.items() if at.device is not None},
+        devices={name: str(at.requested.device) for name, at in placements.networks.items() if at.requested},
         remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
     )
     return sources, assembly
@@ -197,17 +202,20 @@ def _module_source(
     name: str,
     flavour: Flavour,
     parameters: Mapping[str, str],
-    served: Mapping[str, Served],
+    served: Mapping[str, ServedNetwork],
     stand_ins: Mapping[str, Mapping[str, StandIn]],
 ) -> _Source:
-    """A module with its pipelines and networks in its configuration and what is known of them laid beside it."""
+    """Describe a module, with pipelines and networks in its configuration and what is known of them laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
-    config = add_parameters(_flavour_file(folder, flavour).read_text(encoding="utf-8"), parameters)
+    path = folder / CPU.config_file
+    config = add_parameters(path.read_text(encoding="utf-8"), parameters)
+    if flavour.kind == "gpu":
+        config = derive_gpu_config(config, path)
     networks = read_networks(parameters).values()
     called = dict.fromkeys(network for of_steps in networks for names in of_steps.values() for network in names)
-    extra = [(f"{network}.{FILE_NAME}", served[network].description) for network in called]
+    extra = [(f"{network}.{FILE_NAME}", served[network].files.description) for network in called]
     if stand_ins:
         told = {
             pipeline: {step: stand_in.model_dump() for step, stand_in in of_steps.items()}
@@ -228,70 +236,9 @@ def _stand_ins_of(
     return {pipeline: of_steps for pipeline, of_steps in of_module.items() if of_steps}
 
 
-def _network_config(folder: Path, placement: Placement) -> str:
-    """A network's configuration, on the GPUs that were asked for."""
-    text = _flavour_file(folder, placement.flavour).read_text(encoding="utf-8")
-    if not placement.gpus:
-        return text
-    try:
-        return set_gpus(text, placement.gpus)
-    except AssemblyError as error:
-        raise AssemblyError(f"{folder.name} cannot be put on {placement.device}: {error}") from None
-
-
-def _find_networks(
-    selection: Selection, repositories: Sequence[Path], files: Sequence[PipelineFile]
-) -> dict[str, Path]:
-    found = {name: find_exported(name, repositories) for name in selection.names()}
-    if missing := [name for name, folder in found.items() if folder is None]:
-        raise AssemblyError(
-            f"not exported: {', '.join(missing)} (looked in {', '.join(str(path) for path in repositories)}). "
-            f"Run: {commands_for(missing, files)}"
-        )
-    return {name: folder for name, folder in found.items() if folder is not None}
-
-
 def _incomplete(selection: Selection, repositories: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    missing = {
-        pipeline: not_exported((name for names in steps.values() for name in names), repositories)
-        for pipeline, steps in selection.networks.items()
-    }
+    missing = {pipeline: not_exported(choice.names(), repositories) for pipeline, choice in selection.networks.items()}
     return {pipeline: names for pipeline, names in missing.items() if names}
-
-
-def _flavour_file(folder: Path, flavour: Flavour) -> Path:
-    path = folder / "config.pbtxt" if flavour == DEFAULT_FLAVOUR else folder / "configs" / f"{flavour}.pbtxt"
-    if not path.is_file():
-        hint = f". Run: {export_command_for(folder.name)}" if (folder / FILE_NAME).is_file() else ""
-        raise AssemblyError(f"{folder.name} has no {flavour!r} flavour: {path} is missing{hint}")
-    return path
-
-
-def _describe_network(folder: Path) -> NetworkInfo:
-    try:
-        return NetworkInfo.load(folder / FILE_NAME)
-    except (OSError, ValueError) as error:
-        raise AssemblyError(f"{folder / FILE_NAME}: {error}") from None
-
-
-def _refuse_misplaced(selection: Selection, described: Mapping[str, NetworkInfo]) -> None:
-    """A network of another kind than its step takes would load, and fail every request."""
-    for spec in selection.specs:
-        for step, names in selection.networks[spec.name].items():
-            for name in names:
-                _refuse_other_kind(step, spec.steps[step], name, described[name])
-
-
-def _refuse_other_kind(name_of_step: str, step: Step, name: str, info: NetworkInfo) -> None:
-    if info.family not in step.families:
-        raise AssemblyError(
-            f"{name_of_step} takes a network of family {' or '.join(step.families)}; {name} is {info.family}"
-        )
-    if step.check_labels is not None:
-        try:
-            step.check_labels(info.labels or [])
-        except ValueError as error:
-            raise AssemblyError(f"{name_of_step} cannot use {name}: {error}") from None
 
 
 def _refuse_foreign(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export.commands import export_command_for
-from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.flavours import CPU, FLAVOURS
+from paddlex_triton.network_choice import NetworkChoice
+from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.host.assemble import Assembly, assemble
-from paddlex_triton.server.host.errors import ServerError
-from paddlex_triton.server.host.placement import DEFAULT_FLAVOUR, FLAVOURS, Flavour
-from paddlex_triton.server.host.selection import models_of, pipelines_of, presets_of
+from paddlex_triton.server.host.container import ContainerSettings
+from paddlex_triton.server.host.errors import AssemblyError, ServerError
+from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 
 _PIPELINE_HELP = (
     f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
@@ -29,7 +32,7 @@ _MODEL_HELP = (
     "step off. Of several, STEP=A,B, a request chooses one by STEP_model_name, and A is the default. May be repeated."
 )
 _DEVICE_HELP = "Where networks run, as PaddleX writes it: cpu, gpu, gpu:0 or gpu:0,1. Wins over pipeline files."
-_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {DEFAULT_FLAVOUR}."
+_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {CPU.name}."
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
@@ -44,6 +47,9 @@ def register(app: typer.Typer) -> None:
     """Add this package's commands."""
     app.command("assemble")(assemble_command)
     app.command("serve")(serve_command)
+    # Every argument is tritonserver's, --help too.
+    pass_on = {"ignore_unknown_options": True}
+    app.command("serve-container", hidden=True, add_help_option=False, context_settings=pass_on)(container_command)
 
 
 def assemble_command(
@@ -63,10 +69,10 @@ def assemble_command(
             directory,
             pipelines=names,
             presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
-            models=models_of(model or []),
+            models=NetworkChoice.parse(model or []),
             files=files,
             device=device,
-            flavour=_flavour(flavour),
+            flavour=flavour,
             networks=networks or [],
             copy=copy,
         )
@@ -98,12 +104,12 @@ def serve_command(
         server = EmbeddedServer(
             names,
             presets=presets_of([*names, *(file.spec.name for file in files)], preset or []),
-            models=models_of(model or []),
+            models=NetworkChoice.parse(model or []),
             files=files,
             directory=directory,
             networks=networks or [],
             device=device,
-            flavour=_flavour(flavour),
+            flavour=flavour,
             address=address,
             http_port=http_port,
             grpc_port=grpc_port,
@@ -129,17 +135,24 @@ def serve_command(
             server.stop()
 
 
+def container_command(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Added to tritonserver's command line.")] = None,
+) -> None:
+    """Assemble what the environment of a container asks for, then become tritonserver."""
+    settings = ContainerSettings(os.environ)
+    options = settings.assemble_options()
+    with _refusals():
+        for folder in options["networks"]:
+            if not folder.is_dir():
+                raise AssemblyError(f"PADDLEX_TRITON_NETWORKS: {folder} is no folder")
+        # Ends the container, with the export command to run, if a network is missing.
+        assemble_command(settings.models, **options)
+        command = [*settings.tritonserver_command(), *(arguments or [])]
+        os.execvp(command[0], command)
+
+
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _flavour(name: str | None) -> Flavour | None:
-    if name is None:
-        return None
-    for flavour in FLAVOURS:
-        if flavour == name:
-            return flavour
-    raise typer.BadParameter(f"{name!r}; known: {', '.join(FLAVOURS)}", param_hint="--flavour")
 
 
 def _summary(assembly: Assembly) -> str:
@@ -156,20 +169,20 @@ def _say_all(console: Console, assembly: Assembly) -> None:
 
 
 def _say_where(console: Console, assembly: Assembly) -> None:
-    """The devices that were asked for, and the networks on each."""
+    """Say the devices that were asked for, and the networks on each."""
     for device in dict.fromkeys(assembly.devices.values()):
         names = [name for name, place in assembly.devices.items() if place == device]
         _say(console, f"  on {device}: {', '.join(names)}")
 
 
 def _say_what_is_on(console: Console, assembly: Assembly) -> None:
-    """The steps that a request can switch, and what happens to them if it does not."""
+    """Say the steps that a request can switch, and what happens to them if it does not."""
     for pipeline, switches in assembly.switches.items():
         on = [f"{switch} ({', '.join(networks)})" for switch, networks in switches.items() if networks]
         off = [switch for switch, networks in switches.items() if not networks]
-        told = [f"on by default: {', '.join(on)}"] * bool(on) + [f"no network for: {', '.join(off)}"] * bool(off)
-        if told:
-            _say(console, f"  {pipeline}: {'; '.join(told)}")
+        parts = {"on by default": on, "no network for": off}
+        if told := "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names):
+            _say(console, f"  {pipeline}: {told}")
 
 
 def _say(console: Console, text: str) -> None:
@@ -195,6 +208,6 @@ def _refusals() -> Iterator[None]:
     """Turn what this package refuses into one message and exit status 1."""
     try:
         yield
-    except (ServerError, OSError) as error:
+    except (ServerError, ChoiceError, OSError) as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None

@@ -18,26 +18,22 @@ from types import TracebackType
 
 import httpx
 
+from paddlex_triton.network_choice import Models
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.processes import die_with_parent
 from paddlex_triton.server.backends.onnxruntime.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
-from paddlex_triton.server.host.placement import Flavour
 from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
+from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, serving_arguments
 
 logger = logging.getLogger(__name__)
 
 # Seven modules and three networks were ready in under 10 s on two cores; engines and slow disks take longer.
 START_TIMEOUT_S = 180.0
-# Triton finishes requests in flight for at most this long, then ends its stubs.
-EXIT_TIMEOUT_S = 30
 _LOG_TAIL_LINES = 30
-# Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
-# megapixels is 15 MB and would make it grow fifteen times.
-_SHM_STEP = 16 * 1024 * 1024
 
 
 class EmbeddedServer:
@@ -51,12 +47,12 @@ class EmbeddedServer:
         pipelines: Sequence[str] = (),
         *,
         presets: Mapping[str, str] | None = None,
-        models: Mapping[str, str] | None = None,
+        models: Models | None = None,
         files: Sequence[PipelineFile] = (),
         directory: Path | None = None,
         networks: Sequence[Path] = (),
         device: str | None = None,
-        flavour: Flavour | None = None,
+        flavour: str | None = None,
         address: str = "127.0.0.1",
         http_port: int | None = None,
         grpc_port: int | None = None,
@@ -99,7 +95,7 @@ class EmbeddedServer:
         self._device = device
         self._directory = directory
         self._networks = tuple(networks)
-        self._flavour: Flavour | None = flavour
+        self._flavour = flavour
         self._address = address
         self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
         self._ports: dict[str, int] = {}
@@ -173,7 +169,7 @@ class EmbeddedServer:
             shutil.rmtree(runtime, ignore_errors=True)
 
     def _remove_leftovers(self, pid: int) -> None:
-        """What a server that was killed leaves behind: its stubs, which are of its process group, and their memory."""
+        """Remove what a killed server leaves behind: its stubs, which are of its process group, and their memory."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         for region in Path("/dev/shm").glob(f"{self._shm_prefix}*"):
@@ -234,19 +230,13 @@ class EmbeddedServer:
 
     def _arguments(self, models: Path, backends: Path) -> list[str]:
         return [
-            f"--model-repository={models}",
+            *serving_arguments(models),
             f"--backend-directory={backends}",
-            "--model-control-mode=none",
-            "--exit-on-error=true",
-            "--strict-readiness=true",
-            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
             f"--http-address={self._address}",
             f"--grpc-address={self._address}",
             f"--metrics-address={self._address}",
             *(f"{option}={port}" for option, port in self._ports.items()),
-            f"--backend-config=python,shm-default-byte-size={_SHM_STEP}",
             f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
-            f"--backend-config=python,shm-growth-byte-size={_SHM_STEP}",
             # No GPU here: asking for its metrics only fills the log.
             "--allow-gpu-metrics=false",
             *self._extra_arguments,

@@ -23,20 +23,39 @@ def read_config(path: Path) -> Any:
     Raises:
         AssemblyError: the file cannot be read or parsed.
     """
+    try:
+        return parse_config(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssemblyError(f"{path}: {error}") from None
+
+
+def parse_config(text: str, origin: Path) -> Any:
+    """Parse the text of a config.pbtxt.
+
+    Args:
+        text: of the file.
+        origin: the file, for messages.
+
+    Returns:
+        The `inference.ModelConfig` message.
+
+    Raises:
+        AssemblyError: it cannot be parsed.
+    """
     # Here, not above: they cost the command line a quarter of a second that `--help` does not need.
     from google.protobuf import text_format
     from tritonclient.grpc import model_config_pb2
 
     config = model_config_pb2.ModelConfig()  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        text_format.Parse(path.read_text(encoding="utf-8"), config)
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise AssemblyError(f"{path}: {error}") from None
+        text_format.Parse(text, config)
+    except text_format.ParseError as error:
+        raise AssemblyError(f"{origin}: {error}") from None
     return config
 
 
 def steps_of(config: Any) -> list[str]:
-    """The models an ensemble chains, in order."""
+    """Return the models an ensemble chains, in order."""
     return [step.model_name for step in config.ensemble_scheduling.step]
 
 

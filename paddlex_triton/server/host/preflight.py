@@ -9,10 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 
-from paddlex_triton.devices import DeviceError, parse_device
+from paddlex_triton.devices import DeviceError
+from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.server.host.device_placement import requested_devices
 from paddlex_triton.server.host.errors import ServerStartError
-from paddlex_triton.server.host.placement import KIND_OF, Flavour
 
 # What nvidia-pytriton 0.7.0 carries Python backend stubs for and what this product is tested on.
 PYTHON_VERSIONS = ((3, 10), (3, 11), (3, 12))
@@ -63,7 +64,7 @@ def _check_numpy(version: str) -> None:
         )
 
 
-def check_devices(device: str | None, flavour: Flavour | None = None, files: Sequence[PipelineFile] = ()) -> None:
+def check_devices(device: str | None, flavour: str | None = None, files: Sequence[PipelineFile] = ()) -> None:
     """Refuse GPUs, which the embedded server has no backend for.
 
     Args:
@@ -74,32 +75,23 @@ def check_devices(device: str | None, flavour: Flavour | None = None, files: Seq
     Raises:
         ServerStartError: says who asked for what, and where GPUs are served; or the device is not supported at all.
     """
-    asked = {"--device": device} if device is not None else dict(pair for file in files for pair in _devices_in(file))
-    for said_by, text in asked.items():
-        try:
-            found = parse_device(text)
-        except DeviceError as error:
-            raise ServerStartError(f"{said_by}: {error}") from None
-        if found.kind == "gpu":
-            # The container gets one unless told otherwise.
-            count = f"PADDLEX_TRITON_GPUS={max(found.gpus) + 1} " if max(found.gpus) else ""
-            here = "" if device is not None else "; --device cpu serves here, on the CPU"
-            raise ServerStartError(
-                f"{said_by} says {found}, {_NO_GPU}: {count}PADDLEX_TRITON_DEVICE={found} {_COMPOSE_UP}; for a Triton "
-                f"of your own, paddlex-triton assemble DIR --device {found}{here}"
-            )
-    if flavour is not None and KIND_OF.get(flavour) == "gpu":
+    try:
+        on_gpus = next((one for one in requested_devices(device, files) if one.device.kind == "gpu"), None)
+    except DeviceError as error:
+        raise ServerStartError(str(error)) from None
+    if on_gpus is not None:
+        # The container gets one unless told otherwise.
+        count = f"PADDLEX_TRITON_GPUS={max(on_gpus.device.gpus) + 1} " if max(on_gpus.device.gpus) else ""
+        here = "" if device is not None else "; --device cpu serves here, on the CPU"
+        raise ServerStartError(
+            f"{on_gpus.origin} says {on_gpus.device}, {_NO_GPU}: {count}PADDLEX_TRITON_DEVICE={on_gpus.device} "
+            f"{_COMPOSE_UP}; for a Triton of your own, paddlex-triton assemble DIR --device {on_gpus.device}{here}"
+        )
+    if flavour in FLAVOURS and FLAVOURS[flavour].kind == "gpu":
         raise ServerStartError(
             f"--flavour {flavour} is for GPUs, {_NO_GPU}: PADDLEX_TRITON_GPU_FLAVOUR={flavour} {_COMPOSE_UP}; for a "
             f"Triton of your own, paddlex-triton assemble DIR --flavour {flavour}"
         )
-
-
-def _devices_in(file: PipelineFile) -> list[tuple[str, str]]:
-    own = [(f"{file.origin}: {step}", device) for step, device in file.devices.items()]
-    # Where every step has a device of its own, the file's is nobody's.
-    shared = file.device is not None and any(step not in file.devices for step in file.networks)
-    return ([(file.origin, file.device)] if shared and file.device is not None else []) + own
 
 
 def check_ports(address: str, ports: Mapping[str, int]) -> None:
@@ -132,7 +124,7 @@ def check_ports(address: str, ports: Mapping[str, int]) -> None:
 
 
 def free_ports(address: str, count: int) -> list[int]:
-    """Ports nobody listens on at the moment."""
+    """Return ports nobody listens on at the moment."""
     probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
         for probe in probes:

@@ -14,6 +14,7 @@ from paddlex_triton.bench import make_inputs as module
 from paddlex_triton.bench.make_inputs import SAMPLE, bytes_tensor, make_inputs, read_pages, write_json
 from paddlex_triton.client.exceptions import InputError
 from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.pipelines import ChoiceError
 
 PARAMS = '{"text_det_limit_side_len": 736}'
 
@@ -54,7 +55,7 @@ def test_bad_params_are_refused_before_a_server_sees_them(params, text):
 
 
 def test_unknown_pipeline_is_refused():
-    with pytest.raises(KeyError, match="unknown pipeline"):
+    with pytest.raises(ChoiceError, match="unknown pipeline"):
         make_inputs([b"page"], "{}", "no_such")
 
 

@@ -11,6 +11,7 @@ import pytest
 from paddlex_triton.bench import perf_analyzer
 from paddlex_triton.bench.perf_analyzer import PerfAnalyzerMissing, run_perf_analyzer
 from paddlex_triton.errors import InvalidParameter
+from paddlex_triton.pipelines import ChoiceError
 
 LIBRARIES = ("nvidia_pytriton.libs/libb64-98cb6333.so.0d", "nvidia_pytriton.libs/libcudart-09529672.so.12.6.77")
 # Tells what it was given; its status is the number of arguments that it did not know.
@@ -83,7 +84,7 @@ def test_a_distribution_that_is_not_installed_has_no_files():
     [
         ({"protocol": "ftp"}, ValueError),
         ({"params": '{"nonsense": 1}'}, InvalidParameter),
-        ({"pipeline": "nonsense"}, KeyError),
+        ({"pipeline": "nonsense"}, ChoiceError),
         ({"pages": []}, ValueError),
     ],
 )

@@ -177,8 +177,8 @@ def test_networks_of_the_embedded_server(run, image):
     result, _, arguments = run("predict", "seal_recognition", image, *chosen.split())
     assert result.exit_code == 0, result.output
     assert arguments["preset"] == "nopp-lightweight"
-    assert arguments["models"] == {"layout_detection": "PP-DocLayout-S", "text_recognition": "x,y"}
-    assert run("predict", "OCR", image, "--model", "text_recognition=")[2]["models"] == {"text_recognition": ""}
+    assert arguments["models"] == {"layout_detection": ("PP-DocLayout-S",), "text_recognition": ("x", "y")}
+    assert run("predict", "OCR", image, "--model", "text_recognition=")[2]["models"] == {"text_recognition": ()}
 
 
 def test_where_to_send_it(run, image):

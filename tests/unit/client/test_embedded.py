@@ -12,6 +12,7 @@ from paddlex_triton.client.embedded import find_server, serves
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.transports import Endpoint
 from paddlex_triton.network import StandIn
+from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import find_pipeline
 from paddlex_triton.server.host.errors import ServerStartError
 
@@ -117,12 +118,12 @@ def test_a_server_for_each_choice_of_networks():
         ({}, {}),
         ({"seal_recognition": "nopp"}, {}),
         ({"seal_recognition": "nopp-nolayout"}, {}),
-        ({}, {"layout_detection": "PP-DocLayout-S"}),
-        ({"seal_recognition": "nopp"}, {"layout_detection": "PP-DocLayout-S"}),
-        ({"seal_recognition": "nopp-lightweight"}, {"layout_detection": "PP-DocLayout-S"}),
-        ({}, {"layout_detection": "PP-DocLayout-S,PP-DocLayout-L"}),
-        ({}, {"layout_detection": "PP-DocLayout-L,PP-DocLayout-S"}),
-        ({}, {"layout_detection": ""}),
+        ({}, NetworkChoice({"layout_detection": "PP-DocLayout-S"})),
+        ({"seal_recognition": "nopp"}, NetworkChoice({"layout_detection": "PP-DocLayout-S"})),
+        ({"seal_recognition": "nopp-lightweight"}, NetworkChoice({"layout_detection": "PP-DocLayout-S"})),
+        ({}, NetworkChoice({"layout_detection": "PP-DocLayout-S,PP-DocLayout-L"})),
+        ({}, NetworkChoice({"layout_detection": "PP-DocLayout-L,PP-DocLayout-S"})),
+        ({}, NetworkChoice({"layout_detection": ""})),
     ]
     assert {tuple(server.pipelines) for server in FakeServer.made} == {("seal_recognition",)}
     for pipeline in pipelines:

@@ -15,6 +15,7 @@ from paddlex_triton.client.requests import POSITIONAL
 from paddlex_triton.client.results import SealRecognitionResult
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
 from paddlex_triton.errors import ErrorCode, format_message
+from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, find_pipeline
 
 SEAL = find_pipeline("seal_recognition")
@@ -205,7 +206,7 @@ async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
         (
             {"models": {"layout": "PP-DocLayout-S"}},
             InvalidParameterError,
-            "models names layout; pipeline seal_recognition has the steps doc_orientation_classify, .*_recognition$",
+            "models: no step 'layout' takes a network; known: doc_orientation_classify, .*_recognition$",
         ),
         ({"models": {"text_recognition": ["a", 3]}}, InvalidParameterError, "must map steps to names"),
         ({"models": {3: "a"}}, InvalidParameterError, "must map steps to names"),
@@ -214,10 +215,18 @@ async def test_presets_of_the_asyncio_twin(monkeypatch, seal_tensors, numbered):
         (
             {"models": {"text_recognition": "a,../b"}},
             InvalidParameterError,
-            r"names '\.\./b' for text_recognition; the",
+            r"models: '\.\./b' is no name of a network \(text_recognition\)",
         ),
-        ({"models": {"text_recognition": ["a,b"]}}, InvalidParameterError, "names 'a,b' for text_recognition"),
-        ({"models": {"text_recognition": ["a", ""]}}, InvalidParameterError, "names '' for text_recognition"),
+        (
+            {"models": {"text_recognition": ["a,b"]}},
+            InvalidParameterError,
+            r"'a,b' is no name of a network \(text_recognition",
+        ),
+        (
+            {"models": {"text_recognition": ["a", ""]}},
+            InvalidParameterError,
+            r"'' is no name of a network \(text_recognition",
+        ),
         ({"models": {"text_recognition": "a b"}}, InvalidParameterError, "begins with a letter or a digit"),
         ({"models": {"text_recognition": "x" * 129}}, InvalidParameterError, "at most 128 characters"),
         (
@@ -274,7 +283,7 @@ def test_every_preset_can_be_chosen(spec):
 )
 def test_several_networks_for_a_role(given, names):
     chosen = choose_networks(SEAL, None, {"text_recognition": given, "doc_unwarping": ""}, None)
-    assert chosen == Networks(None, (("doc_unwarping", ""), ("text_recognition", names)))
+    assert chosen == Networks(None, NetworkChoice({"doc_unwarping": "", "text_recognition": names}))
 
 
 def settings_naming(**networks: str) -> dict[str, dict]:
@@ -282,31 +291,33 @@ def settings_naming(**networks: str) -> dict[str, dict]:
 
 
 def test_other_networks_than_the_preset_s_are_told_once():
-    watch = PresetWatch(SEAL, Networks("nopp-lightweight", (("layout_detection", "mine"),)))
+    watch = PresetWatch(SEAL, Networks("nopp-lightweight", NetworkChoice({"layout_detection": "mine"})))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at({"doc_preprocessor": {"networks": {}}})
-        watch.look_at(settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_mobile_rec"))
+        watch.compare({"doc_preprocessor": {"networks": {}}})
+        watch.compare(settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_mobile_rec"))
     others = settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_server_rec")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at(others, {"text_recognition"})
+        watch.compare(others, {"text_recognition"})
     with pytest.warns(UserWarning, match="text_recognition is PP-OCRv4_server_rec instead of PP-OCRv4_mobile_rec"):
-        watch.look_at(others)
+        watch.compare(others)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at(others)
-        PresetWatch(SEAL, Networks()).look_at(others)
+        watch.compare(others)
+        PresetWatch(SEAL, Networks()).compare(others)
 
 
 def test_the_first_of_several_networks_is_expected():
-    watch = PresetWatch(SEAL, Networks("nopp", (("layout_detection", ""), ("text_recognition", "mine,yours"))))
+    watch = PresetWatch(
+        SEAL, Networks("nopp", NetworkChoice({"layout_detection": "", "text_recognition": "mine,yours"}))
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at(settings_naming(text_recognition="mine"))
-        watch.look_at(settings_naming(text_recognition="yours"), {"text_recognition"})
+        watch.compare(settings_naming(text_recognition="mine"))
+        watch.compare(settings_naming(text_recognition="yours"), {"text_recognition"})
     with pytest.warns(UserWarning, match="text_recognition is yours instead of mine"):
-        watch.look_at(settings_naming(text_recognition="yours"))
+        watch.compare(settings_naming(text_recognition="yours"))
 
 
 def test_networks_that_a_request_chose_are_no_surprise(on_mocks, numbered):

@@ -11,16 +11,20 @@ from google.protobuf import text_format
 from keypoint_graphs import keypoint_yml
 from preparation_graphs import textline_orientation_yml
 
-from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
+from paddlex_triton.export.config_pbtxt import render_config
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.detector import Detector
+from paddlex_triton.export.flavour_sections import SECTIONS
 from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.network import FAMILY_OUTPUTS
 
 # Generated code without types.
 pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
 
-CASES = [(flavour, family) for flavour in FLAVOURS for family in FAMILIES]
+# Those on ONNX files; configurations for plans are read in tensorrt/test_tensorrt.py.
+ON_ONNX = [name for name, flavour in FLAVOURS.items() if flavour.find_plan is None]
+CASES = [(flavour, family) for flavour in ON_ONNX for family in FAMILIES]
 
 
 def render(flavour: str, family: str) -> tuple[str, Any]:
@@ -36,6 +40,10 @@ def render(flavour: str, family: str) -> tuple[str, Any]:
     values = kind.config_values(settings, seen)
     text = render_config(FLAVOURS[flavour], kind.name, "net", kind.max_batch_size, values)
     return text, text_format.Parse(text, pb.ModelConfig())
+
+
+def test_every_flavour_has_its_sections():
+    assert SECTIONS.keys() == FLAVOURS.keys()
 
 
 @pytest.mark.parametrize(("flavour", "family"), CASES)
@@ -103,7 +111,7 @@ PAGE = ("x", pb.TYPE_UINT8, [64, 96, 3])
     ],
 )
 def test_tensors_of_other_networks(family, inputs, outputs):
-    for flavour in FLAVOURS:
+    for flavour in ON_ONNX:
         _, config = render(flavour, family)
         assert [(x.name, x.data_type, list(x.dims)) for x in config.input] == inputs
         assert [(y.name, y.data_type, list(y.dims)) for y in config.output] == outputs

@@ -8,7 +8,7 @@ import pipeline_files
 import pytest
 
 from paddlex_triton.limits import MAX_INFERENCE_YML_BYTES
-from paddlex_triton.pipeline_file import NetworkChoice, PipelineFileError, read_pipeline_config
+from paddlex_triton.pipeline_file import NetworkReference, PipelineFileError, read_pipeline_config
 from paddlex_triton.pipelines import PIPELINES
 
 
@@ -74,15 +74,15 @@ def test_devices():
 def test_a_path_is_a_folder_whether_it_is_there_or_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     choice = read("OCR", "Pipeline.text_rec_model", "./output/inference").networks["text_recognition"]
-    assert choice == NetworkChoice(None, Path("output/inference"))
+    assert choice == NetworkReference(None, Path("output/inference"))
 
 
 def test_a_folder_that_is_there_is_meant_before_a_network_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert read("OCR", "Pipeline.text_rec_model", "mine").networks["text_recognition"] == NetworkChoice("mine")
+    assert read("OCR", "Pipeline.text_rec_model", "mine").networks["text_recognition"] == NetworkReference("mine")
     (tmp_path / "mine").mkdir()
     file = read("OCR", "Pipeline.text_rec_model", "mine")
-    assert file.networks["text_recognition"] == NetworkChoice(None, Path("mine"))
+    assert file.networks["text_recognition"] == NetworkReference(None, Path("mine"))
     (tmp_path / "mine" / "inference.yml").write_text("Global:\n  model_name: PP-OCRv4_mobile_rec\n")
     assert file.models()["text_recognition"] == "PP-OCRv4_mobile_rec"
 

@@ -10,7 +10,7 @@ import yaml
 
 from paddlex_triton.limits import MAX_RECOGNITION_BATCH
 from paddlex_triton.pipeline_file import (
-    NetworkChoice,
+    NetworkReference,
     PipelineFileError,
     Serving,
     is_pipeline_file,
@@ -96,7 +96,7 @@ def test_page_preparation_without_steps_is_remarked_on():
 
 def test_weights_of_ones_own():
     file = read("OCR", f"{RECOGNITION}.model_dir", "my/rec")
-    assert file.networks["text_recognition"] == NetworkChoice("PP-OCRv6_medium_rec", Path("my/rec"))
+    assert file.networks["text_recognition"] == NetworkReference("PP-OCRv6_medium_rec", Path("my/rec"))
     assert file.models()["text_recognition"] == "PP-OCRv6_medium_rec"
     assert file.networks["text_detection"].folder is None
 

@@ -22,7 +22,6 @@ SEAL_NETWORKS = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_
 OFFLINE_NETWORKS = ("offline_seal_layout", "PP-OCRv4_mobile_seal_det")
 PEOPLE_NETWORKS = ("PP-YOLOE-S_human", "PP-TinyPose_128x96")
 MODULES = ("ocr.doc_preprocessor", "text_detection", "text_recognition")
-ALL_MODULES = sorted({module for spec in PIPELINES.values() for module in spec.modules})
 
 
 FAMILIES = {
@@ -435,14 +434,3 @@ def test_ensembles_chain_the_modules_of_the_pipeline(spec):
     assert config.name == spec.ensemble
     assert config.max_batch_size == 0
     assert tuple(steps_of(config)) == spec.models
-
-
-@pytest.mark.parametrize("module", ALL_MODULES)
-def test_flavours_of_a_module_agree_on_tensors(module):
-    folder = paths.modules_repository() / module
-    configs = [read_config(folder / "config.pbtxt"), read_config(folder / "configs" / "gpu.pbtxt")]
-    tensors = [
-        [(t.name, t.data_type, tuple(t.dims), getattr(t, "optional", False)) for t in (*c.input, *c.output)]
-        for c in configs
-    ]
-    assert tensors[0] == tensors[1]

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from paddlex_triton import paths
 from paddlex_triton.devices import parse_device
-from paddlex_triton.export.config_pbtxt import FLAVOURS
 from paddlex_triton.export.families import FAMILIES
-from paddlex_triton.pipeline_file import NetworkChoice, PipelineFile
+from paddlex_triton.flavours import FLAVOURS
+from paddlex_triton.pipeline_file import NetworkReference, PipelineFile
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.cli import register
@@ -53,7 +53,7 @@ def instances_of(folder):
 
 
 def ocr_file(device=None, origin="my.yaml", **devices) -> PipelineFile:
-    networks = {"text_detection": NetworkChoice(DET), "text_recognition": NetworkChoice(REC)}
+    networks = {"text_detection": NetworkReference(DET), "text_recognition": NetworkReference(REC)}
     off = ("doc_orientation_classify", "doc_unwarping", "textline_orientation")
     return PipelineFile(origin, PIPELINES["OCR"], networks, off, device=device, devices=devices)
 
@@ -87,7 +87,7 @@ def test_networks_go_where_they_are_asked_to(put, tmp_path, device, flavour, wan
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("gpus", [(0,), (2, 0), tuple(range(64))], ids=["one", "two", "most"])
 def test_gpus_in_the_configuration_of_every_family(tmp_path, family, gpus):
-    path = write_network(tmp_path, "net", family) / FLAVOURS["gpu"].file
+    path = write_network(tmp_path, "net", family) / FLAVOURS["gpu"].config_file
     before = path.read_text()
     path.write_text(set_gpus(before, gpus))
     config = read_config(path)
@@ -142,14 +142,15 @@ def test_gpus_that_cannot_be_put_anywhere_are_refused(text):
 @pytest.mark.parametrize(
     ("device", "flavour", "message"),
     [
-        ("cpu", "gpu", "--device says cpu, and flavour gpu is for GPUs; flavours for cpu are cpu and openvino"),
+        ("cpu", "gpu", "--device says cpu, and flavour gpu is for GPUs; flavours for cpu are cpu"),
         ("cpu", "tensorrt", "--device says cpu, and flavour tensorrt is for GPUs"),
         ("gpu:0", "cpu", "--device says gpu:0, and flavour cpu is for CPUs; flavours for gpu:0 are gpu and tensorrt"),
-        ("gpu:0", "openvino", "--device says gpu:0, and flavour openvino is for CPUs"),
+        # Advertised once it exists.
+        ("cpu", "openvino", "unknown flavour 'openvino'; known: cpu, gpu, tensorrt"),
         ("npu:0", None, "--device: 'npu:0' is not supported; supported are cpu, gpu, gpu:0 and gpu:0,1"),
         ("gpu:0,0", None, "--device: 'gpu:0,0' names a GPU twice"),
         ("gpu:0", "tensorrt", "has no 'tensorrt' flavour"),
-        (None, "quick", "unknown flavour 'quick'; known: cpu, gpu, tensorrt, openvino"),
+        (None, "quick", "unknown flavour 'quick'; known: cpu, gpu, tensorrt"),
     ],
 )
 def test_contradictions_are_refused(put, tmp_path, device, flavour, message):
@@ -192,8 +193,8 @@ def test_a_file_s_device_that_contradicts_the_flavour_is_refused(put):
 def test_one_network_in_two_places_is_refused(repository, tmp_path):
     write_network(repository, "PP-OCRv4_mobile_seal_det", "db_detection")
     networks = {
-        "seal_text_detection": NetworkChoice("PP-OCRv4_mobile_seal_det"),
-        "text_recognition": NetworkChoice(REC),
+        "seal_text_detection": NetworkReference("PP-OCRv4_mobile_seal_det"),
+        "text_recognition": NetworkReference(REC),
     }
     off = ("doc_orientation_classify", "doc_unwarping", "layout_detection")
     seals = PipelineFile("seals.yaml", PIPELINES["seal_recognition"], networks, off, device="gpu:0")
@@ -247,7 +248,7 @@ def test_serve_refuses_in_one_message(device):
         {"device": "cpu", "files": [ocr_file("gpu:0")]},
         {"files": [ocr_file("gpu:0", text_detection="cpu", text_recognition="cpu")]},
         {"files": [ocr_file("cpu")]},
-        {"flavour": "openvino"},
+        {"flavour": "cpu"},
     ],
 )
 def test_the_embedded_server_goes_on_where_nothing_is_for_gpus(monkeypatch, options):

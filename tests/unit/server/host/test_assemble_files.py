@@ -18,7 +18,7 @@ from paddlex_triton.pipeline_file import read_pipeline_file
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.cli import register
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.selection import pipelines_of
+from paddlex_triton.server.host.network_selection import pipelines_of
 
 OCR = """\
 pipeline_name: OCR

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES, find_preset
-from paddlex_triton.server.host.model_config import read_config
+from paddlex_triton.server.host.model_config import parse_config, read_config
+from paddlex_triton.server.host.module_config import derive_gpu_config
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -90,8 +91,9 @@ def shm_megabytes(pipelines: list[str], flavour: str) -> int:
     specs = [PIPELINES[pipeline] for pipeline in pipelines]
     served = dict(pair for spec in specs for pair in zip(spec.models, spec.modules, strict=True))
     for module in served.values():
-        folder = paths.modules_repository() / module
-        config = read_config(folder / "config.pbtxt" if flavour == "cpu" else folder / "configs" / f"{flavour}.pbtxt")
+        path = paths.modules_repository() / module / "config.pbtxt"
+        text = path.read_text()
+        config = parse_config(derive_gpu_config(text, path) if flavour == "gpu" else text, path)
         instances = sum(group.count for group in config.instance_group)
         needed += instances * (50 + max(1, config.max_batch_size) * REQUEST_MB[module])
     return needed
@@ -160,7 +162,7 @@ def test_the_image_has_all_modules_and_no_network():
     for spec in PIPELINES.values():
         for module in spec.modules:
             assert not is_ignored(f"model_repository/{module}/1/model.py")
-            assert not is_ignored(f"model_repository/{module}/configs/gpu.pbtxt")
+            assert not is_ignored(f"model_repository/{module}/config.pbtxt")
     assert is_ignored("model_repository/PP-OCRv4_mobile_rec/1/model.onnx")
     assert is_ignored("ops/__pycache__/db.cpython-311.pyc")
     assert is_ignored(".git/HEAD")
@@ -341,13 +343,14 @@ def test_entrypoint_takes_devices(container, networks, tmp_path, variables, gpus
 def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):
     variables = {"PADDLEX_TRITON_SHM_START": "1", "PADDLEX_TRITON_SHM_GROWTH": "2"}
     for _ in range(2):
-        result, arguments = container("--log-verbose=1", "--trace-config=a b", **variables)
+        result, arguments = container("--log-verbose=1", "--trace-config=a b", "--help", **variables)
         assert result.returncode == 0, result.stderr
-        assert arguments[-4:] == [
+        assert arguments[-5:] == [
             "--backend-config=python,shm-default-byte-size=1",
             "--backend-config=python,shm-growth-byte-size=2",
             "--log-verbose=1",
             "--trace-config=a b",
+            "--help",
         ]
 
 
@@ -361,6 +364,7 @@ def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, net
         ({"PADDLEX_TRITON_DEVICE": "gpu:0", "PADDLEX_TRITON_FLAVOUR": "cpu"}, "flavour cpu is for CPUs"),
         ({"PADDLEX_TRITON_PIPELINES": "nowhere.yaml"}, "nowhere.yaml: no such file"),
         ({"PADDLEX_TRITON_PIPELINES": "no_such"}, "no_such"),
+        ({"PADDLEX_TRITON_NETWORKS": "/nowhere"}, "PADDLEX_TRITON_NETWORKS: /nowhere is no folder"),
     ],
 )
 def test_entrypoint_does_not_start_what_is_incomplete(container, networks, variables, words):

@@ -1,10 +1,10 @@
-"""Presets and networks as they are written on a command line."""
+"""Presets as they are written on a command line, and networks in a module's configuration."""
 
 import pytest
 
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.model_config import add_parameters, read_config
-from paddlex_triton.server.host.selection import models_of, presets_of
+from paddlex_triton.server.host.network_selection import presets_of
 
 
 @pytest.mark.parametrize(
@@ -32,28 +32,6 @@ def test_two_presets_for_a_pipeline_are_refused():
 def test_unknown_presets_are_refused_with_the_known_ones(pipelines, given):
     with pytest.raises(AssemblyError, match=f"no preset '{given[0]}'; known: OCR: PP-OCRv4_mobile"):
         presets_of(pipelines, given)
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ([], {}),
-        (["a=b"], {"a": "b"}),
-        (["a=b", "c="], {"a": "b", "c": ""}),
-        (["a=b=c"], {"a": "b=c"}),
-        (["a=b,c"], {"a": "b,c"}),
-        (["a=b,c", "d=e"], {"a": "b,c", "d": "e"}),
-        ([" a=b,c, d=,e=f g\n"], {"a": "b,c", "d": "", "e": "f,g"}),
-    ],
-)
-def test_models(given, expected):
-    assert models_of(given) == expected
-
-
-@pytest.mark.parametrize("text", ["a", "=b", ""])
-def test_models_of_another_form_are_refused(text):
-    with pytest.raises(AssemblyError, match="is not of the form STEP=NETWORK"):
-        models_of(["a=b", text])
 
 
 def test_parameters_are_added_to_a_configuration(tmp_path):

@@ -1,16 +1,15 @@
-"""Which networks the chosen pipelines run on: presets or pipeline files, and single networks put in their place."""
+"""Selecting the networks that pipelines run on: presets or pipeline files, and single networks put in their place."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paddlex_triton.module_parameters import PIPELINE, network_parameter
-from paddlex_triton.network import NETWORK_NAME, split_names
+from paddlex_triton.network_choice import NO_CHOICE, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, is_pipeline_file, read_pipeline_file
-from paddlex_triton.pipelines import PIPELINES, PipelineSpec, find_pipeline, find_preset
+from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_pipeline, find_preset
 from paddlex_triton.server.host.errors import AssemblyError
 
 
@@ -20,11 +19,11 @@ class Selection:
 
     Attributes:
         specs: the pipelines.
-        networks: pipeline -> step -> networks, the default one first.
+        networks: pipeline -> networks of its steps.
     """
 
     specs: tuple[PipelineSpec, ...]
-    networks: Mapping[str, Mapping[str, tuple[str, ...]]]
+    networks: Mapping[str, NetworkChoice]
 
     def parameters_of(self, module: str, specs: Sequence[PipelineSpec], *, first: bool) -> dict[str, str]:
         """Return the parameters of a module's configuration, see `module_parameters`.
@@ -43,27 +42,26 @@ class Selection:
         return {PIPELINE: specs[0].name, **networks} if first else networks
 
     def switches(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Pipeline -> parameter that turns a step on -> the step's networks. Without any it is off by default."""
+        """Return pipeline -> parameter that turns a step on -> its networks; without any it is off by default."""
         return {
             spec.name: {switch: self.networks[spec.name].get(step, ()) for switch, step in spec.switches.items()}
             for spec in self.specs
         }
 
     def without(self, pipelines: Container[str]) -> Selection:
-        """The same less some pipelines."""
+        """Return the same less some pipelines."""
         specs = tuple(spec for spec in self.specs if spec.name not in pipelines)
         return Selection(specs, {spec.name: self.networks[spec.name] for spec in specs})
 
     def names(self) -> list[str]:
-        """All networks, each once."""
-        every = (name for steps in self.networks.values() for names in steps.values() for name in names)
-        return list(dict.fromkeys(every))
+        """Return all networks, each once."""
+        return list(dict.fromkeys(name for choice in self.networks.values() for name in choice.names()))
 
 
 def select(
     pipelines: Sequence[str],
     presets: Mapping[str, str] | None = None,
-    models: Mapping[str, str] | None = None,
+    models: NetworkChoice = NO_CHOICE,
     default: Callable[[PipelineSpec], Mapping[str, str]] = find_preset,
     files: Sequence[PipelineFile] = (),
 ) -> Selection:
@@ -72,8 +70,7 @@ def select(
     Args:
         pipelines: PaddleX's names; all known ones if there are no names and no files.
         presets: pipeline -> preset.
-        models: step -> network, for every chosen pipeline that has the step, or several as `split_names` reads them;
-            an empty name leaves an optional step without a network, and so off.
+        models: for every chosen pipeline that has the steps, instead of its preset's or file's networks.
         default: step -> network of a pipeline for which no preset is given.
         files: pipelines that files of PaddleX's describe, beside the named ones. A file's networks are those of its
             own pipeline, and the steps that it has off have none.
@@ -92,16 +89,14 @@ def select(
 
         def first_choice(spec: PipelineSpec) -> Mapping[str, str]:
             if spec.name in by_file:
-                return {step: name for step, name in _models_in(by_file[spec.name]).items() if name}
+                return _models_in(by_file[spec.name])
             return find_preset(spec, wanted[spec.name]) if wanted.get(spec.name) else default(spec)
 
-        networks = {
-            spec.name: {step: split_names(name) for step, name in first_choice(spec).items()} for spec in chosen
-        }
-    except KeyError as error:
-        raise AssemblyError(str(error.args[0])) from None
-    for step, name in (models or {}).items():
-        _put(chosen, networks, step, name)
+        first = {spec.name: first_choice(spec) for spec in chosen}
+        models.check_steps(chosen)
+        networks = {spec.name: NetworkChoice({**first[spec.name], **models.for_pipeline(spec)}) for spec in chosen}
+    except ChoiceError as error:
+        raise AssemblyError(str(error)) from None
     return Selection(chosen, networks)
 
 
@@ -177,49 +172,3 @@ def presets_of(pipelines: Sequence[str], given: Sequence[str]) -> dict[str, str]
             if presets.setdefault(name, preset) != preset:
                 raise AssemblyError(f"two presets for {name}: {presets[name]} and {preset}")
     return presets
-
-
-def models_of(given: Sequence[str]) -> dict[str, str]:
-    """Networks as they are written on a command line: `STEP=NETWORK`, `STEP=A,B`, `STEP=` for none, or a row of these.
-
-    Args:
-        given: what was written. In a row, separated by commas or spaces, a name without a step is of the step before.
-
-    Returns:
-        Step -> networks as `split_names` reads them.
-
-    Raises:
-        AssemblyError: one is not of this form.
-    """
-    models: dict[str, str] = {}
-    for text in given:
-        step = ""
-        for part in re.split(r"[,\s]+", text.strip(", \n")):
-            before, equals, name = part.partition("=")
-            step = before if equals else step
-            if not step or (equals and not before):
-                raise AssemblyError(
-                    f"{text!r} is not of the form STEP=NETWORK, such as layout_detection=PP-DocLayout-S"
-                )
-            models[step] = name if equals else f"{models[step]},{part}"
-    return models
-
-
-def _put(
-    specs: Sequence[PipelineSpec], networks: Mapping[str, dict[str, tuple[str, ...]]], step: str, text: str
-) -> None:
-    """Put networks in their place in every pipeline that has the place."""
-    names = split_names(text)
-    if wrong := [name for name in names if not re.fullmatch(NETWORK_NAME, name)]:
-        raise AssemblyError(f"{wrong[0]!r} is no name of a network")
-    having = [spec for spec in specs if step in spec.steps]
-    if not having:
-        known = dict.fromkeys(name for spec in specs for name in spec.steps)
-        raise AssemblyError(f"no step {step!r} takes a network; known: {', '.join(known)}")
-    for spec in having:
-        if names:
-            networks[spec.name][step] = names
-        elif spec.steps[step].switch is None:
-            raise AssemblyError(f"pipeline {spec.name} cannot do without a network for {step}")
-        else:
-            networks[spec.name].pop(step, None)

@@ -1,0 +1,65 @@
+"""The settings of NVIDIA's container with this product, from its environment.
+
+PADDLEX_TRITON_PIPELINES    pipelines to load, by name or as PaddleX's pipeline files, separated by commas or
+                            spaces                                                   OCR
+PADDLEX_TRITON_PRESETS      presets, PRESET or PIPELINE=PRESET, separated likewise   PaddleX's
+PADDLEX_TRITON_MODEL_NAMES  single networks instead, STEP=NETWORK or STEP=NETWORK,OTHER, separated likewise
+PADDLEX_TRITON_DEVICE       where networks run, as PaddleX writes it: cpu, gpu:0, gpu:0,1; wins over pipeline files
+PADDLEX_TRITON_FLAVOUR      configuration flavour: cpu, gpu, ...                     the device's, or cpu
+PADDLEX_TRITON_NETWORKS     folder with the exported networks, may be read-only      /networks
+PADDLEX_TRITON_MODELS       directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
+PADDLEX_TRITON_SHM_START    bytes of /dev/shm that each module instance starts with  16777216
+PADDLEX_TRITON_SHM_GROWTH   bytes by which one grows when a page does not fit        16777216
+
+A variable that is empty counts as one that is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_arguments
+
+
+class ContainerSettings:
+    """The settings of a container, read from its environment."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Read the variables.
+
+        Args:
+            environment: as `os.environ`.
+        """
+        self._environment = environment
+
+    @property
+    def models(self) -> Path:
+        """The directory to assemble and serve."""
+        return Path(self._get("MODELS", "/var/lib/paddlex-triton/models"))
+
+    def assemble_options(self) -> dict[str, Any]:
+        """Return the options of the command `assemble`, by the names of its parameters."""
+        # A comma may also separate networks of one step: the command reads that list as it is.
+        models = self._get("MODEL_NAMES")
+        return {
+            "pipeline": self._list("PIPELINES", "OCR"),
+            "preset": self._list("PRESETS"),
+            "model": [models] if models else [],
+            "device": self._get("DEVICE") or None,
+            "flavour": self._get("FLAVOUR") or None,
+            "networks": [Path(self._get("NETWORKS", "/networks"))],
+        }
+
+    def tritonserver_command(self) -> list[str]:
+        """Return the command line of the server."""
+        shm_start, shm_growth = (self._get(f"SHM_{name}", str(SHM_STEP)) for name in ("START", "GROWTH"))
+        return ["tritonserver", *serving_arguments(self.models, shm_start=shm_start, shm_growth=shm_growth)]
+
+    def _get(self, name: str, default: str = "") -> str:
+        return self._environment.get(f"PADDLEX_TRITON_{name}") or default
+
+    def _list(self, name: str, default: str = "") -> list[str]:
+        return [part for part in re.split(r"[,\s]+", self._get(name, default)) if part]

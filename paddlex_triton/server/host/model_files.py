@@ -1,0 +1,68 @@
+"""Choosing the model file that a network is served from: its ONNX file, or the TensorRT plan that fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddlex_triton.export.tensorrt.plans import Plan, PlanError, described
+from paddlex_triton.flavours import Flavour
+from paddlex_triton.network import FILE_NAME, NetworkInfo
+from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.server.host.model_config import parse_config
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A network as it is served.
+
+    Attributes:
+        description: its network.json: the file, or the text where a plan takes less than the network.
+        files: what lies in its version folder 1, name -> file; None for that folder as it is.
+    """
+
+    description: Path | str
+    files: dict[str, Path] | None = None
+
+
+def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config: str) -> ModelFiles:
+    """Choose what a network is served from.
+
+    Args:
+        folder: the exported network's.
+        info: its network.json.
+        flavour: how it is run.
+        config: the text of its configuration in that flavour.
+
+    Raises:
+        AssemblyError: the configuration cannot be read, or is for a plan and none fits.
+    """
+    if flavour.find_plan is None:
+        return ModelFiles(folder / FILE_NAME)
+    parsed = parse_config(config, folder / flavour.config_file)
+    if parsed.backend != flavour.backend:
+        return ModelFiles(folder / FILE_NAME)
+    try:
+        plan = flavour.find_plan(folder, info)
+    except PlanError as error:
+        raise AssemblyError(str(error)) from None
+    _require_agreeing(plan, parsed.max_batch_size, [list(group.profile) for group in parsed.instance_group])
+    return ModelFiles(described(info, plan.info).model_dump_json(indent=1) + "\n", {flavour.model_file: plan.file})
+
+
+def _require_agreeing(plan: Plan, rows: int, profiles: list[list[str]]) -> None:
+    """Refuse a configuration by another version of the exporter: it may ask for what the plan does not have.
+
+    Args:
+        plan: the plan.
+        rows: the configuration's `max_batch_size`.
+        profiles: the profiles that each of its groups of instances lists.
+    """
+    count = len(plan.info.profiles)
+    # One profile needs no list.
+    wanted = [str(number) for number in range(count)] if count > 1 else []
+    if rows != plan.info.max_batch_size or profiles != [wanted]:
+        raise AssemblyError(
+            f"{plan.info.name}: its TensorRT plan was made for another configuration. "
+            f"Run: paddlex-triton export --tensorrt {plan.info.name}"
+        )

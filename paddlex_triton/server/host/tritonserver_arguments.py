@@ -1,0 +1,32 @@
+"""The arguments that every tritonserver of ours gets, embedded or in a container."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Triton finishes requests in flight for at most this long, then ends its stubs.
+EXIT_TIMEOUT_S = 30
+# Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
+# megapixels is 15 MB and would make it grow fifteen times.
+SHM_STEP = 16 * 1024 * 1024
+
+
+def serving_arguments(
+    models: Path, *, shm_start: int | str = SHM_STEP, shm_growth: int | str = SHM_STEP
+) -> tuple[str, ...]:
+    """Return the arguments with which an assembled directory is served whole: ready means that everything answers.
+
+    Args:
+        models: the directory.
+        shm_start: bytes of /dev/shm that each module instance starts with.
+        shm_growth: bytes by which one grows when a page does not fit.
+    """
+    return (
+        f"--model-repository={models}",
+        "--model-control-mode=none",
+        "--exit-on-error=true",
+        "--strict-readiness=true",
+        f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+        f"--backend-config=python,shm-default-byte-size={shm_start}",
+        f"--backend-config=python,shm-growth-byte-size={shm_growth}",
+    )
