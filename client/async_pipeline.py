@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from os import PathLike
@@ -24,12 +25,12 @@ from paddlex_triton.client.pipeline import (
 )
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
-    Work,
-    about,
+    PredictRequest,
+    attributed_to,
     choose_input,
     name_positional,
     new_request_id,
-    plan_work,
+    prepare_request,
 )
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries_async
@@ -120,10 +121,10 @@ class AsyncPipeline:
     ) -> None:
         await self.close()
 
-    def _plan(self, params: Mapping[str, Any]) -> Work:
-        return plan_work(self._spec, params, self._defaults)
+    def _plan(self, params: Mapping[str, Any]) -> PredictRequest:
+        return prepare_request(self._spec, params, self._defaults)
 
-    async def _predict(self, reader: PageReader, work: Work) -> AsyncIterator[BaseResult]:
+    async def _predict(self, reader: PageReader, request: PredictRequest) -> AsyncIterator[BaseResult]:
         transport = await self._connect()
         pages: Iterator[Page] = iter(reader)
         waiting: deque[asyncio.Task[BaseResult]] = deque()
@@ -141,7 +142,7 @@ class AsyncPipeline:
                     more = page is not None
                     if page is not None:
                         self._check_open()
-                        waiting.append(asyncio.create_task(self._infer(transport, page, work)))
+                        waiting.append(asyncio.create_task(self._infer(transport, page, request)))
                 progress.update(done, max(reader.total, done + len(waiting)))
                 if not waiting:
                     break
@@ -177,19 +178,19 @@ class AsyncPipeline:
                 self._transport = open_transport()
             return self._transport
 
-    async def _infer(self, transport: AsyncTransport, page: Page, work: Work) -> BaseResult:
+    async def _infer(self, transport: AsyncTransport, page: Page, request: PredictRequest) -> BaseResult:
         request_id = new_request_id()
 
         async def call(timeout_s: float | None) -> BaseResult:
             tensors = await transport.infer(
-                work.model, work.inputs(page), work.outputs, request_id=request_id, timeout_s=timeout_s
+                request.model, request.inputs(page), request.outputs, request_id=request_id, timeout_s=timeout_s
             )
-            return work.result_type.from_tensors(tensors, page)
+            return request.result_type.from_tensors(tensors, page)
 
-        with about(page):
+        with attributed_to(page):
             result = await call_with_retries_async(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
-            self._watch.look_at(result.settings, work.chosen_steps)
+            self._watch.compare(result.settings, request.chosen_steps)
         return result
 
 
@@ -230,10 +231,12 @@ def create_async_pipeline(
         hpi_params=hpi_params,
     )
     configured = configure(pipeline, config, preset, models, url)
+    for remark in configured.remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
 
     def open_server() -> tuple[Callable[[], AsyncTransport], Callable[[], None]]:
-        found = configured.find_server(url, protocol)
-        return lambda: open_async_transport(found.endpoint), found.release
+        lease = configured.find_server(url, protocol)
+        return lambda: open_async_transport(lease.endpoint), lease.release
 
     return AsyncPipeline(
         configured.spec,

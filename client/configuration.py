@@ -1,8 +1,7 @@
-"""What `create_pipeline` is asked for: a pipeline by name, one of PaddleX's files, or what such a file holds."""
+"""Reading what `create_pipeline` is asked for: a pipeline's name, one of PaddleX's files, or its content as a dict."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton import paths
-from paddlex_triton.client.embedded import Found, find_server
+from paddlex_triton.client.embedded import ServerLease, find_server
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError
 from paddlex_triton.client.networks import Models, Networks, PresetWatch, choose_networks
 from paddlex_triton.client.requests import find_spec
@@ -39,6 +38,7 @@ class Configuration:
         defaults: values of parameters that a call does not give.
         watch: warns when others answer than those that were asked for.
         file: where all that was read, if it was a file.
+        remarks: sentences for the caller: what has no meaning here, or is not as the file says.
     """
 
     spec: PipelineSpec
@@ -46,9 +46,10 @@ class Configuration:
     defaults: Mapping[str, Any]
     watch: PresetWatch
     file: Path | None = None
+    remarks: tuple[str, ...] = ()
 
-    def find_server(self, url: str | None, protocol: str | None) -> Found:
-        """The server to use, see `embedded.find_server`.
+    def find_server(self, url: str | None, protocol: str | None) -> ServerLease:
+        """Find the server to use, see `embedded.find_server`.
 
         Raises:
             InvalidParameterError: `url` or `protocol` cannot be read.
@@ -67,7 +68,7 @@ class Configuration:
 def configure(
     pipeline: str | PathLike[str] | None, config: object, preset: str | None, models: Models | None, url: str | None
 ) -> Configuration:
-    """Check what a caller asked for, and read the file. Says in warnings what of it has no meaning here.
+    """Check what a caller asked for, and read the file.
 
     Args:
         pipeline: a name, or the path of a file.
@@ -88,17 +89,17 @@ def configure(
         return Configuration(spec, networks, networks.default_params(spec), PresetWatch(spec, networks))
     if preset is not None:
         raise InvalidParameterError(f"preset is {preset!r}, but {file.origin} says which networks are meant")
-    for remark in (*file.remarks, *_ignored_devices(file)):
-        warnings.warn(remark, UserWarning, stacklevel=3)
+    remarks = [*(_other_names(name, file) if config is not None else []), *file.remarks, *_ignored_devices(file)]
     given = choose_networks(file.spec, None, models, url)
     networks = Networks(models=NetworkChoice({**_models_of(file, url), **given.models}))
     path = Path(file.origin) if config is None else None
     command = f": {export_command_for_file(file.origin)} --force" if path is not None else ""
-    for other in _other_sources(file, networks) if url is None else ():
-        warnings.warn(f"{other}{command}", UserWarning, stacklevel=3)
+    if url is None:
+        remarks += [f"{other}{command}" for other in _other_sources(file, networks)]
     switches = {str(file.spec.steps[step].switch): bool(names) for step, names in given.models.items()}
     defaults = {**file.params, **{name: on for name, on in switches.items() if name in file.spec.switches}}
-    return Configuration(file.spec, networks, defaults, PresetWatch(file.spec, networks, file.origin), path)
+    watch = PresetWatch(file.spec, networks, file.origin)
+    return Configuration(file.spec, networks, defaults, watch, path, tuple(remarks))
 
 
 def _read(pipeline: str | None, config: object) -> PipelineFile | None:
@@ -108,9 +109,7 @@ def _read(pipeline: str | None, config: object) -> PipelineFile | None:
                 raise InvalidParameterError(
                     f"config is a {type(config).__name__}; it must be a dict, what a pipeline file holds"
                 )
-            file = read_pipeline_config(config)
-            _compare_names(pipeline, file)
-            return file
+            return read_pipeline_config(config)
         if pipeline is not None and is_pipeline_file(pipeline):
             return read_pipeline_file(Path(pipeline))
     except PipelineFileError as error:
@@ -118,23 +117,23 @@ def _read(pipeline: str | None, config: object) -> PipelineFile | None:
     return None
 
 
-def _compare_names(pipeline: str | None, file: PipelineFile) -> None:
-    if pipeline is not None and pipeline.lower() not in (file.spec.name.lower(), file.spec.ensemble):
-        warnings.warn(
-            f"config is for pipeline {file.spec.name}, which is used; {pipeline!r} is not", UserWarning, stacklevel=5
-        )
+def _other_names(pipeline: str | None, file: PipelineFile) -> list[str]:
+    """Return one sentence about a name beside `config` that is another pipeline's."""
+    if pipeline is None or pipeline.lower() in (file.spec.name.lower(), file.spec.ensemble):
+        return []
+    return [f"config is for pipeline {file.spec.name}, which is used; {pipeline!r} is not"]
 
 
 def _ignored_devices(file: PipelineFile) -> list[str]:
-    """One sentence about devices that are not the embedded server's, which has the CPU alone."""
+    """Return one sentence about devices that are not the embedded server's, which has the CPU alone."""
     named = {"device": file.device, **{f"device of {step}": device for step, device in file.devices.items()}}
     others = [f"{what} is {device!r}" for what, device in named.items() if device not in (None, "cpu")]
     return [f"{file.origin}: {', '.join(others)}: decided where the server is started; ignored"] if others else []
 
 
 def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
-    """One sentence for each exported network of the file's that is not made from what the file names."""
-    from paddlex_triton.server.host.file_choices import differing_sources
+    """Return one sentence for each exported network of the file's that is not made from what the file names."""
+    from paddlex_triton.pipeline_file.comparison import differing_sources
 
     described: dict[str, NetworkInfo] = {}
     for name in networks.models.names():
@@ -146,7 +145,7 @@ def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
 
 
 def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:
-    """Step -> network, for an embedded server or to compare with; the latter goes without names that are not known.
+    """Return step -> network, for an embedded server or to compare with: then without names that are not known.
 
     Raises:
         PipelineFileError: see `PipelineFile.models`.

@@ -28,8 +28,8 @@ _INSTALL = "pip install 'paddlex-triton[serve]'"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A server to use.
+class ServerLease:
+    """The use of a server.
 
     Attributes:
         endpoint: where it is.
@@ -55,8 +55,10 @@ _running: dict[_Key, _Running] = {}
 _NO_CHOICE = Networks()
 
 
-def find_server(spec: PipelineSpec, url: str | None, protocol: str | None, networks: Networks = _NO_CHOICE) -> Found:
-    """The server at `url`; without one, a server on Triton's default port, else the embedded server.
+def find_server(
+    spec: PipelineSpec, url: str | None, protocol: str | None, networks: Networks = _NO_CHOICE
+) -> ServerLease:
+    """Find the server at `url`; without one, a server on Triton's default port, else the embedded server.
 
     Args:
         spec: the pipeline that is wanted.
@@ -70,15 +72,15 @@ def find_server(spec: PipelineSpec, url: str | None, protocol: str | None, netwo
         EmbeddedServerError: there is no server, and none can be started.
     """
     if url is not None:
-        return Found(Endpoint.parse(url, protocol), _nothing)
+        return ServerLease(Endpoint.parse(url, protocol), _nothing)
     default = Endpoint.default(protocol)
     if not networks.models and serves(default, spec):
-        return Found(default, _nothing)
+        return ServerLease(default, _nothing)
     return _lease(spec, default, networks)
 
 
 def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
-    """Whether a server is there and serves the pipeline. Quick when nothing listens."""
+    """Tell whether a server is there and serves the pipeline. Quick when nothing listens."""
     try:
         socket.create_connection((endpoint.host, endpoint.port), _CONNECT_TIMEOUT_S).close()
     except OSError:
@@ -90,7 +92,7 @@ def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
         transport.close()
 
 
-def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
+def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> ServerLease:
     key = (spec.name, networks)
     with _lock:
         running = _running.get(key)
@@ -103,7 +105,7 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> Found:
             _tell_what_runs(spec, running.server)
         running.users += 1
     url = running.server.http_url if default.protocol == "http" else running.server.grpc_url
-    return Found(Endpoint.parse(url, default.protocol), _once(lambda: _release(key, running)))
+    return ServerLease(Endpoint.parse(url, default.protocol), _once(lambda: _release(key, running)))
 
 
 def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:

@@ -14,7 +14,7 @@ from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_preset, pre
 
 @dataclass(frozen=True)
 class Networks:
-    """What the embedded server is to be started with; equal choices share a server.
+    """The networks an embedded server is started with; equal choices share a server.
 
     Attributes:
         preset: a preset's short name, None for the pipeline's default one.
@@ -54,7 +54,7 @@ class PresetWatch:
         self._wanted = {**preset, **replaced} if preset or origin else {}
         self._origin = origin or "the preset"
 
-    def look_at(self, settings: Mapping[str, Mapping[str, Any]], chosen: Collection[str] = ()) -> None:
+    def compare(self, settings: Mapping[str, Mapping[str, Any]], chosen: Collection[str] = ()) -> None:
         """Compare with what a result says about its stages. Steps that were off are no contradiction.
 
         Args:

@@ -22,12 +22,12 @@ from paddlex_triton.client.networks import Models, PresetWatch
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
-    Work,
-    about,
+    PredictRequest,
+    attributed_to,
     choose_input,
     name_positional,
     new_request_id,
-    plan_work,
+    prepare_request,
 )
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries
@@ -143,8 +143,8 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _predict(self, reader: PageReader, work: Work) -> Iterator[BaseResult]:
-        with closing(self._outcomes(reader, work, go_on=False)) as outcomes:
+    def _predict(self, reader: PageReader, request: PredictRequest) -> Iterator[BaseResult]:
+        with closing(self._outcomes(reader, request, go_on=False)) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, PaddleXTritonError):
                     raise outcome
@@ -154,10 +154,10 @@ class Pipeline:
         """As `predict`, but an error takes its page's place and the pages behind it are read. For the command line."""
         return self._outcomes(PageReader(input), self._plan(params), go_on=True)
 
-    def _plan(self, params: Mapping[str, Any]) -> Work:
-        return plan_work(self._spec, params, self._defaults)
+    def _plan(self, params: Mapping[str, Any]) -> PredictRequest:
+        return prepare_request(self._spec, params, self._defaults)
 
-    def _outcomes(self, reader: PageReader, work: Work, *, go_on: bool) -> Generator[Outcome, None, None]:
+    def _outcomes(self, reader: PageReader, request: PredictRequest, *, go_on: bool) -> Generator[Outcome, None, None]:
         pages = reader.outcomes()
         waiting: deque[Future[BaseResult] | PaddleXTritonError] = deque()
         progress = PageProgress(self.name)
@@ -169,7 +169,7 @@ class Pipeline:
                     more = isinstance(page, Page) or (go_on and page is not None)
                     if page is not None:
                         # An error's place is behind the pages that are still on their way.
-                        waiting.append(self._submit(page, work) if isinstance(page, Page) else page)
+                        waiting.append(self._submit(page, request) if isinstance(page, Page) else page)
                 progress.update(done, max(reader.total, done + len(waiting)))
                 if not waiting:
                     break
@@ -183,25 +183,25 @@ class Pipeline:
                 if isinstance(entry, Future):
                     entry.cancel()
 
-    def _submit(self, page: Page, work: Work) -> Future[BaseResult]:
+    def _submit(self, page: Page, request: PredictRequest) -> Future[BaseResult]:
         try:
-            return self._workers.submit(self._infer, page, work)
+            return self._workers.submit(self._infer, page, request)
         except RuntimeError:
             raise PipelineClosedError("the pipeline was closed") from None
 
-    def _infer(self, page: Page, work: Work) -> BaseResult:
+    def _infer(self, page: Page, request: PredictRequest) -> BaseResult:
         request_id = new_request_id()
 
         def call(timeout_s: float | None) -> BaseResult:
             tensors = self._transport.infer(
-                work.model, work.inputs(page), work.outputs, request_id=request_id, timeout_s=timeout_s
+                request.model, request.inputs(page), request.outputs, request_id=request_id, timeout_s=timeout_s
             )
-            return work.result_type.from_tensors(tensors, page)
+            return request.result_type.from_tensors(tensors, page)
 
-        with about(page):
+        with attributed_to(page):
             result = call_with_retries(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
-            self._watch.look_at(result.settings, work.chosen_steps)
+            self._watch.compare(result.settings, request.chosen_steps)
         return result
 
 
@@ -273,14 +273,16 @@ def create_pipeline(
     )
     check_options(timeout, max_in_flight)
     configured = configure(pipeline, config, preset, models, url)
-    found = configured.find_server(url, protocol)
+    for remark in configured.remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
+    lease = configured.find_server(url, protocol)
     return Pipeline(
         configured.spec,
-        open_transport(found.endpoint),
+        open_transport(lease.endpoint),
         timeout=timeout,
         max_in_flight=max_in_flight,
         retry=retry,
-        release=found.release,
+        release=lease.release,
         defaults=configured.defaults,
         watch=configured.watch,
     )

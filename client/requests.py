@@ -1,4 +1,4 @@
-"""What one call of `predict` asks of the server, the same for every page. Shared by both kinds of pipeline."""
+"""The request of a call of `predict`, the same for every page but for its image. Shared by both kinds of pipeline."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ _NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Work:
-    """Requests of one call of `predict`.
+class PredictRequest:
+    """The request that one call of `predict` makes for every page.
 
     Attributes:
         model: the pipeline's ensemble.
@@ -86,16 +86,16 @@ class Work:
     chosen_steps: frozenset[str] = frozenset()
 
     def inputs(self, page: Page) -> dict[str, np.ndarray]:
-        """The tensors of one page. `params` always goes along: requests without it would not share a batch."""
+        """Return the tensors of one page. `params` always goes along: requests without it would not share a batch."""
         return {"image": np.array([page.payload], dtype=object), "params": np.array([self.params], dtype=object)}
 
 
-def plan_work(
+def prepare_request(
     spec: PipelineSpec,
     params: Mapping[str, Any],
     defaults: Mapping[str, Any] = _NO_DEFAULTS,
-) -> Work:
-    """Check parameters as the server will, before anything is sent.
+) -> PredictRequest:
+    """Prepare a request: check parameters as the server will, before anything is sent.
 
     Args:
         spec: the pipeline.
@@ -112,11 +112,13 @@ def plan_work(
     parsed = _parse(spec, given)
     result_type = RESULTS[spec.name]
     chosen = frozenset(step for step in spec.steps if parsed.network_for(step))
-    return Work(spec.ensemble, json.dumps(given).encode(), result_type.outputs_for(given), result_type, chosen)
+    return PredictRequest(
+        spec.ensemble, json.dumps(given).encode(), result_type.outputs_for(given), result_type, chosen
+    )
 
 
 def name_positional(spec: PipelineSpec, positional: Sequence[Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of `predict(input, *positional, **params)` by name.
+    """Return all parameters of `predict(input, *positional, **params)` by name.
 
     Raises:
         TypeError: there are more than PaddleX's method has, or one was given twice.
@@ -133,7 +135,7 @@ def name_positional(spec: PipelineSpec, positional: Sequence[Any], params: Mappi
 
 
 def choose_input(given: Input | None, x: Input | None) -> Input:
-    """The one input of `predict(input)` or `predict(x=input)`.
+    """Return the one input of `predict(input)` or `predict(x=input)`.
 
     Raises:
         TypeError: none or both were given.
@@ -144,7 +146,7 @@ def choose_input(given: Input | None, x: Input | None) -> Input:
 
 
 def find_spec(pipeline: str | None) -> PipelineSpec:
-    """The pipeline that a caller named.
+    """Look up the pipeline that a caller named.
 
     Raises:
         UnsupportedError: it is not known here.
@@ -156,13 +158,13 @@ def find_spec(pipeline: str | None) -> PipelineSpec:
 
 
 def new_request_id() -> str:
-    """An id for the server's log."""
+    """Return an id for the server's log."""
     return uuid.uuid4().hex
 
 
 @contextmanager
-def about(page: Page) -> Iterator[None]:
-    """Errors inside are about this page."""
+def attributed_to(page: Page) -> Iterator[None]:
+    """Name a page in the errors raised inside, as what they are about."""
     try:
         yield
     except PaddleXTritonError as error:
@@ -171,7 +173,7 @@ def about(page: Page) -> Iterator[None]:
 
 
 def _check_supported(spec: PipelineSpec, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters, less those that only None is accepted for."""
+    """Return the parameters, less those that only None is accepted for."""
     refused = _NOT_SUPPORTED.get(spec.name, {})
     for name in refused.keys() & params.keys():
         if params[name] is not None:
@@ -180,7 +182,7 @@ def _check_supported(spec: PipelineSpec, params: Mapping[str, Any]) -> dict[str,
 
 
 def _defaults_beside(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults beside what is given.
+    """Return the defaults beside what is given.
 
     One step of page preparation that is switched off decides about the other one too, as in PaddleX: that one is no
     longer on by default.

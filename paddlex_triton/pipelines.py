@@ -62,7 +62,7 @@ class PipelineSpec:
     when_exported: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def short_preset(self, name: str) -> str:
-        """A preset's name without the pipeline's, which PaddleX puts in front: `seal_recognition-nopp` is `nopp`."""
+        """Return a preset's name without the pipeline's in front: `seal_recognition-nopp` of PaddleX is `nopp`."""
         return name.removeprefix(f"{self.name}-")
 
     @property
@@ -92,7 +92,7 @@ _LAYOUT_OFFLINE = {"layout_detection": "offline_seal_layout"}
 
 
 def _page_preparation(prefix: str) -> dict[str, Step]:
-    """The optional first steps of pipelines that read documents; each pipeline has its own in the common module."""
+    """Return the optional first steps of pipelines that read documents; each has its own in the common module."""
     return {
         "doc_orientation_classify": Step(
             "doc_preprocessor",

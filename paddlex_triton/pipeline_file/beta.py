@@ -65,7 +65,7 @@ def read_beta(pipeline: Section, draft: Draft) -> None:
 
 
 def read_device(section: Section, key: str = "device") -> str | None:
-    """A device as it is written; None if there is none.
+    """Read a device as it is written; None if there is none.
 
     Raises:
         PipelineFileError: it is no text.
@@ -77,7 +77,7 @@ def read_device(section: Section, key: str = "device") -> str | None:
 
 
 def _written(pipeline: Section, prefixes: tuple[str, ...]) -> str:
-    """Which of the names the file uses; the newest if none is there.
+    """Return which of the names the file uses; the newest if none is there.
 
     Raises:
         PipelineFileError: it uses several.
@@ -90,7 +90,7 @@ def _written(pipeline: Section, prefixes: tuple[str, ...]) -> str:
 
 
 def _network(pipeline: Section, key: str) -> NetworkReference:
-    """A name or a local path. As in PaddleX, a folder that is there is meant before a network of its name."""
+    """Read a name or a local path. As in PaddleX, a folder that is there is meant before a network of its name."""
     given = pipeline.text(key)
     if Path(given).is_dir() or not re.fullmatch(NETWORK_NAME, given):
         return NetworkReference(None, Path(given))

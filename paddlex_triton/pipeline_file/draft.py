@@ -1,4 +1,4 @@
-"""What a pipeline file says, while it is being read."""
+"""The content of a pipeline file, while it is being read."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Draft:
         self.set_param(section, key, parameter, section.get(key, fallback))
 
     def optional_param(self, section: Section, key: str, parameter: str, fallback: Any = None) -> None:
-        """The same where null stands for a missing key; without a fallback the parameter is left alone then.
+        """Do the same where null stands for a missing key; without a fallback the parameter is left alone then.
 
         Raises:
             PipelineFileError: it is not allowed for the parameter.

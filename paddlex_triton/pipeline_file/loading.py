@@ -16,7 +16,7 @@ _MAX_LITERAL_CHARACTERS = 1000
 
 
 def load_yaml(path: Path) -> dict[Any, Any]:
-    """The mapping in a YAML file. As in PaddleX, texts that are Python literals become what they stand for: `1e-3`.
+    """Read the mapping in a YAML file. As in PaddleX, texts that are Python literals become their values: `1e-3`.
 
     Raises:
         PipelineFileError: it is no file, too large, no YAML of one mapping, or names a key twice.

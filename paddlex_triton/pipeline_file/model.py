@@ -1,4 +1,4 @@
-"""What a pipeline file of PaddleX's says, in this product's terms."""
+"""The content of a pipeline file of PaddleX's, in this product's terms."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class PipelineFile:
     remarks: tuple[str, ...] = ()
 
     def models(self) -> dict[str, str]:
-        """Step -> network, "" for steps that are off: the form that an assembly of networks is asked for in.
+        """Return step -> network, "" for steps that are off: the form that an assembly of networks is asked for in.
 
         Raises:
             PipelineFileError: a step's network is known by its folder alone, and what the folder holds tells no name.
@@ -86,7 +86,7 @@ class PipelineFile:
         return {step: chosen.get(step, "") for step in self.spec.steps}
 
     def name_of(self, step: str) -> str:
-        """The network of a step that is on, by name.
+        """Return the network of a step that is on, by name.
 
         Raises:
             PipelineFileError: it is known by its folder alone, and what the folder holds tells no name.
@@ -118,5 +118,5 @@ def _read_name(origin: str, folder: Path) -> str:
 
 
 def is_pipeline_file(text: str) -> bool:
-    """Whether a pipeline's name is the path of a file: whether it ends in .yaml or .yml, whatever the case."""
+    """Tell whether a pipeline's name is the path of a file: whether it ends in .yaml or .yml, whatever the case."""
     return text.lower().endswith(_SUFFIXES)

@@ -37,11 +37,11 @@ class Section:
         return self._values.get(key) is not None
 
     def where(self, key: str) -> str:
-        """The dotted path of a key, on one line."""
+        """Return the dotted path of a key, on one line."""
         return ".".join((*self._path, key if key.isprintable() and len(key) <= SHOWN_CHARACTERS else shorten(key)))
 
     def get(self, key: str, fallback: Any = _NOTHING) -> Any:
-        """A value; where the key is missing, the fallback.
+        """Read a value; where the key is missing, the fallback.
 
         Raises:
             PipelineFileError: the key is missing and has no fallback, or its value is null.
@@ -54,12 +54,12 @@ class Section:
         return value
 
     def get_optional(self, key: str, fallback: Any = None) -> Any:
-        """A value, null included; where the key is missing, the fallback."""
+        """Read a value, null included; where the key is missing, the fallback."""
         self._asked.add(key)
         return self._values.get(key, fallback)
 
     def flag(self, key: str, fallback: bool) -> bool:
-        """True or False.
+        """Read True or False.
 
         Raises:
             PipelineFileError: it is neither.
@@ -70,7 +70,7 @@ class Section:
         return value
 
     def text(self, key: str) -> str:
-        """A text that must be there.
+        """Read a text that must be there.
 
         Raises:
             PipelineFileError: it is missing, or no text.
@@ -81,7 +81,7 @@ class Section:
         return value
 
     def section(self, key: str, needed_by: str | None = None) -> Section:
-        """A mapping inside this one; an empty one if it is missing.
+        """Read a mapping inside this one; an empty one if it is missing.
 
         Args:
             key: its name.
@@ -125,11 +125,11 @@ class Section:
         self._remarks.append(f"{self._origin}: {self.where(key)} is {value}: {why}")
 
     def refusal(self, key: str, allowed: str) -> PipelineFileError:
-        """The error for a value that cannot be honoured."""
+        """Make the error for a value that cannot be honoured."""
         return self.fault(key, f"is {shorten(self._values.get(key))}; allowed: {allowed}")
 
     def fault(self, key: str, text: str) -> PipelineFileError:
-        """An error about a key."""
+        """Make an error about a key."""
         return PipelineFileError(f"{self._origin}: {self.where(key)} {text}")
 
     def close(self) -> None:

@@ -167,7 +167,7 @@ def _page_preparation(root: Section, pipelines: Section, draft: Draft) -> None:
 
 
 def _text_detector(modules: Section, draft: Draft, step: str, prefix: str, *, seal: bool) -> Section:
-    """The detector's section, of which all is read but `max_side_limit`."""
+    """Read the detector's section, of which all is read but `max_side_limit`."""
     module = modules.section("TextDetection", "the pipeline cannot do without it")
     draft.network(module, step, step)
     for key, fallbacks in DETECTION.items():
@@ -182,7 +182,7 @@ def _text_detector(modules: Section, draft: Draft, step: str, prefix: str, *, se
 
 
 def _text_recogniser(modules: Section, draft: Draft) -> Section:
-    """The recogniser's section, of which all is read but `score_thresh` and `return_word_box`."""
+    """Read the recogniser's section, of which all is read but `score_thresh` and `return_word_box`."""
     module = modules.section("TextRecognition", "the pipeline cannot do without it")
     draft.network(module, "text_recognition", "text_recognition")
     draft.param(module, "batch_size", "text_recognition_batch_size", 1)

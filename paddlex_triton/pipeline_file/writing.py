@@ -15,7 +15,7 @@ from paddlex_triton.pipelines import PipelineSpec, find_preset
 
 
 def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]:
-    """What a pipeline file says that stands for a preset and for the defaults of all parameters.
+    """Return the content of a pipeline file that stands for a preset and for the defaults of all parameters.
 
     Steps that the preset has no network for are off; their sections are there all the same, for those who turn them
     on.
@@ -35,7 +35,7 @@ def make_config(spec: PipelineSpec, preset: str | None = None) -> dict[str, Any]
 
 
 def config_text(spec: PipelineSpec, preset: str | None = None) -> str:
-    """The same as YAML.
+    """Return the same as YAML.
 
     Raises:
         ChoiceError: see `make_config`.

@@ -1,1 +1,1 @@
-"""What puts a server together and starts it: choosing networks, assembling the directory to serve, launching Triton."""
+"""Putting a server together and starting it: choosing networks, assembling the directory to serve, launching Triton."""

@@ -22,10 +22,10 @@ from paddlex_triton.flavours import CPU, Flavour
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.pipeline_file.comparison import differing_sources, values_for_callers
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec
 from paddlex_triton.server.host.device_placement import Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.file_choices import differing_sources, values_for_callers
 from paddlex_triton.server.host.model_config import read_config, set_networks, steps_of
 from paddlex_triton.server.host.module_config import derive_gpu_config
 from paddlex_triton.server.host.network_selection import Selection, select
@@ -38,7 +38,7 @@ MARKER = "assembly.json"
 
 @dataclass(frozen=True)
 class Assembly:
-    """What an assembled directory serves."""
+    """The contents of an assembled directory."""
 
     directory: Path
     flavour: str

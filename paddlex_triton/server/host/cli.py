@@ -169,14 +169,14 @@ def _say_all(console: Console, assembly: Assembly) -> None:
 
 
 def _say_where(console: Console, assembly: Assembly) -> None:
-    """The devices that were asked for, and the networks on each."""
+    """Say the devices that were asked for, and the networks on each."""
     for device in dict.fromkeys(assembly.devices.values()):
         names = [name for name, place in assembly.devices.items() if place == device]
         _say(console, f"  on {device}: {', '.join(names)}")
 
 
 def _say_what_is_on(console: Console, assembly: Assembly) -> None:
-    """The steps that a request can switch, and what happens to them if it does not."""
+    """Say the steps that a request can switch, and what happens to them if it does not."""
     for pipeline, switches in assembly.switches.items():
         on = [f"{switch} ({', '.join(networks)})" for switch, networks in switches.items() if networks]
         off = [switch for switch, networks in switches.items() if not networks]

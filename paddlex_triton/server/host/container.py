@@ -25,7 +25,7 @@ from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_
 
 
 class ContainerSettings:
-    """What a container is told by its environment."""
+    """The settings of a container, read from its environment."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Read the variables.

@@ -1,4 +1,4 @@
-"""What keeps a server from being assembled or started. Messages are for the operator's eyes."""
+"""Errors in assembling or starting a server. Messages are for the operator's eyes."""
 
 
 class ServerError(Exception):

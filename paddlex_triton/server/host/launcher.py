@@ -169,7 +169,7 @@ class EmbeddedServer:
             shutil.rmtree(runtime, ignore_errors=True)
 
     def _remove_leftovers(self, pid: int) -> None:
-        """What a server that was killed leaves behind: its stubs, which are of its process group, and their memory."""
+        """Remove what a killed server leaves behind: its stubs, which are of its process group, and their memory."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         for region in Path("/dev/shm").glob(f"{self._shm_prefix}*"):

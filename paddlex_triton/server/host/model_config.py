@@ -58,12 +58,12 @@ def parse_config(text: str, origin: Path) -> Any:
 
 
 def networks_of(config: Any) -> dict[str, tuple[str, ...]]:
-    """The networks a module calls: step -> their names."""
+    """Return the networks a module calls: step -> their names."""
     return networks_by_step({name: value.string_value for name, value in sorted(config.parameters.items())})
 
 
 def steps_of(config: Any) -> list[str]:
-    """The models an ensemble chains, in order."""
+    """Return the models an ensemble chains, in order."""
     return [step.model_name for step in config.ensemble_scheduling.step]
 
 

@@ -1,4 +1,4 @@
-"""Which networks the chosen pipelines run on: presets or pipeline files, and single networks put in their place."""
+"""Selecting the networks that pipelines run on: presets or pipeline files, and single networks put in their place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Selection:
     networks: Mapping[str, NetworkChoice]
 
     def of_module(self, module: str) -> dict[str, tuple[str, ...]]:
-        """The networks a module calls: its parameter (without `_network`) -> networks; empty where there is none."""
+        """Return the networks a module calls: its parameter (without `_network`) -> networks, empty without any."""
         return {
             step.parameter: self.networks[spec.name].get(name, ())
             for spec in self.specs
@@ -34,19 +34,19 @@ class Selection:
         }
 
     def switches(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Pipeline -> parameter that turns a step on -> the step's networks. Without any it is off by default."""
+        """Return pipeline -> parameter that turns a step on -> its networks; without any it is off by default."""
         return {
             spec.name: {switch: self.networks[spec.name].get(step, ()) for switch, step in spec.switches.items()}
             for spec in self.specs
         }
 
     def without(self, pipelines: Container[str]) -> Selection:
-        """The same less some pipelines."""
+        """Return the same less some pipelines."""
         specs = tuple(spec for spec in self.specs if spec.name not in pipelines)
         return Selection(specs, {spec.name: self.networks[spec.name] for spec in specs})
 
     def names(self) -> list[str]:
-        """All networks, each once."""
+        """Return all networks, each once."""
         return list(dict.fromkeys(name for choice in self.networks.values() for name in choice.names()))
 
 

@@ -124,7 +124,7 @@ def check_ports(address: str, ports: Mapping[str, int]) -> None:
 
 
 def free_ports(address: str, count: int) -> list[int]:
-    """Ports nobody listens on at the moment."""
+    """Return ports nobody listens on at the moment."""
     probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
         for probe in probes:

@@ -16,7 +16,7 @@ _OWN_BACKENDS = Path(__file__).resolve().parent.parent / "backends"
 
 
 def tritonserver_root() -> Path:
-    """The folder with `bin/`, `backends/`, `caches/` and `python_backend_stubs/`.
+    """Return the folder with `bin/`, `backends/`, `caches/` and `python_backend_stubs/`.
 
     Raises:
         ServerStartError: nvidia-pytriton is not installed, or is incomplete.
@@ -55,7 +55,7 @@ def link_backends(directory: Path) -> None:
 
 
 def server_environment() -> dict[str, str]:
-    """The environment for `tritonserver`, made from this process's own.
+    """Return the environment for `tritonserver`, made from this process's own.
 
     The stub takes its site-packages from the first Python on PATH and needs the wheel's bundled libraries (else it
     dies on libcudart) and Python's own library folder.

@@ -10,10 +10,10 @@ from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.exported import find_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.pipeline_file.comparison import commands_for
 from paddlex_triton.pipelines import Step
 from paddlex_triton.server.host.device_placement import Placement, Placements
 from paddlex_triton.server.host.errors import AssemblyError
-from paddlex_triton.server.host.file_choices import commands_for
 from paddlex_triton.server.host.model_config import set_gpus
 from paddlex_triton.server.host.model_files import ModelFiles, choose_model_files
 from paddlex_triton.server.host.network_selection import Selection

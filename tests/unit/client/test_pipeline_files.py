@@ -24,7 +24,7 @@ from paddlex_triton.client.cli import paddlex_spelling
 from paddlex_triton.client.configuration import configure
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError, UnsupportedError
 from paddlex_triton.client.networks import Networks
-from paddlex_triton.client.requests import plan_work
+from paddlex_triton.client.requests import prepare_request
 from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
 from paddlex_triton.params import OCRParams
@@ -187,7 +187,7 @@ def test_pages_are_prepared_as_in_paddlex(in_file, given):
     for switch, on in zip(PREPARATION_SWITCHES, steps, strict=True):
         config = pipeline_files.changed(config, f"SubPipelines.DocPreprocessor.{switch}", on)
     file = read_pipeline_config(config)
-    work = plan_work(file.spec, dict(zip(PREPARATION_SWITCHES, given, strict=True)), file.params)
+    work = prepare_request(file.spec, dict(zip(PREPARATION_SWITCHES, given, strict=True)), file.params)
     params = OCRParams.model_validate_json(work.params)
     sent = (params.use_doc_orientation_classify, params.use_doc_unwarping)
     off = (False, False)
@@ -229,19 +229,18 @@ def test_other_networks_than_the_files_are_warned_about(ocr_file):
     answered = {"text_detection": {"networks": {"text_detection": {"name": "other"}}}}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        configured.watch.look_at(answered)
-        configured.watch.look_at(answered)
+        configured.watch.compare(answered)
+        configured.watch.compare(answered)
     (warning,) = caught
     assert "my.yaml: text_detection is other instead of PP-OCRv6_medium_det." in str(warning.message)
 
 
 def test_a_folder_that_is_not_here_is_nothing_to_compare_with(tmp_path):
     config = pipeline_files.changed(pipeline_files.beta("OCR"), "Pipeline.text_rec_model", str(tmp_path / "gone"))
-    with pytest.warns(UserWarning, match=r"Global\.input"):
-        assert dict(configure(None, config, None, None, "localhost:1").networks.models) == {
-            "text_detection": ("PP-OCRv4_mobile_det",)
-        }
-    with pytest.warns(UserWarning), pytest.raises(InvalidParameterError, match="does not tell what it is called"):
+    configured = configure(None, config, None, None, "localhost:1")
+    assert any("Global.input" in remark for remark in configured.remarks)
+    assert dict(configured.networks.models) == {"text_detection": ("PP-OCRv4_mobile_det",)}
+    with pytest.raises(InvalidParameterError, match="does not tell what it is called"):
         configure(None, config, None, None, None)
 
 

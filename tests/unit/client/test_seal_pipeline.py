@@ -294,18 +294,18 @@ def test_other_networks_than_the_preset_s_are_told_once():
     watch = PresetWatch(SEAL, Networks("nopp-lightweight", NetworkChoice({"layout_detection": "mine"})))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at({"doc_preprocessor": {"networks": {}}})
-        watch.look_at(settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_mobile_rec"))
+        watch.compare({"doc_preprocessor": {"networks": {}}})
+        watch.compare(settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_mobile_rec"))
     others = settings_naming(layout_detection="mine", text_recognition="PP-OCRv4_server_rec")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at(others, {"text_recognition"})
+        watch.compare(others, {"text_recognition"})
     with pytest.warns(UserWarning, match="text_recognition is PP-OCRv4_server_rec instead of PP-OCRv4_mobile_rec"):
-        watch.look_at(others)
+        watch.compare(others)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at(others)
-        PresetWatch(SEAL, Networks()).look_at(others)
+        watch.compare(others)
+        PresetWatch(SEAL, Networks()).compare(others)
 
 
 def test_the_first_of_several_networks_is_expected():
@@ -314,10 +314,10 @@ def test_the_first_of_several_networks_is_expected():
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.look_at(settings_naming(text_recognition="mine"))
-        watch.look_at(settings_naming(text_recognition="yours"), {"text_recognition"})
+        watch.compare(settings_naming(text_recognition="mine"))
+        watch.compare(settings_naming(text_recognition="yours"), {"text_recognition"})
     with pytest.warns(UserWarning, match="text_recognition is yours instead of mine"):
-        watch.look_at(settings_naming(text_recognition="yours"))
+        watch.compare(settings_naming(text_recognition="yours"))
 
 
 def test_networks_that_a_request_chose_are_no_surprise(on_mocks, numbered):

@@ -1,4 +1,4 @@
-"""What pipeline files choose, against what is exported and served: missing commands, sources and values that differ."""
+"""Comparing pipeline files with what is exported and served: what is missing, and sources and values that differ."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.sources.base import LOCAL
 from paddlex_triton.export.sources.own import weights_sha256
 from paddlex_triton.network import NetworkInfo, Provenance
-from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.pipeline_file.model import PipelineFile
 
 
 def commands_for(missing: Sequence[str], files: Sequence[PipelineFile]) -> str:
-    """The command lines that export missing networks: of each file that names some, and of the others."""
+    """Return the command lines that export missing networks: of each file that names some, and of the others."""
     commands: list[str] = []
     left = list(missing)
     for file in files:
@@ -30,7 +30,7 @@ def commands_for(missing: Sequence[str], files: Sequence[PipelineFile]) -> str:
 def differing_sources(
     file: PipelineFile, networks: Mapping[str, Sequence[str]], described: Mapping[str, NetworkInfo]
 ) -> Iterator[str]:
-    """One sentence for each network that runs in a file's pipeline and is not made from what the file names.
+    """Yield a sentence for each network that runs in a file's pipeline and is not made from what the file names.
 
     Own weights are known by their files, or, where their folder is not at hand, by its name.
 
@@ -48,7 +48,7 @@ def differing_sources(
 
 
 def _difference(folder: Path | None, made_from: Provenance) -> str | None:
-    """What a network is made from, if it is not what a folder holds now, or, without one, official weights."""
+    """Return what a network is made from, if it is not what a folder holds now, or, without one, official weights."""
     source = made_from.source
     if folder is None:
         return f"{source}, the file names the official weights" if source.startswith(LOCAL) else None
@@ -63,7 +63,7 @@ def _difference(folder: Path | None, made_from: Provenance) -> str | None:
 
 
 def values_for_callers(file: PipelineFile) -> Iterator[str]:
-    """A sentence, if a file has other values for some parameters than the server has by default.
+    """Yield a sentence, if a file has other values for some parameters than the server has by default.
 
     Switches are left out: they are seen in the networks that are served.
     """
