@@ -11,20 +11,23 @@ import sys
 import tempfile
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
+from pydantic import ValidationError
 from typing_extensions import Self
 
 from paddlex_triton.client.exceptions import ServerError
 from paddlex_triton.client.pages import Page
+from paddlex_triton.settings import StageSettings
 
 _Object: TypeAlias = dict[str, Any]
+S = TypeVar("S", bound=StageSettings)
 
 
 class _StrMixin:
@@ -45,19 +48,16 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
     Attributes:
         page: the page it was made from.
-        settings: what the server said about each stage: parameters as they were used, product version, and the
-            networks that answered with their checksums. Not part of the JSON.
+        stages: the settings of the stages that answered, in their order.
     """
 
     # Outputs of the ensemble that the result is made of.
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self, data: Mapping[str, Any], page: Page, settings: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, data: Mapping[str, Any], page: Page, stages: Iterable[StageSettings] = ()) -> None:
         super().__init__(data)
         self.page = page
-        self.settings = {stage: dict(values) for stage, values in (settings or {}).items()}
+        self.stages = tuple(stages)
         self._name_without_path: str | None = None
 
     @classmethod
@@ -77,6 +77,14 @@ class BaseResult(_StrMixin, dict[str, Any]):
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
         """Which outputs to ask for, given the parameters of the request."""
         return cls.OUTPUTS
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What the server said of each stage, not part of the JSON.
+
+        Parameters as they were used, product version, and the networks that answered, with their checksums.
+        """
+        return {settings.stage: settings.to_plain() for settings in self.stages}
 
     @property
     def json(self) -> dict[str, Any]:
@@ -218,19 +226,23 @@ def expect_outputs_to_fit() -> Iterator[None]:
         raise ServerError(f"the answer's outputs do not fit each other: {error!r}") from None
 
 
-def read_settings(tensor: np.ndarray, stage: str) -> dict[str, Any]:
-    """One stage's settings: BYTES [1], a JSON object.
+def read_settings(tensors: Mapping[str, np.ndarray], kind: type[S]) -> S:
+    """Read one stage's settings from the output `<stage>_settings`, BYTES [1].
 
     Raises:
-        ServerError: it is none.
+        KeyError: there is no such output.
+        ServerError: it does not hold the settings of that stage.
     """
+    stage = kind.model_fields["stage"].default
+    tensor = tensors[f"{stage}_settings"]
     try:
-        settings = json.loads(tensor.reshape(-1)[0])
-    except (ValueError, IndexError, TypeError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise ServerError(f"the answer's settings of {stage} are not a JSON object")
-    return settings
+        return kind.model_validate_json(tensor.reshape(-1)[0])
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"])) or "JSON"
+        raise ServerError(f"the answer's settings of {stage} are wrong: {where}: {fault['msg']}") from None
+    except (IndexError, TypeError):
+        raise ServerError(f"the answer has no settings of {stage}") from None
 
 
 def texts_of(tensor: np.ndarray) -> list[str]:

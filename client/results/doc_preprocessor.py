@@ -12,8 +12,8 @@ from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results.base import BaseResult, read_settings, without_name
 from paddlex_triton.ops.orientation import turn_page
+from paddlex_triton.settings import DocPreprocessorSettings
 
-_STAGE = "doc_preprocessor"
 # The parameters that turn its steps on, in PaddleX's order.
 PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 
@@ -32,13 +32,13 @@ class DocPreprocessorResult(BaseResult):
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> DocPreprocessorResult:
         """Build it from `angle` INT32 [1], the settings and, if it was asked for, `preprocessed_img`."""
-        settings = read_settings(tensors["doc_preprocessor_settings"], _STAGE)
-        used = {name: bool(settings.get(name, False)) for name in PREPARATION_SWITCHES}
+        settings = read_settings(tensors, DocPreprocessorSettings)
+        used = {name: getattr(settings, name) for name in PREPARATION_SWITCHES}
         data: dict[str, Any] = {}
         if any(used.values()):
             angle = int(tensors["angle"].reshape(-1)[0])
             data = {"input_path": None, "page_index": None, "model_settings": used, "angle": angle}
-        result = cls(data, without_name(page), {_STAGE: settings})
+        result = cls(data, without_name(page), [settings])
         prepared = tensors.get("preprocessed_img")
         if prepared is not None and prepared.size:
             result["output_img"] = prepared
