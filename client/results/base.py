@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import mimetypes
 import os
@@ -265,25 +264,6 @@ def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
         width if x2 >= width else x2,
         height if y2 >= height else y2,
     ]
-
-
-def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
-    """Polygons out of their packed form.
-
-    Args:
-        points: INT32 [P,2], x and y in pixels.
-        offsets: INT32 [K+1]; polygon k is points[offsets[k]:offsets[k+1]].
-
-    Returns:
-        K arrays [n,2].
-
-    Raises:
-        ValueError: the offsets are not those of all points, in order.
-    """
-    bounds: list[int] = offsets.reshape(-1).tolist()
-    if bounds != sorted(bounds) or bounds[:1] != [0] or bounds[-1] != len(points):
-        raise ValueError(f"{len(points)} points do not fit the offsets of their polygons")
-    return [points[start:end] for start, end in itertools.pairwise(bounds)]
 
 
 def _kind_of_file(path: Path) -> str | None:

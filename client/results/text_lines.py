@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from typing_extensions import Self
 
-from paddlex_triton.client.results.base import texts_of, unpack_polygons
+from paddlex_triton.client.results.base import texts_of
+from paddlex_triton.ops.polygons import unpack_polygons
 
 
 @dataclass(frozen=True)
