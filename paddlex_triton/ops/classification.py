@@ -9,7 +9,7 @@ import numpy as np
 
 from paddlex_triton.errors import ImageTooLarge
 from paddlex_triton.limits import MAX_CLASSIFICATION_PIXELS
-from paddlex_triton.ops.object_detection import check_page
+from paddlex_triton.ops.page import check_page
 
 # PaddleX rounds scores to so many decimals.
 _SCORE_DECIMALS = 5

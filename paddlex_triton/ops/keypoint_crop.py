@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from paddlex_triton.limits import MAX_IMAGE_SIDE, MAX_PEOPLE
-from paddlex_triton.ops.object_detection import check_page
+from paddlex_triton.ops.page import check_page
 
 # A frame is so many times as large as its box.
 _PADDING = np.float32(1.25)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from paddlex_triton.ops.page import check_page
+
 # Of classes that an object of thresholds does not name.
 _DEFAULT_THRESHOLD = 0.5
 # Part of the page above which an image is taken for the page itself: landscape pages, and all others.
@@ -49,19 +51,6 @@ def resize_for_detector(
     src_h, src_w = page.shape[:2]
     image = page if (h, w) == (src_h, src_w) else cv2.resize(page, (w, h), interpolation=interpolation)
     return ResizedPage(image, np.array((h / src_h, w / src_w), np.float32))
-
-
-def check_page(page: np.ndarray) -> None:
-    """Refuse what is no page.
-
-    Args:
-        page: uint8 [H, W, 3], H and W at least 1.
-
-    Raises:
-        ValueError: it is empty or of another shape or dtype.
-    """
-    if page.ndim != 3 or page.shape[2] != 3 or page.size == 0 or page.dtype != np.uint8:
-        raise ValueError(f"expected a page of uint8 [H, W, 3] with pixels, got {page.dtype} {list(page.shape)}")
 
 
 def select_rows(

@@ -85,7 +85,7 @@ class TritonPythonModel(Module):
         assert isinstance(params, SealRecognitionParams)
         height, width = view.shape[:2]
         resized = resize_for_detection(view, **limits)
-        prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]
+        prob = (await call.infer(network, {"x": resized[None]}))["prob"][0]
         polygons, scores = db_postprocess(
             prob,
             src_h=height,

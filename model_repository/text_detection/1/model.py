@@ -31,7 +31,7 @@ class TritonPythonModel(Module):
             limit_type=params.text_det_limit_type,
             max_side_limit=params.text_det_max_side_limit,
         )
-        prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]
+        prob = (await call.infer(network, {"x": resized[None]}))["prob"][0]
         quads, scores = db_postprocess(
             prob,
             src_h=height,
