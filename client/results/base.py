@@ -7,10 +7,9 @@ import mimetypes
 import os
 import random
 import sys
-import tempfile
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 from typing_extensions import Self
 
 from paddlex_triton.client.exceptions import ServerError
+from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
 from paddlex_triton.settings import StageSettings
 
@@ -127,7 +127,7 @@ class BaseResult(_StrMixin, dict[str, Any]):
             if _kind_of_file(path) != "application/json":
                 path = path / f"{self._stem()}_{name}.json"
             text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
-            _write_whole(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
+            write_whole(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
 
     def save_to_img(self, save_path: str | os.PathLike[str]) -> None:
         """Write the pictures to files.
@@ -139,12 +139,12 @@ class BaseResult(_StrMixin, dict[str, Any]):
         pictures = self.img
         if is_image_file(Path(save_path)):
             first = next(iter(pictures.values()))
-            _write_whole(Path(save_path), first.save)
+            write_whole(Path(save_path), first.save)
             return
         suffix = Path(self._file_name()).suffix
         suffix = suffix if is_image_file(Path(f"x{suffix}")) else ".png"
         for name, picture in pictures.items():
-            _write_whole(Path(save_path) / f"{self._stem()}_{name}{suffix}", picture.save)
+            write_whole(Path(save_path) / f"{self._stem()}_{name}{suffix}", picture.save)
 
     def save_all(self, save_path: str | os.PathLike[str]) -> None:
         """Write JSON and pictures to a directory."""
@@ -268,21 +268,3 @@ def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
 
 def _kind_of_file(path: Path) -> str | None:
     return mimetypes.guess_type(path.name)[0]
-
-
-def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write to a temporary name and rename: a file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # mkstemp is for secrets; results are ordinary files.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
+from paddlex_triton.bench.console import short_errors
 from paddlex_triton.bench.keypoint_graph import append_decoding
 from paddlex_triton.export.errors import ExportError
 from paddlex_triton.export.samples import person
@@ -204,11 +204,9 @@ def main(
 ) -> None:
     """Measure a keypoint network in batches, and decoding on the host against decoding in the graph."""
     cv2.setNumThreads(1)
-    try:
+    with short_errors(ExportError):
         exported = ExportedNetwork.load(network)
         contents = exported.content, append_decoding(exported.content)
-    except (*BAD_INPUT, ExportError) as error:
-        raise refuse(error) from None
     plain, decoding = (open_network(content, threads) for content in contents)
     most = exported.info.max_batch_size
     print_report(measure_keypoints(plain, decoding, exported.crops(people), most=most, rounds=rounds), Console())

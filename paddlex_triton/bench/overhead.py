@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +20,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
-from paddlex_triton.bench.make_inputs import read_pages, write_json
+from paddlex_triton.bench.console import short_errors, show
+from paddlex_triton.bench.make_inputs import read_pages
 from paddlex_triton.bench.statistics import ModelStatistics
 from paddlex_triton.bench.target import Stages, Target, open_target
 
@@ -160,15 +160,11 @@ def main(
     output: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
 ) -> None:
     """Measure what a request costs beside the networks."""
-    try:
+    with short_errors():
         page = read_pages([image] if image else [])[0]
         with open_target(pipeline, http_url, grpc_url) as target:
             report = measure_overhead(target, page, params.encode(), requests=requests, runs=runs)
-    except BAD_INPUT as error:
-        raise refuse(error) from None
-    print_report(report, Console())
-    if output:
-        write_json(asdict(report), output)
+    show(report, print_report, output)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from paddlex_triton.bench import make_inputs as module
-from paddlex_triton.bench.make_inputs import SAMPLE, bytes_tensor, make_inputs, read_pages, write_json
+from paddlex_triton.bench.console import write_json
+from paddlex_triton.bench.make_inputs import SAMPLE, bytes_tensor, make_inputs, read_pages
 from paddlex_triton.client.exceptions import InputError
 from paddlex_triton.errors import InvalidParameter
 
