@@ -1,7 +1,10 @@
 """Format and size of an encoded image, read from its first bytes.
 
 The bound on pixels must hold before a decoder allocates anything, so the size is read here from the very fields that
-OpenCV's decoders use. Formats: JPEG, PNG, BMP, WebP, TIFF.
+OpenCV's decoders use. Pillow reads others: of a TIFF tag given twice it takes the last, libtiff the first, and an image
+too large to decode would pass. It also warns of damage, and bounds pixels, for the whole process, and copies a WebP.
+
+Formats: JPEG, PNG, BMP, WebP, TIFF.
 """
 
 from __future__ import annotations
