@@ -119,7 +119,7 @@ def readable_polygons(pages: Sequence[np.ndarray], polygons: Sequence[np.ndarray
         except ImageTooLarge:
             continue
         height, width = plan.size
-        if plan.strips is not None and plan.strips.hold_page:
+        if plan.strips is not None and plan.strips.contains_page:
             if pasted + height * width > MAX_PASTED_PIXELS:
                 continue
             pasted += height * width

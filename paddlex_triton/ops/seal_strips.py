@@ -42,8 +42,8 @@ class Strips:
         return (width, height) if self.turned else (height, width)
 
     @property
-    def hold_page(self) -> bool:
-        """Whether a strip of less than a pixel has become the whole page."""
+    def contains_page(self) -> bool:
+        """Whether a strip is less than a pixel wide or high, and therefore shows the whole page."""
         return self.height < 1 or bool((self.widths < 1).any())
 
 
