@@ -48,7 +48,7 @@ class _PipelineGroup(TyperGroup):
 
 
 def _pipeline_of(file: str) -> str:
-    """The name of a file's pipeline, whose options then are to be had."""
+    """Return the name of a file's pipeline, whose options then are to be had."""
     try:
         return read_pipeline_file(Path(file)).spec.name
     except PipelineFileError as error:
@@ -206,7 +206,7 @@ def _model_help(spec: PipelineSpec) -> str:
 
 
 def _models(given: list[str] | None) -> dict[str, str] | None:
-    """`STEP=NETWORK` as `models` of `create_pipeline`."""
+    """Turn `STEP=NETWORK` into `models` of `create_pipeline`."""
     from paddlex_triton.server.host.errors import AssemblyError
     from paddlex_triton.server.host.selection import models_of
 
@@ -217,7 +217,7 @@ def _models(given: list[str] | None) -> dict[str, str] | None:
 
 
 def _show(outcome: Outcome, save_path: Path | None) -> bool:
-    """Print and save a result, or say in a line why there is none. Whether there was one.
+    """Print and save a result, or say in a line why there is none; tell whether there was one.
 
     Raises:
         PaddleXTritonError: it would be the same for all other pages.
@@ -245,7 +245,7 @@ def _show(outcome: Outcome, save_path: Path | None) -> bool:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """One line on the standard error for what went wrong, and for every warning."""
+    """Write one line to the standard error for what went wrong, and for every warning."""
     from paddlex_triton.client.exceptions import PaddleXTritonError
 
     console = _stderr()

@@ -243,7 +243,7 @@ def create_pipeline(
     preset: str | None = None,
     models: Models | None = None,
 ) -> Pipeline:
-    """A pipeline by PaddleX's name or from one of its files, on a Triton server.
+    """Make a pipeline by PaddleX's name or from one of its files, on a Triton server.
 
     Args:
         pipeline: "OCR", "seal_recognition" or "human_keypoint_detection"; or the path of a pipeline file of PaddleX's,
@@ -305,7 +305,7 @@ def create_pipeline(
 
 
 def warn_about_ignored(**arguments: object) -> None:
-    """One warning that names the given arguments which only mean something where the networks run."""
+    """Warn, once, of the given arguments that only mean something where the networks run."""
     given = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
     if given:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""What all results have in common: printing, JSON, saving under PaddleX's names."""
+"""Base of all results: printing, JSON, saving under PaddleX's names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _StrMixin:
 
     @abstractmethod
     def _print_data(self) -> _Object:
-        """What `print` shows."""
+        """Return what `print` shows."""
 
 
 class BaseResult(_StrMixin, dict[str, Any]):
@@ -74,12 +74,12 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Which outputs to ask for, given the parameters of the request."""
+        """Return the outputs to ask for, given the parameters of the request."""
         return cls.OUTPUTS
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
-        """What the server said of each stage, not part of the JSON.
+        """The settings of each stage, not part of the JSON.
 
         Parameters as they were used, product version, and the networks that answered, with their checksums.
         """
@@ -153,18 +153,18 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
     @abstractmethod
     def _json_data(self) -> dict[str, Any]:
-        """The object under "res", in PaddleX's order; arrays are fine."""
+        """Return the object under "res", in PaddleX's order; arrays are fine."""
 
     @abstractmethod
     def _pictures(self) -> dict[str, Image.Image]:
-        """Pictures by name, in PaddleX's order."""
+        """Draw the pictures, by name in PaddleX's order."""
 
     def _print_data(self) -> dict[str, Any]:
-        """What `print` shows; as the JSON unless PaddleX shows it otherwise."""
+        """Return what `print` shows; as the JSON unless PaddleX shows it otherwise."""
         return self._json_data()
 
     def _file_name(self) -> str:
-        """The name that saved files are called after."""
+        """Return the name that saved files are called after."""
         if self.page.input_path is None:
             # Files of one result keep together, whenever they are saved.
             self._name_without_path = self._name_without_path or f"{int(time.time())}_{random.randint(1000, 9999)}"
@@ -179,19 +179,19 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
 
 def file_name_of(input_path: str) -> str:
-    """The last part of a path or URL."""
+    """Return the last part of a path or URL."""
     from paddlex_triton.client.download import file_name, is_url
 
     return (file_name(input_path) if is_url(input_path) else Path(input_path).name) or "result"
 
 
 def without_name(page: Page) -> Page:
-    """The page as results inside another result know it: PaddleX gives them no path and no page number."""
+    """Return the page as results inside another result know it: PaddleX gives them no path and no page number."""
     return replace(page, input_path=None, page_index=None, item=page.label)
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a name is that of an image that Pillow can write."""
+    """Tell whether a name is that of an image that Pillow can write."""
     kind = _kind_of_file(path)
     return (
         bool(kind and kind.startswith("image/"))
@@ -200,7 +200,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def to_plain(value: Any) -> Any:
-    """NumPy arrays and numbers (also as keys) to lists and numbers, tuples to lists, all the way down."""
+    """Turn NumPy arrays and numbers (also as keys) into lists and numbers, tuples into lists, all the way down."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
@@ -214,7 +214,7 @@ def to_plain(value: Any) -> Any:
 
 @contextmanager
 def expect_outputs_to_fit() -> Iterator[None]:
-    """Outputs that are missing, or do not fit each other, are a fault of the server.
+    """Blame the server for outputs that are missing or do not fit each other.
 
     Raises:
         ServerError: reading them failed inside.
@@ -245,12 +245,12 @@ def read_settings(tensors: Mapping[str, np.ndarray], kind: type[S]) -> S:
 
 
 def texts_of(tensor: np.ndarray) -> list[str]:
-    """BYTES [K] as strings."""
+    """Decode BYTES [K] into strings."""
     return [bytes(text).decode("utf-8", "replace") for text in tensor.reshape(-1)]
 
 
 def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
-    """A box of a detector with PaddleX's types: it cuts boxes at the borders of the page, which are ints.
+    """Give a detector's box PaddleX's types: boxes are cut at the borders of the page, which are ints.
 
     Args:
         box: FP32 [4], x1, y1, x2, y2 in page pixels.

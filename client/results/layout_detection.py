@@ -1,4 +1,4 @@
-"""What layout detection found: the part of a result that PaddleX calls `layout_det_res`."""
+"""Result of layout detection: the part of a result that PaddleX calls `layout_det_res`."""
 
 from __future__ import annotations
 

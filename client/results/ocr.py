@@ -86,7 +86,7 @@ class OCRResult(BaseResult):
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Word boxes are fetched only when they were asked for; see `DocPreprocessorResult.outputs_for` too."""
+        """Add word boxes only if they were asked for; see `DocPreprocessorResult.outputs_for` too."""
         words = ("words",) if params.get("return_word_box") else ()
         return tuple(dict.fromkeys((*cls.OUTPUTS, *DocPreprocessorResult.outputs_for(params), *words)))
 
@@ -126,7 +126,7 @@ class OCRResult(BaseResult):
         return cls(data, page, (*preparation.stages, detection, recognition), detection_scores=scores)
 
     def to_legacy(self) -> dict[str, Any]:
-        """The result in the form of PaddleX 3.0 beta, of plain Python values.
+        """Return the result in the form of PaddleX 3.0 beta, of plain Python values.
 
         Returns:
             `input_path`, `dt_polys`, `dt_scores`, `rec_text` and `rec_score`. The beta knew no score threshold: its
@@ -179,7 +179,7 @@ def _fields(
     detection: LineDetectionSettings,
     recognition: TextRecognitionSettings,
 ) -> dict[str, Any]:
-    """All keys of the result, in PaddleX's order; `rows` are the lines that reached the threshold."""
+    """Return all keys of the result, in PaddleX's order; `rows` are the lines that reached the threshold."""
     text_type = detection.text_type
     polygons = [polygon.astype(_POLYGON_DTYPES[text_type]) for polygon in lines.polygons]
     rec_polys = [polygons[row] for row in rows]
@@ -211,7 +211,7 @@ def _fields(
 
 
 def _words(lines: list[bytes]) -> dict[str, list[Any]]:
-    """Words of lines: JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
+    """Read the words of lines: JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
     read = [json.loads(line or b'{"words": [], "regions": []}') for line in lines]
     # PaddleX's regions are tuples of points.
     regions = [[tuple(map(tuple, region)) for region in line["regions"]] for line in read]
@@ -219,13 +219,13 @@ def _words(lines: list[bytes]) -> dict[str, list[Any]]:
 
 
 def _has_area(region: Any) -> bool:
-    """Whether a word's box is a pixel wide and a pixel high."""
+    """Tell whether a word's box is a pixel wide and a pixel high."""
     corners = np.array(region, np.float64)
     return all(np.linalg.norm(corners[0] - corners[other]) >= 1 for other in (1, 3))
 
 
 def boxes_around(polygons: list[Any]) -> np.ndarray:
-    """Upright boxes around polygons with equal numbers of points.
+    """Return the upright boxes around polygons with equal numbers of points.
 
     Args:
         polygons: K arrays or lists [n,2], x and y in pixels.

@@ -77,7 +77,7 @@ class SealRecognitionResult(BaseResult):
         return cls(data, page, (*preparation.stages, layout, detection, recognition))
 
     def to_legacy(self) -> dict[str, Any]:
-        """The result in the form of PaddleX 3.0 beta, of plain Python values.
+        """Return the result in the form of PaddleX 3.0 beta, of plain Python values.
 
         Returns:
             `input_path`, `layout_result` (`input_path` and `boxes`; empty if layout detection was off, which the beta
@@ -128,7 +128,7 @@ def _seals(
     detection: SealTextDetectionSettings,
     recognition: TextRecognitionSettings,
 ) -> list[OCRResult]:
-    """One result for every region, with the lines in it.
+    """Build one result for every region, with the lines in it.
 
     Raises:
         KeyError: an output is missing.

@@ -69,5 +69,5 @@ class TextLines:
         return len(self.polygons)
 
     def between(self, start: int, end: int) -> Self:
-        """The lines from `start` up to, not including, `end`."""
+        """Return the lines from `start` up to, not including, `end`."""
         return type(self)(**{column.name: getattr(self, column.name)[start:end] for column in fields(self)})

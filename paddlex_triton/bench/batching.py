@@ -54,7 +54,7 @@ class Batching:
 
 
 def float_difference(one: Answer, other: Answer) -> float:
-    """Largest difference of a float between two answers; infinite if anything else differs.
+    """Return the largest difference of a float between two answers; infinite if anything else differs.
 
     Args:
         one: output name to array.
@@ -109,7 +109,7 @@ def measure_batching(
 
 
 def print_report(report: Batching, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.requests} requests, {report.concurrency} at a time", show_edge=False)
     table.add_column("mean batch of")
     table.add_column("alone", justify="right")

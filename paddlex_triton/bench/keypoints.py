@@ -1,4 +1,4 @@
-"""What a keypoint network gains by taking people together, and by decoding its heatmaps itself.
+"""The gain of a keypoint network by taking people together, and by decoding its heatmaps itself.
 
     python -m paddlex_triton.bench.keypoints REPOSITORY/PP-TinyPose_128x96 --people 9
 
@@ -63,7 +63,7 @@ class ExportedNetwork:
         return cls(info, (folder / "1" / "model.onnx").read_bytes())
 
     def crops(self, count: int) -> np.ndarray:
-        """Drawn people at the network's size, uint8 [count, h, w, 3] BGR."""
+        """Draw people at the network's size, uint8 [count, h, w, 3] BGR."""
         height, width = self.info.geometry["target_size"]
         return np.stack([person(seed, height, width) for seed in range(count)])
 
@@ -180,7 +180,7 @@ def _network_ways(plain: Network, crops: np.ndarray, most: int) -> dict[str, Cal
 
 
 def print_report(report: KeypointCosts, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.people} people, {report.rounds} rounds", show_edge=False)
     table.add_column("")
     for name in ("ms, median", "least", "a person"):

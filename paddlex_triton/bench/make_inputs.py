@@ -27,13 +27,13 @@ _LENGTH_BYTES = 4
 
 
 def bytes_tensor(value: bytes) -> dict[str, Any]:
-    """A BYTES [1] tensor as perf_analyzer wants it: length (4 bytes, little endian), then the value, in base64."""
+    """Write a BYTES [1] tensor as perf_analyzer wants it: length (4 bytes, little endian) and value, in base64."""
     framed = len(value).to_bytes(_LENGTH_BYTES, "little") + value
     return {"content": {"b64": base64.b64encode(framed).decode("ascii")}, "shape": [1]}
 
 
 def make_inputs(pages: Iterable[bytes], params: str, pipeline: str = "OCR") -> dict[str, Any]:
-    """The document for `--input-data`.
+    """Make the document for `--input-data`.
 
     Args:
         pages: encoded images, one per entry.
@@ -54,7 +54,7 @@ def make_inputs(pages: Iterable[bytes], params: str, pipeline: str = "OCR") -> d
 
 
 def read_pages(sources: Iterable[Path]) -> list[bytes]:
-    """Encoded pages of images, documents and folders; the sample page if none is named.
+    """Read images, documents and folders into encoded pages; the sample page if none is named.
 
     Raises:
         InputError: one cannot be read.

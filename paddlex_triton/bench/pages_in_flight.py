@@ -1,4 +1,4 @@
-"""What a document gains by several of its pages being on their way at once.
+"""The gain of a document by several of its pages being on their way at once.
 
     python -m paddlex_triton.bench.pages_in_flight DOCUMENT... --in-flight 4 --in-flight 8
 
@@ -104,7 +104,7 @@ def _summary(seconds: Mapping[int, Sequence[float]], in_flight: int) -> InFlight
 
 
 def _places(results: Iterable[BaseResult]) -> list[tuple[str | None, int | None]]:
-    """Path and number of every page, in the order of the results, which are let go of one by one."""
+    """Return path and number of every page, in the order of the results, which are let go of one by one."""
     return [(result.page.input_path, result.page.page_index) for result in results]
 
 
@@ -115,7 +115,7 @@ def _check(places: list[Any], expected: list[Any], in_flight: int) -> None:
 
 @contextmanager
 def sample_document(pages: int) -> Iterator[Path]:
-    """A PDF with the sample page so many times, for as long as the context lasts."""
+    """Make a PDF with the sample page so many times, for as long as the context lasts."""
     with TemporaryDirectory() as folder, Image.open(SAMPLE) as sample:
         page = sample.convert("RGB")
         path = Path(folder) / "sample.pdf"
@@ -125,7 +125,7 @@ def sample_document(pages: int) -> Iterator[Path]:
 
 
 def print_report(report: PagesInFlight, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.pages} pages, {report.rounds} rounds", show_edge=False)
     for name in ("in flight", "s, median", "least", "pages a second", "time, one after the other = 1"):
         table.add_column(name, justify="right")

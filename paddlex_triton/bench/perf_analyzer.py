@@ -35,7 +35,7 @@ class PerfAnalyzerMissing(OSError):
 
 
 def find_binary() -> Path:
-    """The perf_analyzer that was installed with tritonclient.
+    """Find the perf_analyzer that was installed with tritonclient.
 
     Raises:
         PerfAnalyzerMissing: no tritonclient, or one without the binary.
@@ -47,7 +47,7 @@ def find_binary() -> Path:
 
 
 def find_libraries() -> dict[str, Path]:
-    """The libraries that perf_analyzer looks for: wanted name -> file.
+    """Find the libraries that perf_analyzer looks for: wanted name -> file.
 
     Raises:
         PerfAnalyzerMissing: nvidia-pytriton is not installed, or carries others.
@@ -64,7 +64,7 @@ def find_libraries() -> dict[str, Path]:
 
 @contextmanager
 def environment() -> Iterator[dict[str, str]]:
-    """Environment variables under which perf_analyzer finds its libraries, for as long as the context lasts."""
+    """Set up the environment variables by which perf_analyzer finds its libraries, for as long as the context lasts."""
     libraries = find_libraries()
     with tempfile.TemporaryDirectory(prefix="paddlex-triton-perf-") as folder:
         for name, path in libraries.items():

@@ -83,7 +83,7 @@ def resize_short_and_crop(image: np.ndarray, resize_short: int, target_size: Seq
 
 
 def top_class(probs: np.ndarray) -> tuple[int, float]:
-    """The class of the greatest probability; of equals the last one in numpy's ascending order, as in PaddleX.
+    """Return the class of the greatest probability; of equals the last one in numpy's ascending order, as in PaddleX.
 
     Args:
         probs: float32 [C], C >= 1.

@@ -85,7 +85,7 @@ def _check_arguments(prob: np.ndarray, src_h: int, src_w: int, box_type: str) ->
 def _quad(
     prob: np.ndarray, contour: np.ndarray, box_thresh: float, unclip_ratio: float
 ) -> tuple[np.ndarray, float] | None:
-    """The grown rectangle around a contour, float32 [4, 2] map pixels, and its score; None if it is dropped."""
+    """Return the grown rectangle around a contour, float32 [4, 2] map pixels, and its score; None if it is dropped."""
     rectangle, short_side = min_area_rectangle(contour)
     if short_side < _MIN_SIDE:
         return None
@@ -105,7 +105,7 @@ def _quad(
 def _polygon(
     prob: np.ndarray, contour: np.ndarray, box_thresh: float, unclip_ratio: float
 ) -> tuple[np.ndarray, float] | None:
-    """The grown outline of a contour, int32 [n, 2] map pixels, and its score; None if it is dropped."""
+    """Return the grown outline of a contour, int32 [n, 2] map pixels, and its score; None if it is dropped."""
     if len(contour) < 4:
         return None
     points = cv2.approxPolyDP(contour, _APPROXIMATION * cv2.arcLength(contour, True), True).reshape(-1, 2)

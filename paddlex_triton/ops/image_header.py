@@ -123,7 +123,7 @@ def jpeg_is_complete(data: bytes) -> bool:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The code of each header marker and the offset behind it, in order; what segments contain is skipped."""
+    """Return the code of each header marker and the offset behind it, in order; what segments contain is skipped."""
     position = 2
     for _ in range(_JPEG_MAX_SEGMENTS):
         found = _JPEG_MARKER.search(data, position)

@@ -124,7 +124,7 @@ def _log_patches(
 
 
 def _maps_in(stack: np.ndarray, height: int) -> np.ndarray:
-    """A view of the maps [J, h, w] in an array that has them below each other, a line of zeros around each."""
+    """Return a view of the maps [J, h, w] in an array that has them below each other, a line of zeros around each."""
     return stack[1:].reshape(-1, height + 1, stack.shape[1])[:, :height, 1:-1]
 
 

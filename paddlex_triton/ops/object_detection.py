@@ -1,4 +1,4 @@
-"""What all object detectors have in common: a page brought to the network's size, and rows turned into boxes.
+"""Steps that all object detectors share: a page brought to the network's size, and rows turned into boxes.
 
 All arithmetic is float32, step by step in PaddleX's order: thresholds are rounded to float32 first.
 """
@@ -56,7 +56,7 @@ def resize_for_detector(
 def select_rows(
     rows: np.ndarray, page_size: tuple[int, int], labels: Sequence[str], threshold: float | Mapping[int, float]
 ) -> np.ndarray:
-    """The rows of a detector that are above the threshold.
+    """Select the rows of a detector that are above the threshold.
 
     Unlike PaddleX this takes every threshold as it is given: one of int 0 or 1 filters.
 
@@ -103,7 +103,7 @@ def without_page_images(rows: np.ndarray, page_size: tuple[int, int], labels: Se
 
 
 def clip_boxes(boxes: np.ndarray, page_size: tuple[int, int]) -> np.ndarray:
-    """Upper left corners at 0 or more, lower right ones within the page. NaN, of an overflow, is taken to the edge.
+    """Clip upper left corners at 0, lower right ones at the page's sides. NaN, of an overflow, is taken to the edge.
 
     Args:
         boxes: float32 [M, 4], x1, y1, x2, y2 in page pixels.
@@ -118,7 +118,7 @@ def clip_boxes(boxes: np.ndarray, page_size: tuple[int, int]) -> np.ndarray:
 
 
 def has_area(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes (float32 [M, 4], x1, y1, x2, y2) have a width and a height above zero, bool [M]."""
+    """Tell which boxes (float32 [M, 4], x1, y1, x2, y2) have a width and a height above zero, bool [M]."""
     return (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
 
 
@@ -132,7 +132,7 @@ def _check_rows(rows: np.ndarray, labels: Sequence[str]) -> None:
 
 
 def _above_threshold(rows: np.ndarray, threshold: float | Mapping[int, float], class_count: int) -> np.ndarray:
-    """The rows of a class, and of a score above its threshold."""
+    """Return the rows of a class, and of a score above its threshold."""
     rows = rows[rows[:, 0] > -1]
     if not isinstance(threshold, Mapping):
         return rows[rows[:, 1] > np.float32(threshold)]

@@ -50,7 +50,7 @@ def resize_for_detection(page: np.ndarray, *, limit_side_len: int, limit_type: s
 
 
 def detection_size(h: int, w: int, *, limit_side_len: int, limit_type: str, max_side_limit: int) -> tuple[int, int]:
-    """Height and width of the detector's input for a page of h x w pixels; see `resize_for_detection`."""
+    """Return height and width of the detector's input for a page of h x w pixels; see `resize_for_detection`."""
     if limit_type == "min":
         ratio = limit_side_len / min(h, w) if min(h, w) < limit_side_len else 1.0
     elif limit_type == "max":

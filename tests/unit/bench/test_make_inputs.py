@@ -20,7 +20,7 @@ PARAMS = '{"text_det_limit_side_len": 736}'
 
 
 def value_of(tensor) -> bytes:
-    """What perf_analyzer sends: the only element of a BYTES [1] tensor, its length checked."""
+    """Return what perf_analyzer sends: the only element of a BYTES [1] tensor, its length checked."""
     assert tensor["shape"] == [1]
     raw = base64.b64decode(tensor["content"]["b64"], validate=True)
     assert int.from_bytes(raw[:4], "little") == len(raw) - 4
