@@ -214,7 +214,7 @@ def create_async_pipeline(
     preset: str | None = None,
     models: Models | None = None,
 ) -> AsyncPipeline:
-    """The asyncio twin of `create_pipeline`, with the same arguments; not a coroutine itself.
+    """Make the asyncio twin of `create_pipeline`, with the same arguments; not a coroutine itself.
 
     Raises:
         UnsupportedError: the pipeline or the preset is not known.

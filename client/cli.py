@@ -25,10 +25,10 @@ from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_
 if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Outcome
 
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
-_SERVER, _IGNORED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
+# Panels of the help.
+_SERVER, _DECIDED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
 _NETWORKS = "Networks, where the server has several for a step"
-
+_IGNORED = "Ignored, with a warning."
 
 # Where the pipeline file that was named is kept while a command runs.
 _FILE = "paddlex_triton.pipeline_file"
@@ -49,7 +49,7 @@ class _PipelineGroup(TyperGroup):
 
 
 def _pipeline_of(file: str) -> str:
-    """The name of a file's pipeline, whose options then are to be had."""
+    """Return the name of a file's pipeline, whose options then are to be had."""
     try:
         return read_pipeline_file(Path(file)).spec.name
     except PipelineFileError as error:
@@ -94,156 +94,120 @@ def _no_options() -> None:
     """Run a pipeline on images, PDF and TIFF files, and print what it finds."""
 
 
-def _command(spec: PipelineSpec) -> Callable[..., None]:
-    """A function whose signature is the command's: typer reads options from there."""
-
-    def predict(ctx: typer.Context, **values: Any) -> None:
-        texts = {name: values.pop(name) for name in spec.params.model_fields}
-        with _plain_errors():
-            given = {name: parse_option(spec.params, name, text) for name, text in texts.items() if text is not None}
-            _run(ctx.meta.get(_FILE, spec.name), given, **values)
-
-    options = {name: (annotation, default) for name, annotation, default in _common_options(spec)}
-    for name, field in spec.params.model_fields.items():
-        of_network = name.endswith(MODEL_NAME_SUFFIX)
-        option = typer.Option(
-            f"--{name}",
-            help=str(field.description) if of_network else option_help(field),
-            metavar="NETWORK" if of_network else option_metavar(field),
-            rich_help_panel=_NETWORKS if of_network else _PARAMETERS,
-            show_default=False,
-        )
-        options[name] = (Annotated[str | None, option], None)
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [
-        context,
-        *(
-            inspect.Parameter(name, _KEYWORD, annotation=annotation, default=default)
-            for name, (annotation, default) in options.items()
-        ),
-    ]
-    predict.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    predict.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return predict
+def _option(name: str, text: str, panel: str | None = None, metavar: str | None = None) -> Any:
+    # The name is said: typer would write it with dashes.
+    return typer.Option(f"--{name}", help=text, rich_help_panel=panel, metavar=metavar)
 
 
-def _unnamed_preset(spec: PipelineSpec) -> str:
-    if spec.fallback_preset is None:
-        return f"{spec.default_preset}'s"
-    return f"{spec.default_preset}'s, or {spec.fallback_preset}'s where those are not exported"
+_INPUT = "File, URL or directory; may be repeated. PDF and TIFF files give a result for every page."
+_URL = "host:port, grpc://... or http://...; without it a server is found."
+_TIMEOUT = f"Seconds for a page, at most {MAX_TIMEOUT_S}."
+_IN_FLIGHT = f"Pages on their way at once, at most {MAX_PAGES_IN_FLIGHT}."
 
 
-def _optional_steps(spec: PipelineSpec) -> str:
-    return ", and optional steps are on where their networks are exported" if spec.when_exported else ""
-
-
-def _common_options(spec: PipelineSpec) -> list[tuple[str, Any, Any]]:
-    def option(name: str, text: str, panel: str | None = None, metavar: str | None = None) -> Any:
-        return typer.Option(f"--{name}", help=text, rich_help_panel=panel, metavar=metavar)
-
-    text = str | None
-    return [
-        ("more", Annotated[list[str] | None, typer.Argument(help="Further inputs.", metavar="PATH")], None),
-        (
-            "input",
-            Annotated[
-                list[str] | None,
-                option(
-                    "input",
-                    "File, URL or directory; may be repeated. PDF and TIFF files give a result for every page.",
-                    None,
-                    "PATH",
-                ),
-            ],
-            None,
-        ),
-        ("save_path", Annotated[Path | None, option("save_path", "Folder for JSON and pictures.")], None),
-        (
-            "url",
-            Annotated[
-                text, option("url", "host:port, grpc://... or http://...; without it a server is found.", _SERVER)
-            ],
-            None,
-        ),
-        ("protocol", Annotated[text, option("protocol", "grpc or http; grpc by default.", _SERVER)], None),
-        (
-            "timeout",
-            Annotated[float, option("timeout", f"Seconds for a page, at most {MAX_TIMEOUT_S}.", _SERVER)],
-            300.0,
-        ),
-        (
-            "max_in_flight",
-            Annotated[
-                int, option("max_in_flight", f"Pages on their way at once, at most {MAX_PAGES_IN_FLIGHT}.", _SERVER)
-            ],
-            4,
-        ),
-        (
-            "preset",
-            Annotated[
-                text,
-                option(
-                    "preset",
-                    f"One of PaddleX's presets: {', '.join(spec.presets)}. The embedded server runs on its "
-                    "networks; steps that it has no network for are off. Without one it runs on "
-                    f"{_unnamed_preset(spec)}{_optional_steps(spec)}.",
-                    _SERVER,
-                    "NAME",
-                ),
-            ],
-            None,
-        ),
-        (
-            "model",
-            Annotated[
-                list[str] | None,
-                option(
-                    "model",
-                    "Network of the embedded server in place of the preset's, or several, the default one first; STEP= "
-                    f"leaves an optional step off. May be repeated. Steps: {', '.join(spec.steps)}.",
-                    _SERVER,
-                    "STEP=NETWORK,...",
-                ),
-            ],
-            None,
-        ),
-        ("device", Annotated[text, option("device", "Ignored, with a warning.", _IGNORED)], None),
-        ("engine", Annotated[text, option("engine", "Ignored, with a warning.", _IGNORED)], None),
-        ("use_hpip", Annotated[bool, option("use_hpip", "Ignored, with a warning.", _IGNORED)], False),
-        ("hpi_config", Annotated[text, option("hpi_config", "Ignored, with a warning.", _IGNORED)], None),
-    ]
-
-
-def _run(
-    pipeline: str,
-    params: dict[str, Any],
+def _predict(
+    ctx: typer.Context,
+    spec: PipelineSpec,
+    more: Annotated[list[str] | None, typer.Argument(help="Further inputs.", metavar="PATH")] = None,
     *,
-    more: list[str] | None,
-    input: list[str] | None,
-    save_path: Path | None,
-    device: str | None,
-    engine: str | None,
-    use_hpip: bool,
-    hpi_config: str | None,
+    input: Annotated[list[str] | None, _option("input", _INPUT, metavar="PATH")] = None,
+    save_path: Annotated[Path | None, _option("save_path", "Folder for JSON and pictures.")] = None,
+    url: Annotated[str | None, _option("url", _URL, _SERVER)] = None,
+    protocol: Annotated[str | None, _option("protocol", "grpc or http; grpc by default.", _SERVER)] = None,
+    timeout: Annotated[float, _option("timeout", _TIMEOUT, _SERVER)] = 300.0,
+    max_in_flight: Annotated[int, _option("max_in_flight", _IN_FLIGHT, _SERVER)] = 4,
+    preset: str | None,
     model: list[str] | None,
-    **connection: Any,
+    device: Annotated[str | None, _option("device", _IGNORED, _DECIDED)] = None,
+    engine: Annotated[str | None, _option("engine", _IGNORED, _DECIDED)] = None,
+    use_hpip: Annotated[bool, _option("use_hpip", _IGNORED, _DECIDED)] = False,
+    hpi_config: Annotated[str | None, _option("hpi_config", _IGNORED, _DECIDED)] = None,
+    **params: str | None,
 ) -> None:
     from paddlex_triton.client.pipeline import create_pipeline
 
-    inputs = [*(input or []), *(more or [])]
-    if not inputs:
-        raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
-    ignored = {"device": device, "engine": engine, "use_hpip": use_hpip or None, "hpi_config": hpi_config}
     failed = False
-    with create_pipeline(pipeline, models=_models(model), **ignored, **connection) as created:
-        for outcome in created._predict_all(inputs, params):
-            failed = not _show(outcome, save_path) or failed
+    with _plain_errors():
+        given = {name: parse_option(spec.params, name, text) for name, text in params.items() if text is not None}
+        inputs = [*(input or []), *(more or [])]
+        if not inputs:
+            raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
+        with create_pipeline(
+            ctx.meta.get(_FILE, spec.name),
+            url=url,
+            protocol=protocol,
+            timeout=timeout,
+            max_in_flight=max_in_flight,
+            preset=preset,
+            models=_models(model),
+            device=device,
+            engine=engine,
+            use_hpip=use_hpip or None,
+            hpi_config=hpi_config,
+        ) as pipeline:
+            for outcome in pipeline.predict_outcomes(inputs, **given):
+                failed = not _show(outcome, save_path) or failed
     if failed:
         raise typer.Exit(1)
 
 
+def _command(spec: PipelineSpec) -> Callable[..., None]:
+    """Return `_predict` for one pipeline.
+
+    typer takes options from signatures alone; click's own do not fit in, since typer has a copy of click inside.
+    """
+
+    def predict(**values: Any) -> None:
+        _predict(spec=spec, **values)
+
+    own = _pipeline_options(spec)
+    common = inspect.signature(_predict, eval_str=True).parameters.values()
+    parameters = [
+        own.pop(parameter.name, parameter) for parameter in common if parameter.name not in ("spec", "params")
+    ]
+    predict.__signature__ = inspect.Signature([*parameters, *own.values()])  # pyright: ignore[reportFunctionMemberAccess]
+    return predict
+
+
+def _pipeline_options(spec: PipelineSpec) -> dict[str, inspect.Parameter]:
+    """Return the options that differ between pipelines, by name."""
+    options: dict[str, Any] = {
+        "preset": Annotated[str | None, _option("preset", _preset_help(spec), _SERVER, "NAME")],
+        "model": Annotated[list[str] | None, _option("model", _model_help(spec), _SERVER, "STEP=NETWORK,...")],
+    }
+    for name, field in spec.params.model_fields.items():
+        if name.endswith(MODEL_NAME_SUFFIX):
+            option = _option(name, str(field.description), _NETWORKS, "NETWORK")
+        else:
+            option = _option(name, option_help(field), _PARAMETERS, option_metavar(field))
+        options[name] = Annotated[str | None, option]
+    return {
+        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=None)
+        for name, annotation in options.items()
+    }
+
+
+def _preset_help(spec: PipelineSpec) -> str:
+    unnamed = f"{spec.default_preset}'s"
+    if spec.fallback_preset is not None:
+        unnamed += f", or {spec.fallback_preset}'s where those are not exported"
+    if spec.when_exported:
+        unnamed += ", and optional steps are on where their networks are exported"
+    return (
+        f"One of PaddleX's presets: {', '.join(spec.presets)}. The embedded server runs on its networks; steps that it "
+        f"has no network for are off. Without one it runs on {unnamed}."
+    )
+
+
+def _model_help(spec: PipelineSpec) -> str:
+    return (
+        "Network of the embedded server in place of the preset's, or several, the default one first; STEP= leaves an "
+        f"optional step off. May be repeated. Steps: {', '.join(spec.steps)}."
+    )
+
+
 def _models(given: list[str] | None) -> NetworkChoice | None:
-    """`STEP=NETWORK` as `models` of `create_pipeline`."""
+    """Read `STEP=NETWORK` as `models` of `create_pipeline`."""
     try:
         return NetworkChoice.parse(given) if given else None
     except ChoiceError as error:
@@ -251,7 +215,7 @@ def _models(given: list[str] | None) -> NetworkChoice | None:
 
 
 def _show(outcome: Outcome, save_path: Path | None) -> bool:
-    """Print and save a result, or say in a line why there is none. Whether there was one.
+    """Print and save a result, or say in a line why there is none; tell whether there was one.
 
     Raises:
         PaddleXTritonError: it would be the same for all other pages.
@@ -279,7 +243,7 @@ def _show(outcome: Outcome, save_path: Path | None) -> bool:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """One line on the standard error for what went wrong, and for every warning."""
+    """Write one line to the standard error for what went wrong, and for every warning."""
     from paddlex_triton.client.exceptions import PaddleXTritonError
 
     console = _stderr()

@@ -29,7 +29,7 @@ _PDFIUM = threading.Lock()
 
 
 def render_scale() -> float:
-    """Pixels per PDF point (1/72 inch): `$PADDLE_PDX_PDF_RENDER_SCALE`, else 2.0.
+    """Return pixels per PDF point (1/72 inch): `$PADDLE_PDX_PDF_RENDER_SCALE`, else 2.0.
 
     Raises:
         InputError: the variable is not a positive number.
@@ -47,7 +47,7 @@ def render_scale() -> float:
 
 
 def scale_within_limit(width: float, height: float, scale: float, max_pixels: int = MAX_IMAGE_PIXELS) -> float:
-    """The largest scale up to `scale` at which a page has no more than `max_pixels`, found as PaddleX finds it.
+    """Return the largest scale up to `scale` at which a page has no more than `max_pixels`, found as PaddleX finds it.
 
     Args:
         width: page width in points.

@@ -17,12 +17,12 @@ _MAX_REDIRECTS = 5
 
 
 def is_url(text: str) -> bool:
-    """Whether an input is fetched rather than read from disk."""
+    """Tell whether an input is fetched rather than read from disk."""
     return text.lower().startswith(("http://", "https://"))
 
 
 def file_name(url: str) -> str:
-    """The last part of a URL's path, without the query."""
+    """Return the last part of a URL's path, without the query."""
     return PurePosixPath(unquote(urlsplit(url).path)).name
 
 

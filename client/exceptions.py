@@ -1,4 +1,4 @@
-"""What can go wrong, one class for each thing that a caller can act on.
+"""Errors, one class for each thing that a caller can act on.
 
 PaddleXTritonError
 ├── InputError                 a local input: file missing, unsupported kind, broken PDF, dead URL
@@ -158,7 +158,7 @@ _TEXTS: tuple[tuple[str | None, str, type[PaddleXTritonError]], ...] = (
 
 
 def error_from_response(message: str, status: str, request_id: str | None = None) -> PaddleXTritonError:
-    """The error for what a server answered: our code in the message first, the transport's status second.
+    """Return the error for what a server answered: our code in the message first, the transport's status second.
 
     Args:
         message: the text of the error, as Triton handed it on.

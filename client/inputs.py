@@ -1,4 +1,4 @@
-"""What `predict` takes, turned into pages, lazily and in order."""
+"""Inputs of `predict`, turned into pages, lazily and in order."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class PageReader:
                 yield outcome
 
     def outcomes(self) -> Generator[Page | PaddleXTritonError, None, None]:
-        """As iterating, but an error takes the place of what it is about, and reading goes on behind it."""
+        """Iterate; an error takes the place of its page, and reading goes on behind it."""
         yield from _settled(self._outcomes())
 
     def _outcomes(self) -> Iterator[Page | PaddleXTritonError]:
@@ -97,7 +97,7 @@ class PageReader:
                     yield outcome if isinstance(item, str) else replace(outcome, item=label)
 
     def _numbered(self, items: Iterator[_Item]) -> Iterator[tuple[str | None, _Item]]:
-        """Items with their names in messages: "input 2" for the second of several."""
+        """Pair items with their names in messages: "input 2" for the second of several."""
         label = None
         try:
             for number in itertools.count(1):
@@ -162,7 +162,7 @@ class PageReader:
 
 
 def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | PaddleXTritonError]:
-    """Pages up to the first error, and the error itself."""
+    """Yield pages up to the first error, and the error itself."""
     try:
         yield from pages
     except PaddleXTritonError as error:
@@ -170,7 +170,7 @@ def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | Padd
 
 
 def _page_of_image(data: bytes, name: str | None, suffix: str = "") -> Page:
-    """Image files travel as they are, but for those that only PaddleX reads."""
+    """Take an image file as it is, and decode those that only PaddleX reads."""
     if suffix in _DECODED_SUFFIXES or _DECODED_START.match(data):
         return page_from_encoded(data, name)
     return Page(data, name)
@@ -181,7 +181,7 @@ def _join(place: str | None, label: str | None) -> str | None:
 
 
 def _flatten(source: Any) -> Iterator[_Item]:
-    """Single items of an input: strings, bytes and arrays."""
+    """Yield the single items of an input: strings, bytes and arrays."""
     if isinstance(source, str | np.ndarray | bytes):
         yield source
     elif isinstance(source, bytearray | memoryview):
@@ -218,7 +218,7 @@ def _content(file: Any) -> bytes:
 
 
 def _files_in(directory: str) -> list[str]:
-    """Readable files in a directory and below, sorted by their whole path."""
+    """List the readable files in a directory and below, sorted by their whole path."""
     files = sorted(
         os.path.join(folder, name)  # noqa: PTH118  (the path as it was given, which pathlib would tidy up)
         for folder, _, names in os.walk(directory)

@@ -18,7 +18,7 @@ _METAVARS: dict[Any, str] = {bool: "True|False", int: "INT", float: "FLOAT", str
 
 
 def parse_option(schema: type[BaseModel], name: str, text: str) -> Any:
-    """A value as it is written on a command line.
+    """Read a value as it is written on a command line.
 
     Args:
         schema: the pipeline's parameters.
@@ -50,7 +50,7 @@ def _literal(text: str) -> Any:
 
 
 def option_help(field: FieldInfo) -> str:
-    """What a parameter does, what it may be and what it is by default."""
+    """Describe what a parameter does, what it may be and what it is by default."""
     choices = [repr(choice) for choice in _choices(field.annotation)]
     bounds = [text for text in map(_bound, field.metadata) if text]
     extra = field.json_schema_extra
@@ -63,7 +63,7 @@ def option_help(field: FieldInfo) -> str:
 
 
 def option_metavar(field: FieldInfo) -> str:
-    """The kind of a parameter in a word."""
+    """Name the kind of a parameter in a word."""
     kinds = _kinds(field.annotation)
     if {int, float} <= kinds:
         kinds = kinds - {int}
@@ -72,7 +72,7 @@ def option_metavar(field: FieldInfo) -> str:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The alternatives of a type, without None and without annotations."""
+    """Return the alternatives of a type, without None and without annotations."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _parts(get_args(annotation)[0])
@@ -82,7 +82,7 @@ def _parts(annotation: Any) -> list[Any]:
 
 
 def _kinds(annotation: Any) -> set[Any]:
-    """The Python types that a value may have; literals count as theirs."""
+    """Return the Python types that a value may have; literals count as theirs."""
     return {kind for part in _parts(annotation) for kind in _types_of(part)}
 
 

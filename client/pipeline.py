@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
 from numbers import Integral, Real
@@ -117,12 +117,26 @@ class Pipeline:
             PipelineClosedError: the pipeline was closed.
             TypeError: no input or two, more positional parameters than there are, or one given twice.
         """
-        if self._closed:
-            raise PipelineClosedError("the pipeline is closed")
-        reader = PageReader(choose_input(input, x))
-        return self._predict(reader, self._plan(name_positional(self._spec, positional, params)))
+        return self._results(self._outcomes(input, positional, x, params, go_on=False))
 
     __call__ = predict
+
+    def predict_outcomes(
+        self, input: Input | None = None, *positional: Any, x: Input | None = None, **params: Any
+    ) -> Iterator[Outcome]:
+        """Read pages, and go on behind those that cannot be read: for batches in which one page may fail.
+
+        Args:
+            input, positional, x, params: see `predict`.
+
+        Returns:
+            An iterator over outcomes, in the order of the pages: a result, or in its place the error, a
+            `PaddleXTritonError`, that `predict` would raise. An input that cannot be opened is one error.
+
+        Raises:
+            InvalidParameterError, InputError, PipelineClosedError, TypeError: see `predict`.
+        """
+        return self._outcomes(input, positional, x, params, go_on=True)
 
     def close(self) -> None:
         """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once."""
@@ -143,21 +157,25 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _predict(self, reader: PageReader, request: PredictRequest) -> Iterator[BaseResult]:
-        with closing(self._outcomes(reader, request, go_on=False)) as outcomes:
+    def _outcomes(
+        self, input: Input | None, positional: Sequence[Any], x: Input | None, params: Mapping[str, Any], *, go_on: bool
+    ) -> Generator[Outcome, None, None]:
+        """Check a call of `predict`, before anything is read."""
+        if self._closed:
+            raise PipelineClosedError("the pipeline is closed")
+        reader = PageReader(choose_input(input, x))
+        request = prepare_request(self._spec, name_positional(self._spec, positional, params), self._defaults)
+        return self._send(reader, request, go_on=go_on)
+
+    def _results(self, given: Generator[Outcome, None, None]) -> Iterator[BaseResult]:
+        with closing(given) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, PaddleXTritonError):
                     raise outcome
                 yield outcome
 
-    def _predict_all(self, input: Input, params: Mapping[str, Any]) -> Iterator[Outcome]:
-        """As `predict`, but an error takes its page's place and the pages behind it are read. For the command line."""
-        return self._outcomes(PageReader(input), self._plan(params), go_on=True)
-
-    def _plan(self, params: Mapping[str, Any]) -> PredictRequest:
-        return prepare_request(self._spec, params, self._defaults)
-
-    def _outcomes(self, reader: PageReader, request: PredictRequest, *, go_on: bool) -> Generator[Outcome, None, None]:
+    def _send(self, reader: PageReader, request: PredictRequest, *, go_on: bool) -> Generator[Outcome, None, None]:
+        """Keep pages on their way, and give their outcomes in order; the first error is the last one unless `go_on`."""
         pages = reader.outcomes()
         waiting: deque[Future[BaseResult] | PaddleXTritonError] = deque()
         progress = PageProgress(self.name)
@@ -225,7 +243,7 @@ def create_pipeline(
     preset: str | None = None,
     models: Models | None = None,
 ) -> Pipeline:
-    """A pipeline by PaddleX's name or from one of its files, on a Triton server.
+    """Make a pipeline by PaddleX's name or from one of its files, on a Triton server.
 
     Args:
         pipeline: "OCR", "seal_recognition" or "human_keypoint_detection"; or the path of a pipeline file of PaddleX's,
@@ -289,7 +307,7 @@ def create_pipeline(
 
 
 def warn_about_ignored(**arguments: object) -> None:
-    """One warning that names the given arguments which only mean something where the networks run."""
+    """Warn, once, of the given arguments that only mean something where the networks run."""
     given = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
     if given:
         warnings.warn(

@@ -39,7 +39,7 @@ class RetryPolicy:
     longest_wait_s: float = 3.0
 
     def allows(self, error: BaseException | None, attempt: int) -> bool:
-        """Whether another try may follow the given one, counted from 1."""
+        """Tell whether another try may follow the given one, counted from 1."""
         return attempt < (self.busy_attempts if isinstance(error, ServerBusyError) else self.attempts)
 
 
@@ -62,7 +62,7 @@ class Deadline:
         object.__setattr__(self, "start", self.clock())
 
     def remaining_s(self) -> float | None:
-        """What is left.
+        """Return what is left.
 
         Raises:
             DeadlineExceededError: nothing is.
@@ -75,7 +75,7 @@ class Deadline:
         return left
 
     def leaves_room_for(self, pause_s: float) -> bool:
-        """Whether a pause would end before the deadline."""
+        """Tell whether a pause would end before the deadline."""
         return self.timeout_s is None or self.clock() + pause_s < self.start + self.timeout_s
 
 
@@ -106,7 +106,7 @@ async def call_with_retries_async(
     deadline: Deadline,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """The asyncio twin of `call_with_retries`."""
+    """Do as `call_with_retries`, in asyncio."""
 
     async def once() -> T:
         return await call(deadline.remaining_s())

@@ -1,30 +1,32 @@
-"""What all results have in common: printing, JSON, saving under PaddleX's names."""
+"""Base of all results: printing, JSON, saving under PaddleX's names."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import mimetypes
 import os
 import random
 import sys
-import tempfile
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
+from pydantic import ValidationError
 from typing_extensions import Self
 
 from paddlex_triton.client.exceptions import ServerError
+from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
+from paddlex_triton.settings import StageSettings
 
 _Object: TypeAlias = dict[str, Any]
+S = TypeVar("S", bound=StageSettings)
 
 
 class _StrMixin:
@@ -37,7 +39,7 @@ class _StrMixin:
 
     @abstractmethod
     def _print_data(self) -> _Object:
-        """What `print` shows."""
+        """Return what `print` shows."""
 
 
 class BaseResult(_StrMixin, dict[str, Any]):
@@ -45,19 +47,16 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
     Attributes:
         page: the page it was made from.
-        settings: what the server said about each stage: parameters as they were used, product version, and the
-            networks that answered with their checksums. Not part of the JSON.
+        stages: the settings of the stages that answered, in their order.
     """
 
     # Outputs of the ensemble that the result is made of.
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self, data: Mapping[str, Any], page: Page, settings: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, data: Mapping[str, Any], page: Page, stages: Iterable[StageSettings] = ()) -> None:
         super().__init__(data)
         self.page = page
-        self.settings = {stage: dict(values) for stage, values in (settings or {}).items()}
+        self.stages = tuple(stages)
         self._name_without_path: str | None = None
 
     @classmethod
@@ -75,8 +74,16 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Which outputs to ask for, given the parameters of the request."""
+        """Return the outputs to ask for, given the parameters of the request."""
         return cls.OUTPUTS
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of each stage, not part of the JSON.
+
+        Parameters as they were used, product version, and the networks that answered, with their checksums.
+        """
+        return {settings.stage: settings.to_plain() for settings in self.stages}
 
     @property
     def json(self) -> dict[str, Any]:
@@ -120,7 +127,7 @@ class BaseResult(_StrMixin, dict[str, Any]):
             if _kind_of_file(path) != "application/json":
                 path = path / f"{self._stem()}_{name}.json"
             text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
-            _write_whole(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
+            write_whole(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
 
     def save_to_img(self, save_path: str | os.PathLike[str]) -> None:
         """Write the pictures to files.
@@ -132,12 +139,12 @@ class BaseResult(_StrMixin, dict[str, Any]):
         pictures = self.img
         if is_image_file(Path(save_path)):
             first = next(iter(pictures.values()))
-            _write_whole(Path(save_path), first.save)
+            write_whole(Path(save_path), first.save)
             return
         suffix = Path(self._file_name()).suffix
         suffix = suffix if is_image_file(Path(f"x{suffix}")) else ".png"
         for name, picture in pictures.items():
-            _write_whole(Path(save_path) / f"{self._stem()}_{name}{suffix}", picture.save)
+            write_whole(Path(save_path) / f"{self._stem()}_{name}{suffix}", picture.save)
 
     def save_all(self, save_path: str | os.PathLike[str]) -> None:
         """Write JSON and pictures to a directory."""
@@ -146,18 +153,18 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
     @abstractmethod
     def _json_data(self) -> dict[str, Any]:
-        """The object under "res", in PaddleX's order; arrays are fine."""
+        """Return the object under "res", in PaddleX's order; arrays are fine."""
 
     @abstractmethod
     def _pictures(self) -> dict[str, Image.Image]:
-        """Pictures by name, in PaddleX's order."""
+        """Draw the pictures, by name in PaddleX's order."""
 
     def _print_data(self) -> dict[str, Any]:
-        """What `print` shows; as the JSON unless PaddleX shows it otherwise."""
+        """Return what `print` shows; as the JSON unless PaddleX shows it otherwise."""
         return self._json_data()
 
     def _file_name(self) -> str:
-        """The name that saved files are called after."""
+        """Return the name that saved files are called after."""
         if self.page.input_path is None:
             # Files of one result keep together, whenever they are saved.
             self._name_without_path = self._name_without_path or f"{int(time.time())}_{random.randint(1000, 9999)}"
@@ -172,19 +179,19 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
 
 def file_name_of(input_path: str) -> str:
-    """The last part of a path or URL."""
+    """Return the last part of a path or URL."""
     from paddlex_triton.client.download import file_name, is_url
 
     return (file_name(input_path) if is_url(input_path) else Path(input_path).name) or "result"
 
 
 def without_name(page: Page) -> Page:
-    """The page as results inside another result know it: PaddleX gives them no path and no page number."""
+    """Return the page as results inside another result know it: PaddleX gives them no path and no page number."""
     return replace(page, input_path=None, page_index=None, item=page.label)
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a name is that of an image that Pillow can write."""
+    """Tell whether a name is that of an image that Pillow can write."""
     kind = _kind_of_file(path)
     return (
         bool(kind and kind.startswith("image/"))
@@ -193,7 +200,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def to_plain(value: Any) -> Any:
-    """NumPy arrays and numbers (also as keys) to lists and numbers, tuples to lists, all the way down."""
+    """Turn NumPy arrays and numbers (also as keys) into lists and numbers, tuples into lists, all the way down."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
@@ -207,7 +214,7 @@ def to_plain(value: Any) -> Any:
 
 @contextmanager
 def expect_outputs_to_fit() -> Iterator[None]:
-    """Outputs that are missing, or do not fit each other, are a fault of the server.
+    """Blame the server for outputs that are missing or do not fit each other.
 
     Raises:
         ServerError: reading them failed inside.
@@ -218,28 +225,32 @@ def expect_outputs_to_fit() -> Iterator[None]:
         raise ServerError(f"the answer's outputs do not fit each other: {error!r}") from None
 
 
-def read_settings(tensor: np.ndarray, stage: str) -> dict[str, Any]:
-    """One stage's settings: BYTES [1], a JSON object.
+def read_settings(tensors: Mapping[str, np.ndarray], kind: type[S]) -> S:
+    """Read one stage's settings from the output `<stage>_settings`, BYTES [1].
 
     Raises:
-        ServerError: it is none.
+        KeyError: there is no such output.
+        ServerError: it does not hold the settings of that stage.
     """
+    stage = kind.model_fields["stage"].default
+    tensor = tensors[f"{stage}_settings"]
     try:
-        settings = json.loads(tensor.reshape(-1)[0])
-    except (ValueError, IndexError, TypeError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise ServerError(f"the answer's settings of {stage} are not a JSON object")
-    return settings
+        return kind.model_validate_json(tensor.reshape(-1)[0])
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"])) or "JSON"
+        raise ServerError(f"the answer's settings of {stage} are wrong: {where}: {fault['msg']}") from None
+    except (IndexError, TypeError):
+        raise ServerError(f"the answer has no settings of {stage}") from None
 
 
 def texts_of(tensor: np.ndarray) -> list[str]:
-    """BYTES [K] as strings."""
+    """Decode BYTES [K] into strings."""
     return [bytes(text).decode("utf-8", "replace") for text in tensor.reshape(-1)]
 
 
 def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
-    """A box of a detector with PaddleX's types: it cuts boxes at the borders of the page, which are ints.
+    """Give a detector's box PaddleX's types: boxes are cut at the borders of the page, which are ints.
 
     Args:
         box: FP32 [4], x1, y1, x2, y2 in page pixels.
@@ -255,42 +266,5 @@ def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
     ]
 
 
-def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
-    """Polygons out of their packed form.
-
-    Args:
-        points: INT32 [P,2], x and y in pixels.
-        offsets: INT32 [K+1]; polygon k is points[offsets[k]:offsets[k+1]].
-
-    Returns:
-        K arrays [n,2].
-
-    Raises:
-        ValueError: the offsets are not those of all points, in order.
-    """
-    bounds: list[int] = offsets.reshape(-1).tolist()
-    if bounds != sorted(bounds) or bounds[:1] != [0] or bounds[-1] != len(points):
-        raise ValueError(f"{len(points)} points do not fit the offsets of their polygons")
-    return [points[start:end] for start, end in itertools.pairwise(bounds)]
-
-
 def _kind_of_file(path: Path) -> str | None:
     return mimetypes.guess_type(path.name)[0]
-
-
-def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write to a temporary name and rename: a file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # mkstemp is for secrets; results are ordinary files.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

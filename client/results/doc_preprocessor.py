@@ -12,8 +12,8 @@ from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results.base import BaseResult, expect_outputs_to_fit, read_settings, without_name
 from paddlex_triton.ops.orientation import turn_page
+from paddlex_triton.settings import DocPreprocessorSettings
 
-_STAGE = "doc_preprocessor"
 # The parameters that turn its steps on, in PaddleX's order.
 PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 
@@ -33,14 +33,14 @@ class DocPreprocessorResult(BaseResult):
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> DocPreprocessorResult:
         """Build it from the outputs of the `doc_preprocessor` ensemble, see `BaseResult.from_tensors`."""
         with expect_outputs_to_fit():
-            settings = read_settings(tensors["doc_preprocessor_settings"], _STAGE)
+            settings = read_settings(tensors, DocPreprocessorSettings)
             data = {
                 "input_path": page.input_path,
                 "page_index": page.page_index,
-                "model_settings": {name: bool(settings.get(name, False)) for name in PREPARATION_SWITCHES},
+                "model_settings": {name: getattr(settings, name) for name in PREPARATION_SWITCHES},
                 "angle": int(tensors["angle"].reshape(-1)[0]),
             }
-        result = cls(data, page, {_STAGE: settings})
+        result = cls(data, page, [settings])
         prepared = tensors.get("preprocessed_img")
         if prepared is not None and prepared.size:
             result["output_img"] = prepared

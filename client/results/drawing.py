@@ -102,7 +102,7 @@ def _draw_text(
 
 
 def _text_image(text: str, width: int, height: int, face: FontFace) -> Image.Image | None:
-    """Black text on white, fitted into a size; None if letters are smaller than a pixel: PaddleX draws nothing then."""
+    """Draw black text on white, fitted into a size; None for letters below a pixel, which PaddleX does not draw."""
     image = Image.new("RGB", (width, height), _WHITE)
     if not text:
         return image
@@ -133,7 +133,7 @@ def _draw_vertical(draw: ImageDraw.ImageDraw, text: str, width: int, height: int
 
 
 def _strip(points: np.ndarray) -> np.ndarray:
-    """A straight strip in the middle of a bent line, INT32 [4,2]: TL, TR, BR, BL."""
+    """Return a straight strip in the middle of a bent line, INT32 [4,2]: TL, TR, BR, BL."""
     rectangle = cv2.boxPoints(cv2.minAreaRect(points.astype(np.int32)))
     by_x = sorted(rectangle.tolist(), key=lambda point: point[0])
     top_left, bottom_left = sorted(by_x[:2], key=lambda point: point[1])

@@ -60,7 +60,7 @@ def draw_boxes(page: np.ndarray, boxes: Sequence[Mapping[str, Any]]) -> Image.Im
 
 
 def palette_entry(place: int) -> tuple[_Colour, _Colour]:
-    """Colours of the frame and of the text on it, RGB, for the box at a place; they repeat after twenty."""
+    """Return the colours of the frame and of the text on it, RGB, for the box at a place; they repeat after twenty."""
     index = place % _COLOURS
     hue = (_HUE_STEP * (index % _PER_ROUND) + _HUE_SHIFT * (index // _PER_ROUND)) % 360
     text = _LIGHT_TEXT if hue == 0 or hue >= _FIRST_DARK_HUE else _DARK_TEXT
@@ -68,13 +68,13 @@ def palette_entry(place: int) -> tuple[_Colour, _Colour]:
 
 
 def pure_colour(hue: int) -> _Colour:
-    """RGB of a hue in whole degrees, at full saturation and brightness."""
+    """Return the RGB of a hue in whole degrees, at full saturation and brightness."""
     red, green, blue = (_channel((hue + turn) % 360) for turn in (0, 240, 120))
     return red, green, blue
 
 
 def _channel(hue: int) -> int:
-    """The share of red in a hue: all of it up to 60 degrees from red, nothing beyond 120."""
+    """Return the share of red in a hue: all of it up to 60 degrees from red, nothing beyond 120."""
     rise = min(max(120 - min(hue, 360 - hue), 0), 60)
     # Halves go towards the middle, as in PaddleX's table.
     return (rise * 255 + (30 if rise <= 30 else 29)) // 60

@@ -53,7 +53,7 @@ def draw_skeletons(page: np.ndarray, people: Sequence[np.ndarray]) -> Image.Imag
 
 
 def _colour(place: int) -> tuple[int, int, int]:
-    """The colour of a joint or limb. PaddleX's table is of RGB values and is read as BGR: blue comes first."""
+    """Return the colour of a joint or limb. PaddleX's table is of RGB values and is read as BGR: blue comes first."""
     return pure_colour(_HUE_STEP * place)
 
 

@@ -61,14 +61,14 @@ class FontFace:
     index: int = 0
 
     def at(self, size: int) -> Font:
-        """The font at a size in pixels, at least 1."""
+        """Return the font at a size in pixels, at least 1."""
         if self.path is None:
             return ImageFont.load_default(max(size, 1))
         return ImageFont.truetype(str(self.path), max(size, 1), index=self.index)
 
 
 def find_font() -> FontFace:
-    """`$PADDLE_PDX_LOCAL_FONT_FILE_PATH`, else a font of a Python package or of the system, else the built-in one."""
+    """Find `$PADDLE_PDX_LOCAL_FONT_FILE_PATH`, else a font of a package or of the system, else the built-in one."""
     named = os.environ.get(_VARIABLE)
     if named:
         face = _usable(Path(named), 0)
@@ -88,12 +88,12 @@ def warn_without_glyphs(face: FontFace, texts: list[str]) -> None:
 
 
 def fitted_font(face: FontFace, text: str, width: int, height: int) -> Font:
-    """The font that a text fills most of a height with, or all of a width if it would be too long then, pixels."""
+    """Return the font in which a text fills most of a height, or all of a width if it would be too long; pixels."""
     return face.at(fitted_size(face, text, width, height))
 
 
 def fitted_size(face: FontFace, text: str, width: int, height: int) -> int:
-    """The size of `fitted_font`, pixels; 0 where letters are smaller than one."""
+    """Return the size of `fitted_font`, pixels; 0 where letters are smaller than one."""
     size = int(height * _FONT_SHARE)
     font = face.at(size)
     length = font.getlength(drawable(text, font))
@@ -101,7 +101,7 @@ def fitted_size(face: FontFace, text: str, width: int, height: int) -> int:
 
 
 def drawable(text: str, font: Font) -> str:
-    """What a font can draw of a text: Pillow without FreeType has one that raises on anything beyond Latin-1."""
+    """Replace what a font cannot draw: Pillow without FreeType has one that raises on anything beyond Latin-1."""
     if isinstance(font, ImageFont.FreeTypeFont):
         return text
     return text.encode("latin-1", "replace").decode("latin-1")

@@ -15,9 +15,8 @@ from paddlex_triton.client.results.base import (
     expect_outputs_to_fit,
     read_settings,
 )
+from paddlex_triton.settings import HumanDetectionSettings, KeypointDetectionSettings
 
-_DETECTION_STAGE = "human_detection"
-_STAGES = (_DETECTION_STAGE, "keypoint_detection")
 # COCO's joints of a person.
 _JOINTS = 17
 
@@ -45,8 +44,9 @@ class KeypointDetectionResult(BaseResult):
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> KeypointDetectionResult:
         """Build a result from the outputs of the `human_keypoint_detection` ensemble, see `BaseResult.from_tensors`."""
         with expect_outputs_to_fit():
-            settings = {stage: read_settings(tensors[f"{stage}_settings"], stage) for stage in _STAGES}
-            width, height = settings[_DETECTION_STAGE]["page_size"]
+            detection = read_settings(tensors, HumanDetectionSettings)
+            stages = detection, read_settings(tensors, KeypointDetectionSettings)
+            width, height = detection.page_size
             rows = zip(
                 tensors["boxes"].reshape(-1, 4).astype(np.float32),
                 tensors["det_scores"].reshape(-1).tolist(),
@@ -63,7 +63,7 @@ class KeypointDetectionResult(BaseResult):
                 }
                 for box, det_score, keypoints, kpt_score in rows
             ]
-        return cls({"input_path": page.input_path, "boxes": boxes}, page, settings)
+        return cls({"input_path": page.input_path, "boxes": boxes}, page, stages)
 
     def __missing__(self, key: str) -> np.ndarray:
         if key != "input_img":

@@ -1,8 +1,8 @@
-"""What layout detection found: the part of a result that PaddleX calls `layout_det_res`."""
+"""Result of layout detection: the part of a result that PaddleX calls `layout_det_res`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,7 @@ from paddlex_triton.client.results.base import (
     without_name,
 )
 from paddlex_triton.client.results.doc_preprocessor import DocPreprocessorResult
-
-_STAGE = "layout_detection"
+from paddlex_triton.settings import LayoutDetectionSettings, StageSettings
 
 
 class LayoutDetectionResult(BaseResult):
@@ -37,23 +36,23 @@ class LayoutDetectionResult(BaseResult):
         self,
         data: Mapping[str, Any],
         page: Page,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        stages: Iterable[StageSettings] = (),
         *,
         preparation: DocPreprocessorResult | None = None,
     ) -> None:
-        super().__init__(data, page, settings)
+        super().__init__(data, page, stages)
         self._preparation = preparation
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> LayoutDetectionResult:
         """Build it from the outputs of an ensemble that looks for regions, see `BaseResult.from_tensors`."""
         with expect_outputs_to_fit():
-            settings = read_settings(tensors["layout_detection_settings"], _STAGE)
+            settings = read_settings(tensors, LayoutDetectionSettings)
             return cls.from_settings(tensors, settings, DocPreprocessorResult.from_tensors(tensors, page))
 
     @classmethod
     def from_settings(
-        cls, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], preparation: DocPreprocessorResult
+        cls, tensors: Mapping[str, np.ndarray], settings: LayoutDetectionSettings, preparation: DocPreprocessorResult
     ) -> LayoutDetectionResult:
         """Build it from tensors of which some have been read.
 
@@ -63,10 +62,10 @@ class LayoutDetectionResult(BaseResult):
             preparation: of the page that was searched.
 
         Raises:
-            KeyError: an output or a setting is missing.
+            KeyError: an output is missing.
             ValueError: boxes are counted differently.
         """
-        width, height = settings["page_size"]
+        width, height = settings.page_size
         rows = zip(
             tensors["layout_class_ids"].reshape(-1).tolist(),
             texts_of(tensors["layout_labels"]),
@@ -79,7 +78,7 @@ class LayoutDetectionResult(BaseResult):
             for class_id, label, score, box in rows
         ]
         data = {"input_path": None, "page_index": None, "boxes": boxes}
-        return cls(data, without_name(preparation.page), {_STAGE: settings}, preparation=preparation)
+        return cls(data, without_name(preparation.page), [settings], preparation=preparation)
 
     def __missing__(self, key: str) -> np.ndarray:
         if key != "input_img":

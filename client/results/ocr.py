@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,12 @@ from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results.base import BaseResult, expect_outputs_to_fit, read_settings, to_plain
 from paddlex_triton.client.results.doc_preprocessor import DocPreprocessorResult
 from paddlex_triton.client.results.text_lines import TextLines
+from paddlex_triton.settings import (
+    LineDetectionSettings,
+    StageSettings,
+    TextDetectionSettings,
+    TextRecognitionSettings,
+)
 
 _DETECTION_PARAMS = ("limit_side_len", "limit_type", "thresh", "max_side_limit", "box_thresh", "unclip_ratio")
 # What PaddleX's arrays of points hold, by the kind of text.
@@ -71,16 +77,16 @@ class OCRResult(BaseResult):
         self,
         data: Mapping[str, Any],
         page: Page,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        stages: Iterable[StageSettings] = (),
         *,
         detection_scores: Sequence[float] = (),
     ) -> None:
-        super().__init__(data, page, settings)
+        super().__init__(data, page, stages)
         self.detection_scores = list(detection_scores)
 
     @classmethod
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Word boxes are fetched only when they were asked for; see `DocPreprocessorResult.outputs_for` too."""
+        """Add word boxes only if they were asked for; see `DocPreprocessorResult.outputs_for` too."""
         words = ("words",) if params.get("return_word_box") else ()
         return tuple(dict.fromkeys((*cls.OUTPUTS, *DocPreprocessorResult.outputs_for(params), *words)))
 
@@ -88,12 +94,10 @@ class OCRResult(BaseResult):
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> OCRResult:
         """Build a result from the outputs of the `ocr` ensemble, see `BaseResult.from_tensors`."""
         with expect_outputs_to_fit():
-            settings = {
-                "text_detection": read_settings(tensors["text_detection_settings"], "text_detection"),
-                "text_recognition": read_settings(tensors["text_recognition_settings"], "text_recognition"),
-            }
             preparation = DocPreprocessorResult.part_of_result(tensors, page)
-            return cls.from_lines(TextLines.from_tensors(tensors), page, preparation, settings)
+            detection = read_settings(tensors, TextDetectionSettings)
+            recognition = read_settings(tensors, TextRecognitionSettings)
+            return cls.from_lines(TextLines.from_tensors(tensors), page, preparation, detection, recognition)
 
     @classmethod
     def from_lines(
@@ -101,8 +105,8 @@ class OCRResult(BaseResult):
         lines: TextLines,
         page: Page,
         preparation: DocPreprocessorResult,
-        settings: Mapping[str, Mapping[str, Any]],
-        detection_stage: str = "text_detection",
+        detection: LineDetectionSettings,
+        recognition: TextRecognitionSettings,
     ) -> OCRResult:
         """Build a result from the lines of a page, or of a region of it.
 
@@ -110,21 +114,19 @@ class OCRResult(BaseResult):
             lines: all of them, kept or not.
             page: what the result is called after.
             preparation: what was done to the page; its `["output_img"]` is what the lines lie on.
-            settings: stage -> what it said, of the stage that found lines and of `text_recognition`.
-            detection_stage: the stage that found lines.
+            detection: settings of the stage that found the lines.
+            recognition: settings of the stage that read them.
 
         Raises:
-            KeyError: a setting is missing.
             ValueError: the words of a line are no JSON.
         """
-        detection, recognition = settings[detection_stage], settings["text_recognition"]
         rows = [row for row, kept in enumerate(lines.kept) if kept]
         data = _fields(lines, rows, page, preparation, detection, recognition)
         scores = [lines.detection_scores[row] for row in rows]
-        return cls(data, page, {**preparation.settings, **settings}, detection_scores=scores)
+        return cls(data, page, (*preparation.stages, detection, recognition), detection_scores=scores)
 
     def to_legacy(self) -> dict[str, Any]:
-        """The result in the form of PaddleX 3.0 beta, of plain Python values.
+        """Return the result in the form of PaddleX 3.0 beta, of plain Python values.
 
         Returns:
             `input_path`, `dt_polys`, `dt_scores`, `rec_text` and `rec_score`. The beta knew no score threshold: its
@@ -174,14 +176,14 @@ def _fields(
     rows: list[int],
     page: Page,
     preparation: DocPreprocessorResult,
-    detection: Mapping[str, Any],
-    recognition: Mapping[str, Any],
+    detection: LineDetectionSettings,
+    recognition: TextRecognitionSettings,
 ) -> dict[str, Any]:
-    """All keys of the result, in PaddleX's order; `rows` are the lines that reached the threshold."""
-    text_type = detection["text_type"]
-    polygons = [polygon.astype(_POLYGON_DTYPES.get(text_type, np.int64)) for polygon in lines.polygons]
+    """Return all keys of the result, in PaddleX's order; `rows` are the lines that reached the threshold."""
+    text_type = detection.text_type
+    polygons = [polygon.astype(_POLYGON_DTYPES[text_type]) for polygon in lines.polygons]
     rec_polys = [polygons[row] for row in rows]
-    words = _words([lines.words[row] for row in rows]) if recognition["return_word_box"] else {}
+    words = _words([lines.words[row] for row in rows]) if recognition.return_word_box else {}
     data: dict[str, Any] = {
         "input_path": page.input_path,
         "page_index": page.page_index,
@@ -189,12 +191,12 @@ def _fields(
         "dt_polys": polygons,
         "model_settings": {
             "use_doc_preprocessor": preparation.used,
-            "use_textline_orientation": recognition["use_textline_orientation"],
+            "use_textline_orientation": recognition.use_textline_orientation,
         },
-        "text_det_params": {name: detection[name] for name in _DETECTION_PARAMS},
+        "text_det_params": {name: getattr(detection, name) for name in _DETECTION_PARAMS},
         "text_type": text_type,
-        "text_rec_score_thresh": recognition["score_thresh"],
-        "return_word_box": recognition["return_word_box"],
+        "text_rec_score_thresh": recognition.score_thresh,
+        "return_word_box": recognition.return_word_box,
         "rec_texts": [lines.texts[row] for row in rows],
         "rec_scores": [lines.scores[row] for row in rows],
         "rec_polys": rec_polys,
@@ -209,7 +211,7 @@ def _fields(
 
 
 def _words(lines: list[bytes]) -> dict[str, list[Any]]:
-    """Words of lines: JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
+    """Read the words of lines: JSON `{"words": [str], "regions": [[[x, y] * 4]]}` each."""
     read = [json.loads(line or b'{"words": [], "regions": []}') for line in lines]
     # PaddleX's regions are tuples of points.
     regions = [[tuple(map(tuple, region)) for region in line["regions"]] for line in read]
@@ -217,13 +219,13 @@ def _words(lines: list[bytes]) -> dict[str, list[Any]]:
 
 
 def _has_area(region: Any) -> bool:
-    """Whether a word's box is a pixel wide and a pixel high."""
+    """Tell whether a word's box is a pixel wide and a pixel high."""
     corners = np.array(region, np.float64)
     return all(np.linalg.norm(corners[0] - corners[other]) >= 1 for other in (1, 3))
 
 
 def boxes_around(polygons: list[Any]) -> np.ndarray:
-    """Upright boxes around polygons with equal numbers of points.
+    """Return the upright boxes around polygons with equal numbers of points.
 
     Args:
         polygons: K arrays or lists [n,2], x and y in pixels.

@@ -20,9 +20,7 @@ from paddlex_triton.client.results.doc_preprocessor import DocPreprocessorResult
 from paddlex_triton.client.results.layout_detection import LayoutDetectionResult
 from paddlex_triton.client.results.ocr import OCRResult
 from paddlex_triton.client.results.text_lines import TextLines
-
-_DETECTION_STAGE = "seal_text_detection"
-_STAGES = ("layout_detection", _DETECTION_STAGE, "text_recognition")
+from paddlex_triton.settings import LayoutDetectionSettings, SealTextDetectionSettings, TextRecognitionSettings
 
 
 class SealRecognitionResult(BaseResult):
@@ -59,26 +57,27 @@ class SealRecognitionResult(BaseResult):
     def from_tensors(cls, tensors: Mapping[str, np.ndarray], page: Page) -> SealRecognitionResult:
         """Build a result from the outputs of the `seal_recognition` ensemble, see `BaseResult.from_tensors`."""
         with expect_outputs_to_fit():
-            settings = {stage: read_settings(tensors[f"{stage}_settings"], stage) for stage in _STAGES}
             preparation = DocPreprocessorResult.part_of_result(tensors, page)
-            layout = settings["layout_detection"]
+            layout = read_settings(tensors, LayoutDetectionSettings)
+            detection = read_settings(tensors, SealTextDetectionSettings)
+            recognition = read_settings(tensors, TextRecognitionSettings)
             data = {
                 "input_path": page.input_path,
                 "page_index": page.page_index,
                 "doc_preprocessor_res": preparation,
                 "layout_det_res": LayoutDetectionResult.from_settings(tensors, layout, preparation)
-                if layout["use_layout_detection"]
+                if layout.use_layout_detection
                 else {},
-                "seal_res_list": _seals(tensors, preparation, settings),
+                "seal_res_list": _seals(tensors, preparation, detection, recognition),
                 "model_settings": {
                     "use_doc_preprocessor": preparation.used,
-                    "use_layout_detection": layout["use_layout_detection"],
+                    "use_layout_detection": layout.use_layout_detection,
                 },
             }
-        return cls(data, page, {**preparation.settings, **settings})
+        return cls(data, page, (*preparation.stages, layout, detection, recognition))
 
     def to_legacy(self) -> dict[str, Any]:
-        """The result in the form of PaddleX 3.0 beta, of plain Python values.
+        """Return the result in the form of PaddleX 3.0 beta, of plain Python values.
 
         Returns:
             `input_path`, `layout_result` (`input_path` and `boxes`; empty if layout detection was off, which the beta
@@ -124,12 +123,15 @@ class SealRecognitionResult(BaseResult):
 
 
 def _seals(
-    tensors: Mapping[str, np.ndarray], preparation: DocPreprocessorResult, settings: Mapping[str, Mapping[str, Any]]
+    tensors: Mapping[str, np.ndarray],
+    preparation: DocPreprocessorResult,
+    detection: SealTextDetectionSettings,
+    recognition: TextRecognitionSettings,
 ) -> list[OCRResult]:
-    """One result for every region, with the lines in it.
+    """Build one result for every region, with the lines in it.
 
     Raises:
-        KeyError: an output or a setting is missing.
+        KeyError: an output is missing.
         ValueError: lines are counted differently, or are in no region, or not in the regions' order; or a region is
             empty.
     """
@@ -143,15 +145,14 @@ def _seals(
     if len(region_ids) and not 0 <= region_ids[0] <= region_ids[-1] < len(regions):
         raise ValueError(f"a line is in none of the {len(regions)} regions")
     bounds = np.searchsorted(region_ids, np.arange(len(regions) + 1)).tolist()
-    of_seals = {stage: settings[stage] for stage in (_DETECTION_STAGE, "text_recognition")}
     seals = []
     for number, region in enumerate(regions.tolist()):
         seal = OCRResult.from_lines(
             lines.between(bounds[number], bounds[number + 1]),
             without_name(preparation.page),
             RegionPreparation(preparation, region),
-            of_seals,
-            _DETECTION_STAGE,
+            detection,
+            recognition,
         )
         seal["seal_region_id"] = number + 1
         seals.append(seal)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from typing_extensions import Self
 
-from paddlex_triton.client.results.base import texts_of, unpack_polygons
+from paddlex_triton.client.results.base import texts_of
+from paddlex_triton.ops.polygons import unpack_polygons
 
 
 @dataclass(frozen=True)
@@ -68,5 +69,5 @@ class TextLines:
         return len(self.polygons)
 
     def between(self, start: int, end: int) -> Self:
-        """The lines from `start` up to, not including, `end`."""
+        """Return the lines from `start` up to, not including, `end`."""
         return type(self)(**{column.name: getattr(self, column.name)[start:end] for column in fields(self)})

@@ -7,7 +7,7 @@ __all__ = ["AsyncTransport", "Endpoint", "Protocol", "Transport", "open_async_tr
 
 
 def open_transport(endpoint: Endpoint) -> Transport:
-    """A blocking transport to a server. Connects with the first request."""
+    """Make a blocking transport to a server; it connects with the first request."""
     if endpoint.protocol == "http":
         from paddlex_triton.client.transports.http import HttpTransport
 
@@ -18,7 +18,7 @@ def open_transport(endpoint: Endpoint) -> Transport:
 
 
 def open_async_transport(endpoint: Endpoint) -> AsyncTransport:
-    """An asyncio transport to a server. Connects with the first request."""
+    """Make an asyncio transport to a server; it connects with the first request."""
     if endpoint.protocol == "http":
         from paddlex_triton.client.transports.http import AsyncHttpTransport
 

@@ -43,15 +43,15 @@ class Transport(ABC):
 
     @abstractmethod
     def server_ready(self) -> bool:
-        """Whether the server and all its models are ready. False, not an error, if none answers."""
+        """Tell whether the server and all its models are ready. False, not an error, if none answers."""
 
     @abstractmethod
     def model_ready(self, model: str) -> bool:
-        """Whether a model answers. False, not an error, if the server or the model is not there."""
+        """Tell whether a model answers. False, not an error, if the server or the model is not there."""
 
     @abstractmethod
     def metadata(self) -> dict[str, Any]:
-        """The server's name, version and extensions.
+        """Return the server's name, version and extensions.
 
         Raises:
             PaddleXTritonError: the class says why.
@@ -75,32 +75,32 @@ class AsyncTransport(ABC):
         request_id: str,
         timeout_s: float | None,
     ) -> dict[str, np.ndarray]:
-        """As `Transport.infer`."""
+        """Do as `Transport.infer`."""
 
     @abstractmethod
     async def server_ready(self) -> bool:
-        """As `Transport.server_ready`."""
+        """Do as `Transport.server_ready`."""
 
     @abstractmethod
     async def model_ready(self, model: str) -> bool:
-        """As `Transport.model_ready`."""
+        """Do as `Transport.model_ready`."""
 
     @abstractmethod
     async def metadata(self) -> dict[str, Any]:
-        """As `Transport.metadata`."""
+        """Do as `Transport.metadata`."""
 
     @abstractmethod
     async def close(self) -> None:
-        """As `Transport.close`."""
+        """Do as `Transport.close`."""
 
 
 def microseconds(timeout_s: float | None) -> int | None:
-    """Triton's request timeout: whole microseconds, at least one; None for no limit."""
+    """Return Triton's request timeout: whole microseconds, at least one; None for no limit."""
     return None if timeout_s is None else max(1, int(timeout_s * 1_000_000))
 
 
 def datatype(array: np.ndarray) -> str:
-    """KServe's name of an array's type.
+    """Return KServe's name of an array's type.
 
     Raises:
         ValueError: it has none here.

@@ -71,7 +71,7 @@ class Endpoint:
 
     @classmethod
     def default(cls, protocol: str | None = None) -> Endpoint:
-        """Triton's default port on this machine."""
+        """Return Triton's default port on this machine."""
         return cls.parse("127.0.0.1", protocol)
 
     @property

@@ -77,7 +77,7 @@ def _translate(error: InferenceServerException, request_id: str | None, endpoint
 
 
 def _hint(endpoint: Endpoint, message: str) -> str:
-    """What may be wrong where something listens and does not speak gRPC; nothing where nobody listens."""
+    """Say what may be wrong where something listens and does not speak gRPC; nothing where nobody listens."""
     if not any(sign in message.lower() for sign in _OTHER_PROTOCOL):
         return ""
     scheme = "https" if endpoint.secure else "http"
@@ -120,21 +120,21 @@ class GrpcTransport(Transport):
         return _arrays(result, outputs, request_id)
 
     def server_ready(self) -> bool:
-        """Whether the server and all its models are ready."""
+        """Tell whether the server and all its models are ready."""
         try:
             return bool(self._client.is_server_ready(client_timeout=PROBE_TIMEOUT_S))
         except (InferenceServerException, ValueError):
             return False
 
     def model_ready(self, model: str) -> bool:
-        """Whether a model answers."""
+        """Tell whether a model answers."""
         try:
             return bool(self._client.is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
         except (InferenceServerException, ValueError):
             return False
 
     def metadata(self) -> dict[str, Any]:
-        """The server's name, version and extensions."""
+        """Return the server's name, version and extensions."""
         if self._closed:
             raise _closed()
         try:
@@ -181,21 +181,21 @@ class AsyncGrpcTransport(AsyncTransport):
         return _arrays(result, outputs, request_id)
 
     async def server_ready(self) -> bool:
-        """Whether the server and all its models are ready."""
+        """Tell whether the server and all its models are ready."""
         try:
             return bool(await self._client.is_server_ready(client_timeout=PROBE_TIMEOUT_S))
         except (InferenceServerException, grpc.aio.UsageError):
             return False
 
     async def model_ready(self, model: str) -> bool:
-        """Whether a model answers."""
+        """Tell whether a model answers."""
         try:
             return bool(await self._client.is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
         except (InferenceServerException, grpc.aio.UsageError):
             return False
 
     async def metadata(self) -> dict[str, Any]:
-        """The server's name, version and extensions."""
+        """Return the server's name, version and extensions."""
         if self._closed:
             raise _closed()
         try:

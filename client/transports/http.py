@@ -127,7 +127,7 @@ _FAILURES = (httpx.HTTPError, RuntimeError)
 
 
 class _Connected:
-    """What both kinds know of their connection."""
+    """The connection, as both kinds know it."""
 
     _endpoint: Endpoint
     _closed: bool
@@ -166,15 +166,15 @@ class HttpTransport(_Connected, Transport):
         return _arrays(response, outputs, request_id)
 
     def server_ready(self) -> bool:
-        """Whether the server and all its models are ready."""
+        """Tell whether the server and all its models are ready."""
         return self._answers("v2/health/ready")
 
     def model_ready(self, model: str) -> bool:
-        """Whether a model answers."""
+        """Tell whether a model answers."""
         return self._answers(f"v2/models/{quote(model, safe='')}/ready")
 
     def metadata(self) -> dict[str, Any]:
-        """The server's name, version and extensions."""
+        """Return the server's name, version and extensions."""
         try:
             # Triton knows this path without a slash at its end only.
             response = self._client.get("v2")
@@ -223,15 +223,15 @@ class AsyncHttpTransport(_Connected, AsyncTransport):
         return _arrays(response, outputs, request_id)
 
     async def server_ready(self) -> bool:
-        """Whether the server and all its models are ready."""
+        """Tell whether the server and all its models are ready."""
         return await self._answers("v2/health/ready")
 
     async def model_ready(self, model: str) -> bool:
-        """Whether a model answers."""
+        """Tell whether a model answers."""
         return await self._answers(f"v2/models/{quote(model, safe='')}/ready")
 
     async def metadata(self) -> dict[str, Any]:
-        """The server's name, version and extensions."""
+        """Return the server's name, version and extensions."""
         try:
             response = await self._client.get("v2")
         except _FAILURES as error:

@@ -58,15 +58,15 @@ class MockTransport(Transport):
         return self._answer(request)
 
     def server_ready(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def model_ready(self, model: str) -> bool:
-        """Whether it is one of the models it was made with."""
+        """Tell whether it is one of the models it was made with."""
         return model in self._models
 
     def metadata(self) -> dict[str, Any]:
-        """A name."""
+        """Return a name."""
         return {"name": "mock"}
 
     def close(self) -> None:
@@ -105,15 +105,15 @@ class AsyncMockTransport(AsyncTransport):
         )
 
     async def server_ready(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     async def model_ready(self, model: str) -> bool:
-        """Whether it is one of the models it was made with."""
+        """Tell whether it is one of the models it was made with."""
         return self._sync.model_ready(model)
 
     async def metadata(self) -> dict[str, Any]:
-        """A name."""
+        """Return a name."""
         return self._sync.metadata()
 
     async def close(self) -> None:

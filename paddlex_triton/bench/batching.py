@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +20,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
-from paddlex_triton.bench.make_inputs import read_pages, write_json
+from paddlex_triton.bench.console import short_errors, show
+from paddlex_triton.bench.make_inputs import read_pages
 from paddlex_triton.bench.target import Target, open_target
 
 Answer = Mapping[str, np.ndarray]
@@ -54,7 +54,7 @@ class Batching:
 
 
 def float_difference(one: Answer, other: Answer) -> float:
-    """Largest difference of a float between two answers; infinite if anything else differs.
+    """Return the largest difference of a float between two answers; infinite if anything else differs.
 
     Args:
         one: output name to array.
@@ -109,7 +109,7 @@ def measure_batching(
 
 
 def print_report(report: Batching, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.requests} requests, {report.concurrency} at a time", show_edge=False)
     table.add_column("mean batch of")
     table.add_column("alone", justify="right")
@@ -138,15 +138,11 @@ def main(
     output: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
 ) -> None:
     """Measure how full the networks' batches are under load."""
-    try:
+    with short_errors():
         pages = read_pages(images or [])
         with open_target(pipeline, http_url, grpc_url) as target:
             report = measure_batching(target, pages, params.encode(), concurrency=concurrency, requests=requests)
-    except BAD_INPUT as error:
-        raise refuse(error) from None
-    print_report(report, Console())
-    if output:
-        write_json(asdict(report), output)
+    show(report, print_report, output)
     if report.changed:
         raise typer.Exit(1)
 

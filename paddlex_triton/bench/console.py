@@ -1,6 +1,13 @@
-"""What the benchmark commands have in common on the terminal."""
+"""Errors, tables and files of the benchmark commands."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import httpx
 import typer
@@ -9,11 +16,12 @@ from rich.markup import escape
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.client.exceptions import PaddleXTritonError
+from paddlex_triton.client.files import write_whole
 from paddlex_triton.errors import ServiceError
 from paddlex_triton.server.host.errors import ServerError
 
 # What the user's arguments or server can cause; anything else is a fault of ours and shows its traceback.
-BAD_INPUT = (
+_BAD_INPUT = (
     PaddleXTritonError,
     ServiceError,
     ServerError,
@@ -24,7 +32,27 @@ BAD_INPUT = (
 )
 
 
-def refuse(error: Exception) -> typer.Exit:
-    """Print an error in one line and give back the exit to raise."""
-    Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
-    return typer.Exit(1)
+@contextmanager
+def short_errors(*others: type[Exception]) -> Iterator[None]:
+    """End the command with one line for an error that the user's arguments or server caused.
+
+    Args:
+        others: further errors that they can cause.
+    """
+    try:
+        yield
+    except (*_BAD_INPUT, *others) as error:
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def show(report: Any, print_report: Callable[[Any, Console], None], output: Path | None) -> None:
+    """Print a report, a dataclass, and write its numbers to a JSON file if one is named."""
+    print_report(report, Console())
+    if output:
+        write_json(asdict(report), output)
+
+
+def write_json(document: dict[str, Any], path: Path) -> None:
+    """Write a JSON file whole or not at all."""
+    write_whole(path, lambda file: file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What a keypoint network gains by taking people together, and by decoding its heatmaps itself.
+"""The gain of a keypoint network by taking people together, and by decoding its heatmaps itself.
 
     python -m paddlex_triton.bench.keypoints REPOSITORY/PP-TinyPose_128x96 --people 9
 
@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
+from paddlex_triton.bench.console import short_errors
 from paddlex_triton.bench.keypoint_graph import append_decoding
 from paddlex_triton.export.errors import ExportError
 from paddlex_triton.export.samples import person
@@ -63,7 +63,7 @@ class ExportedNetwork:
         return cls(info, (folder / "1" / "model.onnx").read_bytes())
 
     def crops(self, count: int) -> np.ndarray:
-        """Drawn people at the network's size, uint8 [count, h, w, 3] BGR."""
+        """Draw people at the network's size, uint8 [count, h, w, 3] BGR."""
         height, width = self.info.geometry["target_size"]
         return np.stack([person(seed, height, width) for seed in range(count)])
 
@@ -180,7 +180,7 @@ def _network_ways(plain: Network, crops: np.ndarray, most: int) -> dict[str, Cal
 
 
 def print_report(report: KeypointCosts, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.people} people, {report.rounds} rounds", show_edge=False)
     table.add_column("")
     for name in ("ms, median", "least", "a person"):
@@ -204,11 +204,9 @@ def main(
 ) -> None:
     """Measure a keypoint network in batches, and decoding on the host against decoding in the graph."""
     cv2.setNumThreads(1)
-    try:
+    with short_errors(ExportError):
         exported = ExportedNetwork.load(network)
         contents = exported.content, append_decoding(exported.content)
-    except (*BAD_INPUT, ExportError) as error:
-        raise refuse(error) from None
     plain, decoding = (open_network(content, threads) for content in contents)
     most = exported.info.max_batch_size
     print_report(measure_keypoints(plain, decoding, exported.crops(people), most=most, rounds=rounds), Console())

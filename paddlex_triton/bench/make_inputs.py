@@ -9,9 +9,6 @@ front. `params` is always there: a request without an optional input does not sh
 from __future__ import annotations
 
 import base64
-import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
+from paddlex_triton.bench.console import short_errors, write_json
 from paddlex_triton.client.inputs import PageReader
 from paddlex_triton.params import parse_params
 from paddlex_triton.pipelines import find_pipeline
@@ -30,13 +27,13 @@ _LENGTH_BYTES = 4
 
 
 def bytes_tensor(value: bytes) -> dict[str, Any]:
-    """A BYTES [1] tensor as perf_analyzer wants it: length (4 bytes, little endian), then the value, in base64."""
+    """Write a BYTES [1] tensor as perf_analyzer wants it: length (4 bytes, little endian) and value, in base64."""
     framed = len(value).to_bytes(_LENGTH_BYTES, "little") + value
     return {"content": {"b64": base64.b64encode(framed).decode("ascii")}, "shape": [1]}
 
 
 def make_inputs(pages: Iterable[bytes], params: str, pipeline: str = "OCR") -> dict[str, Any]:
-    """The document for `--input-data`.
+    """Make the document for `--input-data`.
 
     Args:
         pages: encoded images, one per entry.
@@ -57,28 +54,13 @@ def make_inputs(pages: Iterable[bytes], params: str, pipeline: str = "OCR") -> d
 
 
 def read_pages(sources: Iterable[Path]) -> list[bytes]:
-    """Encoded pages of images, documents and folders; the sample page if none is named.
+    """Read images, documents and folders into encoded pages; the sample page if none is named.
 
     Raises:
         InputError: one cannot be read.
     """
     names = [str(source) for source in sources] or [str(SAMPLE)]
     return [page.payload for page in PageReader(names)]
-
-
-def write_json(document: dict[str, Any], path: Path) -> None:
-    """Write a JSON file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, ensure_ascii=False)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def main(
@@ -90,10 +72,8 @@ def main(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("inputs.json"),
 ) -> None:
     """Write perf_analyzer's inputs for real images."""
-    try:
+    with short_errors():
         document = make_inputs(read_pages(images or []), params, pipeline)
-    except BAD_INPUT as error:
-        raise refuse(error) from None
     write_json(document, output)
     Console().print(f"{len(document['data'])} inputs in {escape(str(output))}")
 

@@ -1,4 +1,4 @@
-"""What a request costs beside the networks: decoding, resizing, post-processing, the server's hops and the wire.
+"""The cost of a request beside the networks: decoding, resizing, post-processing, the server's hops and the wire.
 
     python -m paddlex_triton.bench.overhead IMAGE --params '{"text_det_limit_side_len": 736}'
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +20,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
-from paddlex_triton.bench.make_inputs import read_pages, write_json
+from paddlex_triton.bench.console import short_errors, show
+from paddlex_triton.bench.make_inputs import read_pages
 from paddlex_triton.bench.statistics import ModelStatistics
 from paddlex_triton.bench.target import Stages, Target, open_target
 
@@ -39,15 +39,15 @@ class RequestCost:
     models: dict[str, ModelStatistics]
 
     def overhead_ms(self, stages: Stages) -> float:
-        """The request without the runs of the networks."""
+        """Return the time of the request without the runs of the networks."""
         return self.request_ms - sum(self.models[name].infer_ms for name in stages.all_networks())
 
     def own_ms(self, module: str, stages: Stages) -> float:
-        """A module's request, waiting included, without the runs of its networks."""
+        """Return the time of a module's request, waiting included, without the runs of its networks."""
         return self.models[module].request_ms - sum(self.models[name].infer_ms for name in stages.networks[module])
 
     def outside_ms(self, stages: Stages) -> float:
-        """What no module accounts for: the wire, the client's packing and the ensemble's steps."""
+        """Return what no module accounts for: the wire, the client's packing and the ensemble's steps."""
         return self.request_ms - sum(self.models[module].request_ms for module in stages.networks)
 
 
@@ -97,7 +97,7 @@ def measure_overhead(
 
 
 def summarise(costs: list[list[RequestCost]], stages: Stages, several_instances: list[str]) -> Overhead:
-    """Medians of what was measured, run by run."""
+    """Return the medians of what was measured, run by run."""
     run_medians = [statistics.median(cost.overhead_ms(stages) for cost in run) for run in costs]
     every = [cost for run in costs for cost in run]
     median = statistics.median
@@ -128,7 +128,7 @@ def _instances(configuration: dict[str, Any]) -> int:
 
 
 def print_report(report: Overhead, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.requests} requests, one at a time; medians", show_edge=False)
     table.add_column("part")
     table.add_column("ms", justify="right")
@@ -160,15 +160,11 @@ def main(
     output: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
 ) -> None:
     """Measure what a request costs beside the networks."""
-    try:
+    with short_errors():
         page = read_pages([image] if image else [])[0]
         with open_target(pipeline, http_url, grpc_url) as target:
             report = measure_overhead(target, page, params.encode(), requests=requests, runs=runs)
-    except BAD_INPUT as error:
-        raise refuse(error) from None
-    print_report(report, Console())
-    if output:
-        write_json(asdict(report), output)
+    show(report, print_report, output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a document gains by several of its pages being on their way at once.
+"""The gain of a document by several of its pages being on their way at once.
 
     python -m paddlex_triton.bench.pages_in_flight DOCUMENT... --in-flight 4 --in-flight 8
 
@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -24,8 +24,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
-from paddlex_triton.bench.make_inputs import SAMPLE, write_json
+from paddlex_triton.bench.console import short_errors, show
+from paddlex_triton.bench.make_inputs import SAMPLE
 from paddlex_triton.client import BaseResult, create_pipeline
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT
 
@@ -104,7 +104,7 @@ def _summary(seconds: Mapping[int, Sequence[float]], in_flight: int) -> InFlight
 
 
 def _places(results: Iterable[BaseResult]) -> list[tuple[str | None, int | None]]:
-    """Path and number of every page, in the order of the results, which are let go of one by one."""
+    """Return path and number of every page, in the order of the results, which are let go of one by one."""
     return [(result.page.input_path, result.page.page_index) for result in results]
 
 
@@ -115,7 +115,7 @@ def _check(places: list[Any], expected: list[Any], in_flight: int) -> None:
 
 @contextmanager
 def sample_document(pages: int) -> Iterator[Path]:
-    """A PDF with the sample page so many times, for as long as the context lasts."""
+    """Make a PDF with the sample page so many times, for as long as the context lasts."""
     with TemporaryDirectory() as folder, Image.open(SAMPLE) as sample:
         page = sample.convert("RGB")
         path = Path(folder) / "sample.pdf"
@@ -125,7 +125,7 @@ def sample_document(pages: int) -> Iterator[Path]:
 
 
 def print_report(report: PagesInFlight, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(title=f"{report.pages} pages, {report.rounds} rounds", show_edge=False)
     for name in ("in flight", "s, median", "least", "pages a second", "time, one after the other = 1"):
         table.add_column(name, justify="right")
@@ -161,24 +161,19 @@ def main(
     output: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
 ) -> None:
     """Time a document with one page after the other against several pages in flight."""
-    try:
-        with ExitStack() as stack:
-            inputs = [str(path) for path in documents or [stack.enter_context(sample_document(pages))]]
-            given = _parameters(params)
-            reads = {
-                count: partial(
-                    stack.enter_context(create_pipeline(pipeline, url=url, max_in_flight=count)).predict,
-                    inputs,
-                    **given,
-                )
-                for count in sorted({1, *(in_flight or [4])})
-            }
-            report = measure_pages_in_flight(reads, rounds)
-    except BAD_INPUT as error:
-        raise refuse(error) from None
-    print_report(report, Console())
-    if output:
-        write_json(asdict(report), output)
+    with short_errors(), ExitStack() as stack:
+        inputs = [str(path) for path in documents or [stack.enter_context(sample_document(pages))]]
+        given = _parameters(params)
+        reads = {
+            count: partial(
+                stack.enter_context(create_pipeline(pipeline, url=url, max_in_flight=count)).predict,
+                inputs,
+                **given,
+            )
+            for count in sorted({1, *(in_flight or [4])})
+        }
+        report = measure_pages_in_flight(reads, rounds)
+    show(report, print_report, output)
 
 
 if __name__ == "__main__":

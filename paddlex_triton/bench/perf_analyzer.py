@@ -21,8 +21,8 @@ from typing import Annotated
 
 import typer
 
-from paddlex_triton.bench.console import BAD_INPUT, refuse
-from paddlex_triton.bench.make_inputs import make_inputs, read_pages, write_json
+from paddlex_triton.bench.console import short_errors, write_json
+from paddlex_triton.bench.make_inputs import make_inputs, read_pages
 from paddlex_triton.pipelines import find_pipeline
 
 # Wanted name -> how the file in nvidia_pytriton.libs begins and what is in its name.
@@ -35,7 +35,7 @@ class PerfAnalyzerMissing(OSError):
 
 
 def find_binary() -> Path:
-    """The perf_analyzer that was installed with tritonclient.
+    """Find the perf_analyzer that was installed with tritonclient.
 
     Raises:
         PerfAnalyzerMissing: no tritonclient, or one without the binary.
@@ -47,7 +47,7 @@ def find_binary() -> Path:
 
 
 def find_libraries() -> dict[str, Path]:
-    """The libraries that perf_analyzer looks for: wanted name -> file.
+    """Find the libraries that perf_analyzer looks for: wanted name -> file.
 
     Raises:
         PerfAnalyzerMissing: nvidia-pytriton is not installed, or carries others.
@@ -64,7 +64,7 @@ def find_libraries() -> dict[str, Path]:
 
 @contextmanager
 def environment() -> Iterator[dict[str, str]]:
-    """Environment variables under which perf_analyzer finds its libraries, for as long as the context lasts."""
+    """Set up the environment variables by which perf_analyzer finds its libraries, for as long as the context lasts."""
     libraries = find_libraries()
     with tempfile.TemporaryDirectory(prefix="paddlex-triton-perf-") as folder:
         for name, path in libraries.items():
@@ -132,7 +132,7 @@ def main(
     arguments: Annotated[str, typer.Option(help="More arguments for perf_analyzer, as in a shell.")] = "",
 ) -> None:
     """Run perf_analyzer on real images."""
-    try:
+    with short_errors():
         status = run_perf_analyzer(
             read_pages(images or []),
             url=url,
@@ -141,8 +141,6 @@ def main(
             params=params,
             arguments=shlex.split(arguments),
         )
-    except BAD_INPUT as error:
-        raise refuse(error) from None
     raise typer.Exit(status)
 
 

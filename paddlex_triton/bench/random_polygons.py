@@ -10,7 +10,7 @@ Size = tuple[int, int]
 
 
 def random_arc(rng: np.random.Generator, length: float = 700, height: float = 60) -> np.ndarray:
-    """The outline of a line of text on the upper half of a round seal, as a detector gives it.
+    """Draw the outline of a line of text on the upper half of a round seal, as a detector gives it.
 
     Args:
         rng: source of everything that is not given.
@@ -28,7 +28,7 @@ def random_arc(rng: np.random.Generator, length: float = 700, height: float = 60
 
 
 def random_polygons(rng: np.random.Generator, count: int, page_size: Size) -> list[np.ndarray]:
-    """Polygons of every kind in turn: arcs, rings, waves, ellipses, stars, quads, thin, tiny and degenerate ones.
+    """Draw polygons of every kind in turn: arcs, rings, waves, ellipses, stars, quads, thin, tiny and degenerate ones.
 
     Args:
         rng: source of randomness.
@@ -140,7 +140,7 @@ def _degenerate(rng: np.random.Generator) -> np.ndarray:
 
 
 def _repeated(rng: np.random.Generator) -> np.ndarray:
-    """An arc with points repeated."""
+    """Return an arc with points repeated."""
     points = _arc(rng)
     return points[np.sort(rng.integers(0, len(points), 2 * len(points)))]
 
@@ -169,7 +169,7 @@ def _circle(angles: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _band(line: np.ndarray, height: float) -> np.ndarray:
-    """A line's outline, half the height to its left and half to its right; clockwise on screen."""
+    """Return a line's outline, half the height to its left and half to its right; clockwise on screen."""
     along = np.gradient(line, axis=0)
     along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
     left = np.stack((along[:, 1], -along[:, 0]), axis=1) * height / 2

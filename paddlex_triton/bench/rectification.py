@@ -59,7 +59,7 @@ class Rectification:
 
 
 def make_arcs(count: int, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """A page of noise and the outlines of curved lines of about 700 x 60 pixels on it.
+    """Make a page of noise and the outlines of curved lines of about 700 x 60 pixels on it.
 
     Args:
         count: number of lines.
@@ -75,7 +75,7 @@ def make_arcs(count: int, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def paddlex_rectify() -> Rectify:
-    """PaddleX's function.
+    """Import PaddleX's function.
 
     Raises:
         PaddleXMissing: it cannot be imported.
@@ -119,7 +119,7 @@ def _seconds(rectify: Rectify, page: np.ndarray, polygons: Sequence[np.ndarray])
 
 
 def print_report(report: Rectification, console: Console) -> None:
-    """The report as a table."""
+    """Print the report as a table."""
     table = Table(show_edge=False)
     table.add_column("straightened by")
     table.add_column("ms a line", justify="right")

@@ -72,7 +72,7 @@ class ModelStatistics:
         return ModelStatistics(*(ours + theirs for ours, theirs in zip(_values(self), _values(other), strict=True)))
 
     def __sub__(self, earlier: ModelStatistics) -> ModelStatistics:
-        """What happened since an earlier reading."""
+        """Return what happened since an earlier reading."""
         return ModelStatistics(*(now - then for now, then in zip(_values(self), _values(earlier), strict=True)))
 
 

@@ -30,16 +30,16 @@ _CHANNEL = [
 
 @dataclass(frozen=True)
 class Stages:
-    """What a pipeline is made of on the server: module -> the networks it calls, in the order of the pipeline."""
+    """The parts of a pipeline on the server: module -> the networks it calls, in the order of the pipeline."""
 
     networks: dict[str, tuple[str, ...]]
 
     def models(self) -> list[str]:
-        """Modules and networks, each once."""
+        """List modules and networks, each once."""
         return list(dict.fromkeys([*self.networks, *self.all_networks()]))
 
     def all_networks(self) -> list[str]:
-        """Networks, each once."""
+        """List networks, each once."""
         return list(dict.fromkeys(name for names in self.networks.values() for name in names))
 
 
@@ -86,17 +86,17 @@ class Target:
         return {name: array for name, array in arrays.items() if array is not None}
 
     def statistics(self, model: str) -> ModelStatistics:
-        """Counters of one model since the server started."""
+        """Read the counters of one model since the server started."""
         return ModelStatistics.from_response(self._get(f"/v2/models/{model}/stats"))
 
     def stages(self) -> Stages:
-        """The pipeline's modules and networks, from the served configurations."""
+        """Read the pipeline's modules and networks from the served configurations."""
         steps = self.configuration(self.ensemble)["ensemble_scheduling"]["step"]
         modules = dict.fromkeys(step["model_name"] for step in steps)
         return Stages({module: self._networks_of(module) for module in modules})
 
     def configuration(self, model: str) -> dict[str, Any]:
-        """A model's configuration as the server completed it."""
+        """Read a model's configuration as the server completed it."""
         return self._get(f"/v2/models/{model}/config")
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Target:
 
 @contextmanager
 def open_target(pipeline: str, http_url: str | None, grpc_url: str | None) -> Iterator[Target]:
-    """A running server if its addresses are given, else an embedded one for as long as the context lasts.
+    """Use a running server if its addresses are given, else an embedded one for as long as the context lasts.
 
     Args:
         pipeline: PaddleX's name.

@@ -9,7 +9,7 @@ import numpy as np
 
 from paddlex_triton.errors import ImageTooLarge
 from paddlex_triton.limits import MAX_CLASSIFICATION_PIXELS
-from paddlex_triton.ops.object_detection import check_page
+from paddlex_triton.ops.page import check_page
 
 # PaddleX rounds scores to so many decimals.
 _SCORE_DECIMALS = 5
@@ -83,7 +83,7 @@ def resize_short_and_crop(image: np.ndarray, resize_short: int, target_size: Seq
 
 
 def top_class(probs: np.ndarray) -> tuple[int, float]:
-    """The class of the greatest probability; of equals the last one in numpy's ascending order, as in PaddleX.
+    """Return the class of the greatest probability; of equals the last one in numpy's ascending order, as in PaddleX.
 
     Args:
         probs: float32 [C], C >= 1.

@@ -21,7 +21,7 @@ _WHOLE_PIXEL = 1 / 256
 
 
 def min_area_quad(points: np.ndarray) -> np.ndarray:
-    """The rotated rectangle of least area around some points, the one that is cut out.
+    """Return the rotated rectangle of least area around some points, the one that is cut out.
 
     Args:
         points: [n, 2] x, y in page pixels; fractions are cut off.
@@ -33,7 +33,7 @@ def min_area_quad(points: np.ndarray) -> np.ndarray:
 
 
 def quad_crop_size(quad: np.ndarray) -> tuple[int, int]:
-    """Width and height in pixels of the rectangle cut out for a quad, before a vertical one is turned.
+    """Return width and height in pixels of the rectangle cut out for a quad, before a vertical one is turned.
 
     Either is 0 when the quad covers less than a pixel in that direction; see `crop_quad` for what happens then.
 
@@ -102,7 +102,7 @@ class CropsOnDemand(Sequence[np.ndarray]):
     @overload
     def __getitem__(self, index: slice) -> list[np.ndarray]: ...
     def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
-        """The crop at an index."""
+        """Return the crop at an index."""
         if isinstance(index, slice):
             return [self.cut(i) for i in range(*index.indices(len(self)))]
         return self.cut(index)
@@ -136,7 +136,7 @@ class QuadCrops(CropsOnDemand):
         super().__init__(sizes, sum(width * height for width, height in rectangles))
 
     def cut(self, index: int) -> np.ndarray:
-        """`crop_quad` of the page and quad at an index."""
+        """Do `crop_quad` for the page and quad at an index."""
         return crop_quad(self._pages[index], self._quads[index])
 
 
@@ -166,7 +166,7 @@ class TurnedCrops(CropsOnDemand):
         self._crops, self._class_ids = crops, class_ids
 
     def cut(self, index: int) -> np.ndarray:
-        """The crop at an index, upright. It may be a view of the page: do not write to it."""
+        """Return the crop at an index, upright. It may be a view of the page: do not write to it."""
         return turn_page(self._crops[index], 180 * self._class_ids[index])
 
 
@@ -186,7 +186,7 @@ def check_on_page(index: int, page: np.ndarray, polygon: np.ndarray) -> None:
 
 
 def upright_size(page: np.ndarray, width: int, height: int) -> tuple[int, int]:
-    """Height and width of what `crop_quad` gives for a quad of this width and height.
+    """Return height and width of what `crop_quad` gives for a quad of this width and height.
 
     Args:
         page: [H, W, 3].
@@ -209,7 +209,7 @@ def _first_pixel(image: np.ndarray) -> np.ndarray:
 
 
 def _upright_slice(image: np.ndarray, corners: np.ndarray, width: int, height: int) -> np.ndarray | None:
-    """The pixels of an upright rectangle on whole pixels, which the warp would only copy; None for any other."""
+    """Return the pixels of an upright rectangle on whole pixels, which the warp would only copy; None for any other."""
     points = [(round(x), round(y)) for x, y in corners.tolist()]
     (left, top), (right, bottom) = points[0], points[2]
     is_rectangle = points == [(left, top), (left + width, top), (left + width, top + height), (left, top + height)]

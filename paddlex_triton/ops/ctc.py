@@ -63,7 +63,7 @@ def decode(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) ->
 
 
 def decode_lines(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) -> list[CtcLine]:
-    """`decode` that also says at which step each character was read.
+    """Read the best path as `decode` does, with the step at which each character was read.
 
     Args:
         indices: see `decode`.

@@ -30,8 +30,6 @@ def db_postprocess(
     unclip_ratio: float,
     box_type: Literal["quad", "poly"] = "quad",
     max_candidates: int = DEFAULT_CANDIDATES,
-    use_dilation: bool = False,
-    score_mode: Literal["fast", "slow"] = "fast",
 ) -> tuple[list[np.ndarray], list[float]]:
     """Find the text in a probability map.
 
@@ -47,9 +45,6 @@ def db_postprocess(
         unclip_ratio: a box is grown by area * unclip_ratio / perimeter, map pixels.
         box_type: "quad" for rectangles, "poly" for polygons of any shape.
         max_candidates: contours looked at; OpenCV lists them from the bottom of the map up.
-        use_dilation: thicken the binary map by one pixel first.
-        score_mode: of quads: the mean over the rectangle ("fast") or over the contour ("slow"). Polygons always use
-            their own area.
 
     Returns:
         Quads, int16 [4, 2] each (x, y in page pixels; top left, top right, bottom right, bottom left), or polygons,
@@ -58,15 +53,13 @@ def db_postprocess(
     Raises:
         ValueError: an argument is of another shape, dtype or value than said above.
     """
-    _check_arguments(prob, src_h, src_w, box_type, score_mode)
+    _check_arguments(prob, src_h, src_w, box_type)
     bitmap = (prob > np.float32(thresh)).view(np.uint8)
-    if use_dilation:
-        bitmap = cv2.dilate(bitmap, np.ones((2, 2), np.uint8))
     contours, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     boxes, scores = [], []
     for contour in contours[:max_candidates]:
         if box_type == "quad":
-            found = _quad(prob, contour, box_thresh, unclip_ratio, score_mode)
+            found = _quad(prob, contour, box_thresh, unclip_ratio)
         else:
             found = _polygon(prob, contour, box_thresh, unclip_ratio)
         if found is not None:
@@ -80,25 +73,23 @@ def db_postprocess(
     return [_to_page(polygon, scale, bound).astype(np.int64) for polygon in boxes], scores
 
 
-def _check_arguments(prob: np.ndarray, src_h: int, src_w: int, box_type: str, score_mode: str) -> None:
+def _check_arguments(prob: np.ndarray, src_h: int, src_w: int, box_type: str) -> None:
     if prob.ndim != 2 or prob.dtype != np.float32 or prob.size == 0:
         raise ValueError(f"expected a map of float32 [H, W] with pixels, got {prob.dtype} {list(prob.shape)}")
     if box_type not in ("quad", "poly"):
         raise ValueError(f"box_type is {box_type!r}; allowed: 'quad', 'poly'")
-    if score_mode not in ("fast", "slow"):
-        raise ValueError(f"score_mode is {score_mode!r}; allowed: 'fast', 'slow'")
     if min(src_h, src_w) < 1 or (box_type == "quad" and max(src_h, src_w) > _MAX_QUAD_SIDE):
         raise ValueError(f"a page of {src_w}x{src_h} pixels; a side must be 1..{_MAX_QUAD_SIDE}")
 
 
 def _quad(
-    prob: np.ndarray, contour: np.ndarray, box_thresh: float, unclip_ratio: float, score_mode: str
+    prob: np.ndarray, contour: np.ndarray, box_thresh: float, unclip_ratio: float
 ) -> tuple[np.ndarray, float] | None:
-    """The grown rectangle around a contour, float32 [4, 2] map pixels, and its score; None if it is dropped."""
+    """Return the grown rectangle around a contour, float32 [4, 2] map pixels, and its score; None if it is dropped."""
     rectangle, short_side = min_area_rectangle(contour)
     if short_side < _MIN_SIDE:
         return None
-    score = _mean_inside(prob, rectangle if score_mode == "fast" else contour.reshape(-1, 2))
+    score = _mean_inside(prob, rectangle)
     if box_thresh > score:
         return None
     paths = _grow(rectangle, unclip_ratio)
@@ -114,7 +105,7 @@ def _quad(
 def _polygon(
     prob: np.ndarray, contour: np.ndarray, box_thresh: float, unclip_ratio: float
 ) -> tuple[np.ndarray, float] | None:
-    """The grown outline of a contour, int32 [n, 2] map pixels, and its score; None if it is dropped."""
+    """Return the grown outline of a contour, int32 [n, 2] map pixels, and its score; None if it is dropped."""
     if len(contour) < 4:
         return None
     points = cv2.approxPolyDP(contour, _APPROXIMATION * cv2.arcLength(contour, True), True).reshape(-1, 2)

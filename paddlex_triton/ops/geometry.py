@@ -11,7 +11,7 @@ _by_x = itemgetter(0)
 
 
 def min_area_rectangle(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The rotated rectangle of least area around some points.
+    """Return the rotated rectangle of least area around some points.
 
     The corners are sorted by x; of the left two and of the right two the upper comes first. In a tilt of exactly 45
     degrees or in a degenerate rectangle the first corner is therefore not always the upper left one.

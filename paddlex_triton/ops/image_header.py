@@ -1,7 +1,10 @@
 """Format and size of an encoded image, read from its first bytes.
 
 The bound on pixels must hold before a decoder allocates anything, so the size is read here from the very fields that
-OpenCV's decoders use. Formats: JPEG, PNG, BMP, WebP, TIFF.
+OpenCV's decoders use. Pillow reads others: of a TIFF tag given twice it takes the last, libtiff the first, and an image
+too large to decode would pass. It also warns of damage, and bounds pixels, for the whole process, and copies a WebP.
+
+Formats: JPEG, PNG, BMP, WebP, TIFF.
 """
 
 from __future__ import annotations
@@ -120,7 +123,7 @@ def jpeg_is_complete(data: bytes) -> bool:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The code of each header marker and the offset behind it, in order; what segments contain is skipped."""
+    """Return the code of each header marker and the offset behind it, in order; what segments contain is skipped."""
     position = 2
     for _ in range(_JPEG_MAX_SEGMENTS):
         found = _JPEG_MARKER.search(data, position)

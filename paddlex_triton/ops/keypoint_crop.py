@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from paddlex_triton.limits import MAX_IMAGE_SIDE, MAX_PEOPLE
-from paddlex_triton.ops.object_detection import check_page
+from paddlex_triton.ops.page import check_page
 
 # A frame is so many times as large as its box.
 _PADDING = np.float32(1.25)
 
 
 def frames_of_boxes(boxes: np.ndarray, target_size: tuple[int, int]) -> np.ndarray:
-    """The frames that boxes are cut out with: centred, widened or heightened to the network's aspect, padded.
+    """Return the frames that boxes are cut out with: centred, widened or heightened to the network's aspect, padded.
 
     A box may leave the page, and may have no width or no height. One with neither gives a frame without size: its crop
     shows a single pixel of the page, its keypoints all lie in its centre.
@@ -95,7 +95,7 @@ def points_to_page(points: np.ndarray, frames: np.ndarray, source_size: tuple[in
 
 
 def _target_points(width: int, height: int) -> np.ndarray:
-    """The three points of a frame as they lie in the crop, float32 [3, 2]."""
+    """Return the three points of a frame as they lie in the crop, float32 [3, 2]."""
     centre = np.array([[width * 0.5, height * 0.5]], np.float32)
     upper = np.array([[width * 0.5, height * 0.5 - width * 0.5]], np.float32)
     return _with_third_points(centre, upper)[0]

@@ -1,4 +1,4 @@
-"""Keypoints out of heatmaps: DARK's decoding, PaddleX's flip test, the way back to the page.
+"""Keypoints out of heatmaps: DARK's decoding, and the way back to the page.
 
 DARK: Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation (CVPR 2020). A joint lies at
 the maximum of its heatmap, moved by one Newton step on the logarithm of the smoothed map. All arithmetic is float32,
@@ -14,8 +14,6 @@ import numpy as np
 
 from paddlex_triton.ops.keypoint_crop import points_to_page
 
-# COCO's joints as they are in a mirrored picture: the nose stays, left and right change places.
-_MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 # Side of the smoothing kernel, and how far from the maximum the derivatives look.
 _KERNEL = 3
 _REACH = 2
@@ -88,37 +86,6 @@ def decode_heatmaps(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points, scores
 
 
-def mirror_crops(crops: np.ndarray) -> np.ndarray:
-    """What the network sees in the second pass of the flip test: uint8 [N, h, w, 3], left and right exchanged."""
-    return np.ascontiguousarray(crops[:, :, ::-1])
-
-
-def average_flipped(heatmaps: np.ndarray, flipped: np.ndarray, *, shift: bool = True) -> np.ndarray:
-    """The flip test: the mean of the heatmaps of crops and of mirrored crops.
-
-    Args:
-        heatmaps: float32 [N, 17, h, w] of the crops.
-        flipped: float32 [N, 17, h, w] of the mirrored crops.
-        shift: move the latter right by a column, the first one staying in place as well: PaddleX does so for
-            PP-TinyPose, whose maps are not centred in their pixels.
-
-    Returns:
-        float32 [N, 17, h, w].
-
-    Raises:
-        ValueError: they differ in shape, or are of another than said above.
-    """
-    if heatmaps.shape != flipped.shape or heatmaps.ndim != 4 or heatmaps.shape[1] != len(_MIRRORED_JOINTS):
-        raise ValueError(
-            f"heatmaps are {list(heatmaps.shape)} and, mirrored, {list(flipped.shape)}; "
-            f"[N, {len(_MIRRORED_JOINTS)}, h, w] of the same size are expected"
-        )
-    back = flipped[:, _MIRRORED_JOINTS, :, ::-1]
-    if shift:
-        back = np.concatenate((back[..., :1], back[..., :-1]), axis=3)
-    return (heatmaps + back) * np.float32(0.5)
-
-
 def _check(heatmaps: np.ndarray) -> None:
     if heatmaps.ndim != 4 or heatmaps.dtype != np.float32 or 0 in heatmaps.shape[1:]:
         raise ValueError(
@@ -157,7 +124,7 @@ def _log_patches(
 
 
 def _maps_in(stack: np.ndarray, height: int) -> np.ndarray:
-    """A view of the maps [J, h, w] in an array that has them below each other, a line of zeros around each."""
+    """Return a view of the maps [J, h, w] in an array that has them below each other, a line of zeros around each."""
     return stack[1:].reshape(-1, height + 1, stack.shape[1])[:, :height, 1:-1]
 
 

@@ -42,7 +42,7 @@ class LayoutBoxes:
 
     @classmethod
     def empty(cls) -> LayoutBoxes:
-        """No box at all."""
+        """Return no box at all."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), (), np.zeros(0, np.float32))
 
 
@@ -162,7 +162,7 @@ def _merge(rows: np.ndarray, mode: str | Mapping[int, str], labels: Sequence[str
 
 
 def _insideness(rows: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Whether box i lies in box j with nine tenths of its area or more, bool [R, R]."""
+    """Tell whether box i lies in box j with nine tenths of its area or more, bool [R, R]."""
     x1, y1, x2, y2 = rows[:, 2:].T
     area = (x2 - x1) * (y2 - y1)
     zero = np.float32(0)

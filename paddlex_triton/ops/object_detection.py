@@ -1,4 +1,4 @@
-"""What all object detectors have in common: a page brought to the network's size, and rows turned into boxes.
+"""Steps that all object detectors share: a page brought to the network's size, and rows turned into boxes.
 
 All arithmetic is float32, step by step in PaddleX's order: thresholds are rounded to float32 first.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from paddlex_triton.ops.page import check_page
 
 # Of classes that an object of thresholds does not name.
 _DEFAULT_THRESHOLD = 0.5
@@ -51,23 +53,10 @@ def resize_for_detector(
     return ResizedPage(image, np.array((h / src_h, w / src_w), np.float32))
 
 
-def check_page(page: np.ndarray) -> None:
-    """Refuse what is no page.
-
-    Args:
-        page: uint8 [H, W, 3], H and W at least 1.
-
-    Raises:
-        ValueError: it is empty or of another shape or dtype.
-    """
-    if page.ndim != 3 or page.shape[2] != 3 or page.size == 0 or page.dtype != np.uint8:
-        raise ValueError(f"expected a page of uint8 [H, W, 3] with pixels, got {page.dtype} {list(page.shape)}")
-
-
 def select_rows(
     rows: np.ndarray, page_size: tuple[int, int], labels: Sequence[str], threshold: float | Mapping[int, float]
 ) -> np.ndarray:
-    """The rows of a detector that are above the threshold.
+    """Select the rows of a detector that are above the threshold.
 
     Unlike PaddleX this takes every threshold as it is given: one of int 0 or 1 filters.
 
@@ -114,7 +103,7 @@ def without_page_images(rows: np.ndarray, page_size: tuple[int, int], labels: Se
 
 
 def clip_boxes(boxes: np.ndarray, page_size: tuple[int, int]) -> np.ndarray:
-    """Upper left corners at 0 or more, lower right ones within the page. NaN, of an overflow, is taken to the edge.
+    """Clip upper left corners at 0, lower right ones at the page's sides. NaN, of an overflow, is taken to the edge.
 
     Args:
         boxes: float32 [M, 4], x1, y1, x2, y2 in page pixels.
@@ -129,7 +118,7 @@ def clip_boxes(boxes: np.ndarray, page_size: tuple[int, int]) -> np.ndarray:
 
 
 def has_area(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes (float32 [M, 4], x1, y1, x2, y2) have a width and a height above zero, bool [M]."""
+    """Tell which boxes (float32 [M, 4], x1, y1, x2, y2) have a width and a height above zero, bool [M]."""
     return (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
 
 
@@ -143,7 +132,7 @@ def _check_rows(rows: np.ndarray, labels: Sequence[str]) -> None:
 
 
 def _above_threshold(rows: np.ndarray, threshold: float | Mapping[int, float], class_count: int) -> np.ndarray:
-    """The rows of a class, and of a score above its threshold."""
+    """Return the rows of a class, and of a score above its threshold."""
     rows = rows[rows[:, 0] > -1]
     if not isinstance(threshold, Mapping):
         return rows[rows[:, 1] > np.float32(threshold)]

@@ -1,4 +1,4 @@
-"""Ragged lists of polygons as two arrays (CSR), and their bounds."""
+"""Ragged lists of polygons as two arrays (CSR), as they travel between modules and to the client."""
 
 from __future__ import annotations
 
@@ -54,18 +54,3 @@ def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]
     if any(end < start for start, end in pairwise(bounds)):
         raise ValueError("offsets: expected a sequence that never falls")
     return [points[start:end] for start, end in pairwise(bounds)]
-
-
-def quad_bounds(quads: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """Upright boxes around quads.
-
-    Args:
-        quads: [K, 4, 2] or K arrays [4, 2], x and y in pixels.
-
-    Returns:
-        [K, 4] x_min, y_min, x_max, y_max in the quads' dtype; [0, 4] int16 for none.
-    """
-    if len(quads) == 0:
-        return np.empty((0, 4), np.int16)
-    stacked = np.asarray(quads)
-    return np.concatenate((stacked.min(axis=1), stacked.max(axis=1)), axis=1)

@@ -36,7 +36,7 @@ class LineBatch:
 
 
 def line_widths(h: int, w: int, image_shape: ImageShape, max_width: int = MAX_RECOGNITION_WIDTH) -> tuple[int, int]:
-    """How wide a crop becomes.
+    """Compute how wide a crop becomes.
 
     Args:
         h: height of the crop, pixels.
@@ -101,7 +101,7 @@ def plan_regions(
     image_shape: ImageShape = (3, 48, 320),
     batch_size: int,
 ) -> list[LineBatch]:
-    """`plan_batches` for every region of a page by itself, as PaddleX does.
+    """Do `plan_batches` for every region of a page by itself, as PaddleX does.
 
     Args:
         members: for each region the indices of its crops.

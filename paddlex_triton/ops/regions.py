@@ -12,7 +12,7 @@ from paddlex_triton.limits import MAX_CANDIDATES, MAX_REGIONS
 def regions_of_boxes(
     boxes: np.ndarray, labels: Sequence[str], page_size: tuple[int, int], wanted: str = "seal"
 ) -> np.ndarray:
-    """The boxes of one label, cut to whole pixels: fractions are dropped at both corners.
+    """Select the boxes of one label, cut to whole pixels: fractions are dropped at both corners.
 
     Args:
         boxes: float32 [R, 4], x1, y1, x2, y2 in page pixels, within the page.

@@ -61,7 +61,7 @@ def plan_rectification(page: np.ndarray, polygon: np.ndarray) -> RectificationPl
 
 
 def line_outline(points: np.ndarray) -> np.ndarray | None:
-    """The lines along the text, if it is to be straightened.
+    """Find the lines along the text, if it is to be straightened.
 
     It is not when the polygon has fewer than 4 points (as it is or after vertices that lie close together are merged),
     touches or crosses itself, or fills at least 0.7 of the rectangle of least area around it.
@@ -79,7 +79,7 @@ def line_outline(points: np.ndarray) -> np.ndarray | None:
 
 
 def has_pixels(polygon: np.ndarray) -> bool:
-    """Whether the crop of a polygon has any pixels. PaddleX drops the polygons whose crop has none.
+    """Tell whether the crop of a polygon has any pixels. PaddleX drops the polygons whose crop has none.
 
     There are none when the line is to be straightened and the whole part of x is the same all along it: the ratio that
     tells vertical text cannot be computed then. The page does not matter, nor does a polygon on its edge.
@@ -95,7 +95,7 @@ def has_pixels(polygon: np.ndarray) -> bool:
 
 
 def readable_polygons(pages: Sequence[np.ndarray], polygons: Sequence[np.ndarray]) -> list[int]:
-    """Which polygons are worth reading.
+    """Select the polygons that are worth reading.
 
     Left out are those whose crop has no pixels, as in PaddleX (see `has_pixels`), and specks beyond a bound: for a
     strip less than a pixel wide PaddleX pastes the whole page into the crop, so that a speck of a few pixels on a large
@@ -119,7 +119,7 @@ def readable_polygons(pages: Sequence[np.ndarray], polygons: Sequence[np.ndarray
         except ImageTooLarge:
             continue
         height, width = plan.size
-        if plan.strips is not None and plan.strips.hold_page:
+        if plan.strips is not None and plan.strips.contains_page:
             if pasted + height * width > MAX_PASTED_PIXELS:
                 continue
             pasted += height * width
@@ -173,7 +173,7 @@ class PolygonCrops(CropsOnDemand):
         super().__init__([plan.size for plan in self._plans], sum(map(_memory, polygons, self._plans)))
 
     def cut(self, index: int) -> np.ndarray:
-        """`rectify_polygon` of the page and polygon at an index."""
+        """Do `rectify_polygon` for the page and polygon at an index."""
         return _cut(self._pages[index], self._polygons[index], self._plans[index])
 
 

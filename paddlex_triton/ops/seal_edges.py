@@ -46,7 +46,7 @@ def head_and_tail(points: np.ndarray) -> tuple[Edge, Edge]:
 
 
 def side_lines(points: np.ndarray, head: Edge, tail: Edge) -> tuple[np.ndarray, np.ndarray]:
-    """The points from the head's end to the tail's start, and on from the tail's end to the head's start.
+    """Return the points from the head's end to the tail's start, and on from the tail's end to the head's start.
 
     Args:
         points: [n, 2] x, y.
@@ -62,7 +62,7 @@ def side_lines(points: np.ndarray, head: Edge, tail: Edge) -> tuple[np.ndarray, 
 
 
 def divide_line(line: np.ndarray, segments: int = SEGMENTS) -> np.ndarray:
-    """Points at equal distances along a line.
+    """Lay points at equal distances along a line.
 
     Args:
         line: [n, 2] x, y, n >= 2.
@@ -85,7 +85,7 @@ def divide_line(line: np.ndarray, segments: int = SEGMENTS) -> np.ndarray:
 
 
 def text_outline(points: np.ndarray) -> np.ndarray:
-    """The upper line along the text from its start to its end, then the lower line back.
+    """Return the upper line along the text from its start to its end, then the lower line back.
 
     Args:
         points: int32 [n, 2] x, y of the main vertices, n >= 4.
@@ -120,7 +120,7 @@ def _edge_scores(points: np.ndarray) -> np.ndarray:
 
 
 def _best_pair(scores: np.ndarray) -> tuple[int, int]:
-    """The first best pair of head and tail: the head's index, and how far behind the edge after next the tail is."""
+    """Find the first best pair of head and tail: the head's index, and the tail's distance from the edge after next."""
     count = len(scores)
     weights = _tail_weights(count)
     tails = np.lib.stride_tricks.sliding_window_view(np.concatenate((scores, scores))[2:], count - 3)

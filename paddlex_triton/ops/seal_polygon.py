@@ -1,4 +1,4 @@
-"""What a seal's text line looks like before it is straightened: is a plain rectangle enough, and its main vertices."""
+"""A seal's text line before it is straightened: is a plain rectangle enough, and its main vertices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHORT_EDGE = 0.9
 
 
 def is_simple(points: np.ndarray) -> bool:
-    """Whether a polygon has an area and does not touch or cross itself; repeated neighbours are fine.
+    """Tell whether a polygon has an area and does not touch or cross itself; repeated neighbours are fine.
 
     Args:
         points: [n, 2] x, y, n >= 3; the last point need not repeat the first.
@@ -24,7 +24,7 @@ def is_simple(points: np.ndarray) -> bool:
 
 
 def rectangle_iou(points: np.ndarray, rectangle: np.ndarray) -> float:
-    """Area common to a polygon and a rectangle, divided by the area that they cover together.
+    """Return the area common to a polygon and a rectangle, divided by the area that they cover together.
 
     Args:
         points: [n, 2] x, y of a simple polygon.
@@ -36,7 +36,7 @@ def rectangle_iou(points: np.ndarray, rectangle: np.ndarray) -> float:
 
 
 def fills_rectangle(points: np.ndarray, rectangle: np.ndarray) -> bool:
-    """Whether `rectangle_iou` is at least 0.7, without computing it where the areas alone decide.
+    """Tell whether `rectangle_iou` is at least 0.7, without computing it where the areas alone decide.
 
     The common area is never above the polygon's and the union never below the rectangle's: the ratio of the two bounds
     the result from above.
@@ -75,11 +75,11 @@ def merge_short_edges(points: np.ndarray) -> np.ndarray:
 
 
 def edge_lengths(points: np.ndarray) -> np.ndarray:
-    """Distances of neighbours in a polyline [n, 2], float64 [n - 1]."""
+    """Return the distances of neighbours in a polyline [n, 2], float64 [n - 1]."""
     return lengths_of((points[1:] - points[:-1]).astype(np.float64))
 
 
 def lengths_of(vectors: np.ndarray) -> np.ndarray:
-    """Lengths of vectors [n, 2], in their floating type."""
+    """Return the lengths of vectors [n, 2], in their floating type."""
     squares = vectors * vectors
     return np.sqrt(squares[:, 0] + squares[:, 1])

@@ -42,13 +42,13 @@ class Strips:
         return (width, height) if self.turned else (height, width)
 
     @property
-    def hold_page(self) -> bool:
-        """Whether a strip of less than a pixel has become the whole page."""
+    def contains_page(self) -> bool:
+        """Whether a strip is less than a pixel wide or high, and therefore shows the whole page."""
         return self.height < 1 or bool((self.widths < 1).any())
 
 
 def has_extent(outline: np.ndarray) -> bool:
-    """Whether an outline spans at least a pixel in x, fractions cut off; one of 4 points need not.
+    """Tell whether an outline spans at least a pixel in x, fractions cut off; one of 4 points need not.
 
     Args:
         outline: float32 [n, 2] x, y in pixels, as `plan_strips` takes it.
@@ -58,7 +58,7 @@ def has_extent(outline: np.ndarray) -> bool:
 
 
 def whole_extent(outline: np.ndarray) -> tuple[int, int, int, int]:
-    """Smallest x and y and greatest x and y of some points [n, 2], fractions cut off."""
+    """Return smallest x and y and greatest x and y of some points [n, 2], fractions cut off."""
     left, top = outline.min(axis=0).tolist()
     right, bottom = outline.max(axis=0).tolist()
     return int(left), int(top), int(right), int(bottom)
@@ -127,7 +127,7 @@ def _pixels(width: float, height: float, page_size: tuple[int, int]) -> tuple[in
 
 
 def _lay_down(outline: np.ndarray, page_height: int) -> np.ndarray:
-    """An upright line turned on its side, float32 as PaddleX rounds it."""
+    """Return an upright line turned on its side, float32 as PaddleX rounds it."""
     x, y = outline.astype(np.float64).T
     return np.stack((y, page_height - x - 1), axis=1).astype(np.float32)
 
@@ -142,7 +142,7 @@ def _rectangles_of_line(outline: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _rectangles_of_upright_line(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The same in float32, where a square is `powf`'s."""
+    """Return the same in float32, where a square is `powf`'s."""
     edges, across = _edges_and_across(points)
     two = np.float32(2)
     squares = np.array([value**two for value in np.concatenate((edges, across)).ravel()], np.float32).reshape(-1, 2)

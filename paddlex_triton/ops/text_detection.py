@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from paddlex_triton.errors import ImageTooLarge, InvalidParameter
 from paddlex_triton.limits import MAX_DETECTION_PIXELS, MAX_REGIONS_DETECTION_PIXELS
+from paddlex_triton.ops.page import check_page
 
 # The network halves its input five times.
 STRIDE = 32
@@ -17,47 +17,27 @@ STRIDE = 32
 _TINY_SUM = 64
 
 
-@dataclass(frozen=True)
-class ResizedPage:
-    """A page as the detector sees it.
-
-    Attributes:
-        image: uint8 [h, w, 3] BGR, h and w multiples of 32.
-        ratio_h: h over the height that was resized (that of the padded page where padding took place).
-        ratio_w: the same for widths.
-        src_h: height of the page itself, pixels; polygons are scaled to it.
-        src_w: width of the page itself, pixels.
-    """
-
-    image: np.ndarray
-    ratio_h: float
-    ratio_w: float
-    src_h: int
-    src_w: int
-
-
-def resize_for_detection(
-    image: np.ndarray, *, limit_side_len: int, limit_type: str, max_side_limit: int
-) -> ResizedPage:
-    """Resize a page bilinearly for the detector. A page of the right size is passed on without a copy.
+def resize_for_detection(page: np.ndarray, *, limit_side_len: int, limit_type: str, max_side_limit: int) -> np.ndarray:
+    """Resize a page bilinearly for the detector. One of the right size is passed on without a copy.
 
     Args:
-        image: uint8 [H, W, 3] BGR.
+        page: uint8 [H, W, 3] BGR.
         limit_side_len: the limit, pixels.
         limit_type: "min": the shorter side becomes at least that long; "max": the longer one at most;
             "resize_long": the longer one exactly (all up to the rounding to multiples of 32).
         max_side_limit: the longer side is brought down to this, pixels, whatever came before.
 
+    Returns:
+        uint8 [h, w, 3] BGR, h and w multiples of 32.
+
     Raises:
-        ValueError: the image is empty or of another shape, or the limit type is unknown.
+        ValueError: the page is empty or of another shape or dtype, or the limit type is unknown.
         InvalidParameter: the limits ask for more than MAX_DETECTION_PIXELS.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"expected a page of shape [H, W, 3] with pixels, got {list(image.shape)}")
-    src_h, src_w = image.shape[:2]
-    h, w = _padded_size(src_h, src_w)
-    if (h, w) != (src_h, src_w):
-        image = _pad(image, h, w)
+    check_page(page)
+    h, w = _padded_size(*page.shape[:2])
+    if (h, w) != page.shape[:2]:
+        page = _pad(page, h, w)
     new_h, new_w = detection_size(
         h, w, limit_side_len=limit_side_len, limit_type=limit_type, max_side_limit=max_side_limit
     )
@@ -66,13 +46,11 @@ def resize_for_detection(
             f"the detector's input would be {new_w}x{new_h} (width x height): {new_h * new_w} pixels; at most "
             f"{MAX_DETECTION_PIXELS} are allowed: lower the side limit or the max side limit"
         )
-    if (new_h, new_w) != (h, w):
-        image = cv2.resize(image, (new_w, new_h))
-    return ResizedPage(image, new_h / h, new_w / w, src_h, src_w)
+    return page if (new_h, new_w) == (h, w) else cv2.resize(page, (new_w, new_h))
 
 
 def detection_size(h: int, w: int, *, limit_side_len: int, limit_type: str, max_side_limit: int) -> tuple[int, int]:
-    """Height and width of the detector's input for a page of h x w pixels; see `resize_for_detection`."""
+    """Return height and width of the detector's input for a page of h x w pixels; see `resize_for_detection`."""
     if limit_type == "min":
         ratio = limit_side_len / min(h, w) if min(h, w) < limit_side_len else 1.0
     elif limit_type == "max":

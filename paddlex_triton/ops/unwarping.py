@@ -6,7 +6,7 @@ import numpy as np
 
 from paddlex_triton.errors import ImageTooLarge
 from paddlex_triton.limits import MAX_UNWARPING_PIXELS
-from paddlex_triton.ops.object_detection import check_page
+from paddlex_triton.ops.page import check_page
 
 
 def check_unwarping_size(page: np.ndarray) -> None:

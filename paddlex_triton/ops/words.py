@@ -115,7 +115,7 @@ def _kind(character: str, before: Kind | None, after: str) -> Kind:
 
 
 def _is_vertical(quad: np.ndarray) -> bool:
-    """Whether a quad is more than 1.5 times as high as wide."""
+    """Tell whether a quad is more than 1.5 times as high as wide."""
     width, height = (quad.max(axis=0).astype(np.int64) - quad.min(axis=0)).tolist()
     return 2 * height > 3 * width
 

@@ -14,6 +14,7 @@ from paddlex_triton.client import NO_RETRIES, Pipeline
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.transports.mock import MockTransport, Sent
 from paddlex_triton.pipelines import find_pipeline
+from paddlex_triton.settings import HumanDetectionSettings, KeypointDetectionSettings, StageSettings, UsedNetwork
 
 NAME = "rapiddoc_han_yinzhang"
 # What PaddleX 3.7.2 reads with this version of PDFium: SHA-256 of the pixels, UINT8 [1685,1191,3] BGR.
@@ -31,8 +32,8 @@ def digest(page: np.ndarray) -> str:
     return hashlib.sha256(page.tobytes()).hexdigest()
 
 
-def settings(text: str) -> np.ndarray:
-    return np.array([text.encode()], dtype=object)
+def settings(told: StageSettings) -> np.ndarray:
+    return np.array([told.encode()], dtype=object)
 
 
 def answer(request: Sent) -> dict[str, np.ndarray]:
@@ -40,14 +41,15 @@ def answer(request: Sent) -> dict[str, np.ndarray]:
     time.sleep(random.random() * 0.05)
     (payload,) = request.inputs["image"]
     found = digest(Page(payload).image())
-    detection = f'{{"page_size": [{SHAPE[1]}, {SHAPE[0]}], "networks": {{"human_detection": {{"name": "{found}"}}}}}}'
+    networks = {"human_detection": UsedNetwork(name=found, sha256="d" * 64)}
+    detection = HumanDetectionSettings(networks=networks, page_size=(SHAPE[1], SHAPE[0]), threshold=0.5)
     return {
         "boxes": np.zeros((0, 4), np.float32),
         "det_scores": np.zeros(0, np.float32),
         "keypoints": np.zeros((0, 17, 3), np.float32),
         "keypoint_scores": np.zeros(0, np.float32),
         "human_detection_settings": settings(detection),
-        "keypoint_detection_settings": settings('{"networks": {}}'),
+        "keypoint_detection_settings": settings(KeypointDetectionSettings(networks={})),
     }
 
 

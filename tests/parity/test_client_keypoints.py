@@ -10,6 +10,7 @@ import pytest
 
 from paddlex_triton.client.pages import Page, page_from_array
 from paddlex_triton.client.results import KeypointDetectionResult
+from paddlex_triton.settings import HumanDetectionSettings, KeypointDetectionSettings
 
 GOLDEN = Path(__file__).parent / "golden" / "keypoint_results.npz"
 NETWORKS = ["PP-TinyPose_128x96", "PP-TinyPose_256x192"]
@@ -19,16 +20,15 @@ STANDIN_SIZE = (480, 400)
 
 def result_of(res: dict[str, Any], page: Page, size: tuple[int, int]) -> KeypointDetectionResult:
     """From what the `human_keypoint_detection` ensemble answers when PaddleX's result is `res`."""
-    settings = {"page_size": list(size), "networks": {}}
-    raw_settings = np.array([json.dumps(settings).encode()], dtype=object)
+    detection = HumanDetectionSettings(networks={}, page_size=size, threshold=0.5)
     boxes = res["boxes"]
     tensors = {
         "boxes": np.array([box["coordinate"] for box in boxes], np.float32).reshape(-1, 4),
         "det_scores": np.array([box["det_score"] for box in boxes], np.float32),
         "keypoints": np.array([box["keypoints"] for box in boxes], np.float32).reshape(-1, 17, 3),
         "keypoint_scores": np.array([box["kpt_score"] for box in boxes], np.float32),
-        "human_detection_settings": raw_settings,
-        "keypoint_detection_settings": raw_settings,
+        "human_detection_settings": np.array([detection.encode()], dtype=object),
+        "keypoint_detection_settings": np.array([KeypointDetectionSettings(networks={}).encode()], dtype=object),
     }
     return KeypointDetectionResult.from_tensors(tensors, page)
 

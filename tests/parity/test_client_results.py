@@ -62,6 +62,23 @@ NAMES = [
 ]
 
 
+# What a result does not show of a stage.
+UNSEEN_LAYOUT = {
+    "threshold": 0.5,
+    "layout_nms": True,
+    "layout_unclip_ratio": 1.0,
+    "layout_merge_bboxes_mode": "large",
+}
+NO_LINES = {
+    "limit_side_len": 736,
+    "limit_type": "min",
+    "thresh": 0.2,
+    "max_side_limit": 4000,
+    "box_thresh": 0.6,
+    "unclip_ratio": 0.5,
+}
+
+
 def settings(**values: Any) -> np.ndarray:
     return np.array([json.dumps({**values, "networks": {}}).encode()], dtype=object)
 
@@ -83,7 +100,7 @@ def seal_tensors_of(res: dict[str, Any], page_size: tuple[int, int]) -> dict[str
     boxes = layout["boxes"] if layout else []
     labels = [box["label"] for box in boxes]
     regions = [box["coordinate"] for box in boxes if box["label"].lower() == "seal"] if layout else [[0, 0, *page_size]]
-    line = {**seals[0]["text_det_params"], "text_type": "seal"} if seals else {}
+    line = {**(seals[0]["text_det_params"] if seals else NO_LINES), "text_type": "seal"}
     return {
         **preparation_of(res),
         **lines_of(seals),
@@ -93,9 +110,11 @@ def seal_tensors_of(res: dict[str, Any], page_size: tuple[int, int]) -> dict[str
         "layout_scores": np.array([box["score"] for box in boxes], np.float32),
         "regions": np.array(regions, np.float32).astype(np.int32).reshape(-1, 4),
         "region_ids": np.repeat(np.arange(len(seals)), [len(seal["dt_polys"]) for seal in seals]).astype(np.int32),
-        "layout_detection_settings": settings(use_layout_detection=layout is not None, page_size=list(page_size)),
+        "layout_detection_settings": settings(
+            use_layout_detection=layout is not None, page_size=list(page_size), **UNSEEN_LAYOUT
+        ),
         "seal_text_detection_settings": settings(**line),
-        "text_recognition_settings": recognition_of(seals[0]) if seals else settings(),
+        "text_recognition_settings": recognition_of(seals[0] if seals else {}),
     }
 
 
@@ -110,9 +129,9 @@ def preparation_of(res: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def recognition_of(res: dict[str, Any]) -> np.ndarray:
     return settings(
-        score_thresh=res["text_rec_score_thresh"],
-        return_word_box=res["return_word_box"],
-        use_textline_orientation=res["model_settings"]["use_textline_orientation"],
+        score_thresh=res.get("text_rec_score_thresh", 0),
+        return_word_box=res.get("return_word_box", False),
+        use_textline_orientation=res.get("model_settings", {}).get("use_textline_orientation", False),
     )
 
 

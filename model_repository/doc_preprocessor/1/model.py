@@ -10,8 +10,9 @@ from paddlex_triton.ops.orientation import turn_page
 from paddlex_triton.ops.unwarping import check_unwarping_size
 from paddlex_triton.params import PagePreparationParams, Params
 from paddlex_triton.server.modules.call import Call
-from paddlex_triton.server.modules.module import Module
-from paddlex_triton.server.modules.network_caller import NetworkCaller
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import NetworkCaller, used_networks
+from paddlex_triton.settings import DocPreprocessorSettings
 
 _ANGLE_OFF = -1
 _ORIENTATION, _UNWARPING = "doc_orientation_classify", "doc_unwarping"
@@ -44,10 +45,12 @@ class TritonPythonModel(Module[Params]):
             "preprocessed_img": page if sent_back else np.empty((0, 0, 3), np.uint8),
             "pipeline": np.array([call.spec.name.encode()], dtype=object),
             "deadline": np.array([call.deadline_ns], np.int64),
-            "settings": self.settings(
-                {_ORIENTATION: orientation, _UNWARPING: unwarping},
-                use_doc_orientation_classify=orientation is not None,
-                use_doc_unwarping=unwarping is not None,
+            "settings": settings_output(
+                DocPreprocessorSettings(
+                    networks=used_networks({_ORIENTATION: orientation, _UNWARPING: unwarping}),
+                    use_doc_orientation_classify=orientation is not None,
+                    use_doc_unwarping=unwarping is not None,
+                )
             ),
         }
 

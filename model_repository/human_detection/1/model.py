@@ -7,8 +7,10 @@ import numpy as np
 from paddlex_triton.ops.human_detection import postprocess_people
 from paddlex_triton.params import HumanDetectionParams
 from paddlex_triton.server.modules.call import Call, refusing_values
-from paddlex_triton.server.modules.module import Module
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import used_networks
 from paddlex_triton.server.modules.object_detection import detect_objects
+from paddlex_triton.settings import HumanDetectionSettings
 
 _STEP = "human_detection"
 
@@ -35,5 +37,9 @@ class TritonPythonModel(Module[HumanDetectionParams]):
         return {
             "boxes": people.boxes,
             "scores": people.scores,
-            "settings": self.settings({_STEP: network}, page_size=list(page_size), threshold=threshold),
+            "settings": settings_output(
+                HumanDetectionSettings(
+                    networks=used_networks({_STEP: network}), page_size=page_size, threshold=threshold
+                )
+            ),
         }

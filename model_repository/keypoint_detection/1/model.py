@@ -10,7 +10,9 @@ from paddlex_triton.ops.keypoint_crop import crop_people, frames_of_boxes
 from paddlex_triton.ops.keypoint_decode import keypoints_on_page
 from paddlex_triton.params import Params
 from paddlex_triton.server.modules.call import Call, refusing_values
-from paddlex_triton.server.modules.module import Module
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import used_networks
+from paddlex_triton.settings import KeypointDetectionSettings
 
 _STEP = "keypoint_detection"
 
@@ -37,7 +39,7 @@ class TritonPythonModel(Module[Params]):
         return {
             "keypoints": np.concatenate([part.keypoints for part in found] or [np.empty((0, 17, 3), np.float32)]),
             "scores": np.concatenate([part.scores for part in found] or [np.empty(0, np.float32)]),
-            "settings": self.settings({_STEP: network}),
+            "settings": settings_output(KeypointDetectionSettings(networks=used_networks({_STEP: network}))),
         }
 
     def _inputs(self, page: np.ndarray, frames: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -7,9 +7,10 @@ import numpy as np
 from paddlex_triton.ops.layout import LayoutBoxes, check_class_ids, postprocess_layout
 from paddlex_triton.params import LayoutDetectionParams
 from paddlex_triton.server.modules.call import Call, refusing_values
-from paddlex_triton.server.modules.module import Module
-from paddlex_triton.server.modules.network_caller import NetworkCaller
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import NetworkCaller, used_networks
 from paddlex_triton.server.modules.object_detection import detect_objects
+from paddlex_triton.settings import LayoutDetectionSettings
 
 _STEP = "layout_detection"
 
@@ -33,14 +34,16 @@ class TritonPythonModel(Module[LayoutDetectionParams]):
             "labels": np.array([label.encode() for label in found.labels], dtype=object),
             "scores": found.scores,
             "used": np.array([network is not None], np.bool_),
-            "settings": self.settings(
-                {_STEP: network},
-                use_layout_detection=network is not None,
-                page_size=[page.shape[1], page.shape[0]],
-                threshold=params.layout_threshold,
-                layout_nms=params.layout_nms,
-                layout_unclip_ratio=params.layout_unclip_ratio,
-                layout_merge_bboxes_mode=params.layout_merge_bboxes_mode,
+            "settings": settings_output(
+                LayoutDetectionSettings(
+                    networks=used_networks({_STEP: network}),
+                    use_layout_detection=network is not None,
+                    page_size=(page.shape[1], page.shape[0]),
+                    threshold=params.layout_threshold,
+                    layout_nms=params.layout_nms,
+                    layout_unclip_ratio=params.layout_unclip_ratio,
+                    layout_merge_bboxes_mode=params.layout_merge_bboxes_mode,
+                )
             ),
         }
 

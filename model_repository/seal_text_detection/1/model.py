@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from paddlex_triton.ops.db import db_postprocess
 from paddlex_triton.ops.polygons import pack_polygons
 from paddlex_triton.ops.regions import region_views, regions_of_boxes
 from paddlex_triton.ops.seal_crop import readable_polygons
 from paddlex_triton.ops.sorting import sort_polygons
-from paddlex_triton.ops.text_detection import check_regions, resize_for_detection
-from paddlex_triton.params import SealTextDetectionParams
+from paddlex_triton.ops.text_detection import check_regions
+from paddlex_triton.params import Params, SealTextDetectionParams
 from paddlex_triton.server.modules.call import Call, refusing_values
-from paddlex_triton.server.modules.module import Module
-from paddlex_triton.server.modules.network_caller import NetworkCaller
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import NetworkCaller, used_networks
+from paddlex_triton.server.modules.text_detection import detect_lines
+from paddlex_triton.settings import SealTextDetectionSettings
 
 _STEP = "seal_text_detection"
 # PaddleX has no parameter for it; its pipeline leaves it at its default.
@@ -35,16 +37,21 @@ class TritonPythonModel(Module[SealTextDetectionParams]):
         params = call.params
         network = call.network(_STEP)
         page = call.page("page")
-        limits = {
+        limits: dict[str, Any] = {
             "limit_side_len": params.seal_det_limit_side_len,
             "limit_type": params.seal_det_limit_type,
             "max_side_limit": _MAX_SIDE_LIMIT,
+        }
+        thresholds: dict[str, Any] = {
+            "thresh": params.seal_det_thresh,
+            "box_thresh": params.seal_det_box_thresh,
+            "unclip_ratio": params.seal_det_unclip_ratio,
         }
         with refusing_values():
             regions = self._regions(call, page)
             views = region_views(page, regions)
         check_regions([(view.shape[0], view.shape[1]) for view in views], **limits)
-        found = await call.run_all([partial(self._find, call, network, view, limits) for view in views])
+        found = await call.run_all([partial(self._find, call, network, view, limits, thresholds) for view in views])
         lines = [(region, *line) for region, of_region in enumerate(found) for line in of_region]
         # Planning a thousand lines takes half a second.
         call.check()
@@ -59,18 +66,15 @@ class TritonPythonModel(Module[SealTextDetectionParams]):
             "region_ids": np.array([region for region, _, _ in lines], np.int32),
             "poly_scores": np.array([score for _, _, score in lines], np.float32),
             "text_type": np.array([b"seal"], dtype=object),
-            "settings": self.settings(
-                {_STEP: network},
-                text_type="seal",
-                **limits,
-                thresh=params.seal_det_thresh,
-                box_thresh=params.seal_det_box_thresh,
-                unclip_ratio=params.seal_det_unclip_ratio,
+            "settings": settings_output(
+                SealTextDetectionSettings(
+                    networks=used_networks({_STEP: network}), text_type="seal", **limits, **thresholds
+                )
             ),
         }
 
     def _regions(self, call: Call[SealTextDetectionParams], page: np.ndarray) -> np.ndarray:
-        """The boxes of seals; the whole page where no layout was looked for."""
+        """Return the boxes of seals; the whole page where no layout was looked for."""
         height, width = page.shape[:2]
         boxes, used = call.optional_array("boxes"), call.optional_array("layout_used")
         if boxes is None or (used is not None and not used.all()):
@@ -79,21 +83,10 @@ class TritonPythonModel(Module[SealTextDetectionParams]):
         return regions_of_boxes(boxes, labels, (width, height))
 
     async def _find(
-        self, call: Call[SealTextDetectionParams], network: NetworkCaller, view: np.ndarray, limits: dict
+        self, call: Call[Params], network: NetworkCaller, view: np.ndarray, limits: dict, thresholds: dict
     ) -> list[_Line]:
-        """The lines of one seal, from top to bottom."""
-        params = call.params
-        height, width = view.shape[:2]
-        resized = resize_for_detection(view, **limits)
-        prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]
-        polygons, scores = db_postprocess(
-            prob,
-            src_h=height,
-            src_w=width,
-            thresh=params.seal_det_thresh,
-            box_thresh=params.seal_det_box_thresh,
-            unclip_ratio=params.seal_det_unclip_ratio,
-            box_type="poly",
-            max_candidates=network.info.max_candidates,
+        """Return the lines of one seal, from top to bottom."""
+        polygons, scores = await detect_lines(
+            call, network, view, limits=limits, thresholds=thresholds, box_type="poly"
         )
         return [(polygons[index], scores[index]) for index in sort_polygons(polygons)]

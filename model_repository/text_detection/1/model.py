@@ -1,14 +1,17 @@
 """Module `text_detection`: page to quadrilaterals around text lines, in reading order."""
 
+from typing import Any
+
 import numpy as np
 
-from paddlex_triton.ops.db import db_postprocess
 from paddlex_triton.ops.polygons import pack_polygons
 from paddlex_triton.ops.sorting import sort_quads
-from paddlex_triton.ops.text_detection import resize_for_detection
 from paddlex_triton.params import TextDetectionParams
 from paddlex_triton.server.modules.call import Call
-from paddlex_triton.server.modules.module import Module
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import used_networks
+from paddlex_triton.server.modules.text_detection import detect_lines
+from paddlex_triton.settings import TextDetectionSettings
 
 _STEP = "text_detection"
 
@@ -25,22 +28,17 @@ class TritonPythonModel(Module[TextDetectionParams]):
         network = call.network(_STEP)
         page = call.page("page")
         height, width = page.shape[:2]
-        resized = resize_for_detection(
-            page,
-            limit_side_len=params.text_det_limit_side_len,
-            limit_type=params.text_det_limit_type,
-            max_side_limit=params.text_det_max_side_limit,
-        )
-        prob = (await call.infer(network, {"x": resized.image[None]}))["prob"][0]
-        quads, scores = db_postprocess(
-            prob,
-            src_h=height,
-            src_w=width,
-            thresh=params.text_det_thresh,
-            box_thresh=params.text_det_box_thresh,
-            unclip_ratio=params.text_det_unclip_ratio,
-            max_candidates=network.info.max_candidates,
-        )
+        limits: dict[str, Any] = {
+            "limit_side_len": params.text_det_limit_side_len,
+            "limit_type": params.text_det_limit_type,
+            "max_side_limit": params.text_det_max_side_limit,
+        }
+        thresholds: dict[str, Any] = {
+            "thresh": params.text_det_thresh,
+            "box_thresh": params.text_det_box_thresh,
+            "unclip_ratio": params.text_det_unclip_ratio,
+        }
+        quads, scores = await detect_lines(call, network, page, limits=limits, thresholds=thresholds, box_type="quad")
         order = sort_quads(quads)
         points, offsets = pack_polygons([quads[index] for index in order])
         self.metrics.page(polygons=len(order))
@@ -51,14 +49,9 @@ class TritonPythonModel(Module[TextDetectionParams]):
             "region_ids": np.zeros(len(order), np.int32),
             "poly_scores": np.array([scores[index] for index in order], np.float32),
             "text_type": np.array([b"general"], dtype=object),
-            "settings": self.settings(
-                {_STEP: network},
-                text_type="general",
-                limit_side_len=params.text_det_limit_side_len,
-                limit_type=params.text_det_limit_type,
-                thresh=params.text_det_thresh,
-                max_side_limit=params.text_det_max_side_limit,
-                box_thresh=params.text_det_box_thresh,
-                unclip_ratio=params.text_det_unclip_ratio,
+            "settings": settings_output(
+                TextDetectionSettings(
+                    networks=used_networks({_STEP: network}), text_type="general", **limits, **thresholds
+                )
             ),
         }

@@ -7,8 +7,10 @@ import numpy as np
 from paddlex_triton.ops.crop import TurnedCrops
 from paddlex_triton.params import TextRecognitionParams
 from paddlex_triton.server.modules.call import Call
-from paddlex_triton.server.modules.module import Module
+from paddlex_triton.server.modules.module import Module, settings_output
+from paddlex_triton.server.modules.network_caller import used_networks
 from paddlex_triton.server.modules.text_lines import classify_lines, cut_lines, read_lines, words_json
+from paddlex_triton.settings import TextRecognitionSettings
 
 _ANGLE_OFF = -1
 _STEP, _ORIENTATION = "text_recognition", "textline_orientation"
@@ -43,10 +45,12 @@ class TritonPythonModel(Module[TextRecognitionParams]):
             "kept": np.array(kept, np.bool_),
             "angles": np.array(angles, np.int32),
             "words": np.array(words, dtype=object),
-            "settings": self.settings(
-                {_STEP: network, _ORIENTATION: orientation},
-                score_thresh=params.rec_score_thresh,
-                return_word_box=params.wants_words,
-                use_textline_orientation=orientation is not None,
+            "settings": settings_output(
+                TextRecognitionSettings(
+                    networks=used_networks({_STEP: network, _ORIENTATION: orientation}),
+                    score_thresh=params.rec_score_thresh,
+                    return_word_box=params.wants_words,
+                    use_textline_orientation=orientation is not None,
+                )
             ),
         }

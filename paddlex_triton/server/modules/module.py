@@ -14,7 +14,7 @@ import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -29,9 +29,14 @@ from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.modules.call import Call, LoadedPipeline, request_id_of
 from paddlex_triton.server.modules.metrics import StageMetrics
 from paddlex_triton.server.modules.network_caller import NetworkCaller
-from paddlex_triton.version import __version__
+from paddlex_triton.settings import StageSettings
 
 P = TypeVar("P", bound=Params)
+
+
+def settings_output(settings: StageSettings) -> np.ndarray:
+    """Return the `settings` output, BYTES [1]: a stage's settings as JSON."""
+    return np.array([settings.encode()], dtype=object)
 
 
 class Module(Generic[P]):
@@ -75,17 +80,6 @@ class Module(Generic[P]):
             ServiceError: what the caller is told.
         """
         raise InternalError("the module has no answer")
-
-    def settings(self, used: Mapping[str, NetworkCaller | None], **values: Any) -> np.ndarray:
-        """Return the `settings` output: what this stage used, as JSON.
-
-        Args:
-            used: the networks by PaddleX's names for their steps; None for a step that was off.
-            **values: parameters as they were used.
-        """
-        networks = {step: network.describe() for step, network in used.items() if network is not None}
-        document = {"stage": self.stage, "version": __version__, **values, "networks": networks}
-        return np.array([json.dumps(document, ensure_ascii=False).encode()], dtype=object)
 
     async def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Give one response per request, in order (Triton's hook)."""

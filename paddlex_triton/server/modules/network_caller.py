@@ -19,6 +19,7 @@ from paddlex_triton.errors import (
 )
 from paddlex_triton.network import FAMILY_OUTPUTS, FILE_NAME, NetworkInfo, StandIn
 from paddlex_triton.server.modules.metrics import StageMetrics
+from paddlex_triton.settings import UsedNetwork
 
 # Triton's Python backend turns every status of a nested call into INTERNAL: the text is all there is to go by.
 _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
@@ -32,7 +33,12 @@ _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
 
 
 class NetworkCaller:
-    """One network, as one module calls it."""
+    """One network, as one module calls it.
+
+    Attributes:
+        info: its description.
+        used: what callers are told of it.
+    """
 
     def __init__(self, folder: Path, name: str, metrics: StageMetrics, stand_in: StandIn | None = None) -> None:
         """Read the network's description.
@@ -46,16 +52,10 @@ class NetworkCaller:
         """
         own, beside = folder / f"{name}.{FILE_NAME}", folder.parent / name / FILE_NAME
         self.info = NetworkInfo.load(own if own.is_file() else beside)
-        self.stand_in = stand_in if stand_in is not None and stand_in.name == name else None
+        stood_in_for = stand_in.model_dump(exclude={"name"}) if stand_in is not None and stand_in.name == name else {}
+        self.used = UsedNetwork(name=self.info.name, sha256=self.info.sha256, **stood_in_for)
         self._metrics = metrics
         self._outputs = FAMILY_OUTPUTS[self.info.family]
-
-    def describe(self) -> dict[str, str]:
-        """Return what callers are told: name, checksum, and which network it is there for, if that is another."""
-        told = {"name": self.info.name, "sha256": self.info.sha256}
-        if self.stand_in is not None:
-            told |= {"instead_of": self.stand_in.instead_of, "reason": self.stand_in.reason}
-        return told
 
     async def infer(
         self, inputs: Mapping[str, np.ndarray], *, request_id: str, timeout_us: int, trace: Any
@@ -108,3 +108,12 @@ class NetworkCaller:
                 return kind(text.format(name=self.info.name))
         pb_utils.Logger.log_error(f"network {self.info.name} failed: {message!r}")
         return InternalError(f"network {self.info.name} failed")
+
+
+def used_networks(networks: Mapping[str, NetworkCaller | None]) -> dict[str, UsedNetwork]:
+    """Return what callers are told of the networks of a stage.
+
+    Args:
+        networks: by PaddleX's names for their steps; None for a step that was off.
+    """
+    return {step: network.used for step, network in networks.items() if network is not None}

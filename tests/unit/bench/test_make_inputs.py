@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from paddlex_triton.bench import make_inputs as module
-from paddlex_triton.bench.make_inputs import SAMPLE, bytes_tensor, make_inputs, read_pages, write_json
+from paddlex_triton.bench.console import write_json
+from paddlex_triton.bench.make_inputs import SAMPLE, bytes_tensor, make_inputs, read_pages
 from paddlex_triton.client.exceptions import InputError
 from paddlex_triton.errors import InvalidParameter
 from paddlex_triton.pipelines import ChoiceError
@@ -20,7 +21,7 @@ PARAMS = '{"text_det_limit_side_len": 736}'
 
 
 def value_of(tensor) -> bytes:
-    """What perf_analyzer sends: the only element of a BYTES [1] tensor, its length checked."""
+    """Return what perf_analyzer sends: the only element of a BYTES [1] tensor, its length checked."""
     assert tensor["shape"] == [1]
     raw = base64.b64decode(tensor["content"]["b64"], validate=True)
     assert int.from_bytes(raw[:4], "little") == len(raw) - 4

@@ -93,7 +93,7 @@ def make_tensors(
     detection: dict[str, Any] | None = None,
     recognition: dict[str, Any] | None = None,
 ) -> dict[str, np.ndarray]:
-    """What the ensemble answers for lines below each other, 80 pixels wide and 20 high, 30 apart."""
+    """Make the answer of the ensemble for lines below each other, 80 pixels wide and 20 high, 30 apart."""
     count = len(texts)
     boxes = [[[10, 30 * k], [90, 30 * k], [90, 30 * k + 20], [10, 30 * k + 20]] for k in range(count)]
     return {
@@ -122,7 +122,7 @@ def make_seal_tensors(
     recognition: dict[str, Any] | None = None,
     **others: Any,
 ) -> dict[str, np.ndarray]:
-    """What the ensemble answers for seals 50 pixels wide and high, 60 apart: the texts of each, all in one place.
+    """Make the answer of the ensemble for seals 50 pixels wide and high, 60 apart: the texts of each, all in one place.
 
     `boxes` are what layout detection found, class, label and coordinates; the seals by default.
     """
@@ -148,7 +148,7 @@ def make_seal_tensors(
 
 
 def make_person_tensors(count: int, *, boxes: list[list[float]] | None = None) -> dict[str, np.ndarray]:
-    """What the ensemble answers for people in the same box, or in those given.
+    """Make the answer of the ensemble for people in the same box, or in those given.
 
     Joint k of person n is at 10 n + k, 5 k, but for the last one, which is beyond the left border of the page.
     """

@@ -158,7 +158,7 @@ def test_a_page_that_fails_is_named(pipeline, pdf, tensors):
         for result in ocr.predict(pdf):
             found.append(result["page_index"])
     assert found == list(range(17))
-    outcomes = list(ocr._predict_all(pdf, {}))
+    outcomes = list(ocr.predict_outcomes(pdf))
     assert [number for number, outcome in enumerate(outcomes) if isinstance(outcome, InvalidImageError)] == [17]
     assert len(outcomes) == PAGES
 

@@ -20,7 +20,7 @@ OCR = find_pipeline("OCR")
 
 
 class FakeServer:
-    """What the launcher's server looks like from outside."""
+    """Stands for the launcher's server."""
 
     made: list["FakeServer"] = []  # noqa: RUF012
     refusal: Exception | None = None

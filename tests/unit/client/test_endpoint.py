@@ -1,4 +1,4 @@
-"""What people write as `url`."""
+"""Forms of `url`."""
 
 import pytest
 

@@ -133,7 +133,7 @@ def test_errors_in_the_places_of_their_pages(pipeline, numbered, number, tensors
 
     ocr, transport = pipeline(answer, max_in_flight=in_flight)
     inputs = [numbered(0), str(tmp_path / "none.png"), numbered(2), numbered(3)]
-    outcomes = list(ocr._predict_all(inputs, {}))
+    outcomes = list(ocr.predict_outcomes(inputs))
     shown = [str(found) if isinstance(found, Exception) else found["rec_texts"][0] for found in outcomes]
     assert shown == ["0", f"{tmp_path}/none.png: there is no such file", "input 3: no image", "3"]
     assert len(transport.sent) == 3

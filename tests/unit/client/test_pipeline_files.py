@@ -246,7 +246,7 @@ def test_a_folder_that_is_not_here_is_nothing_to_compare_with(tmp_path):
 
 @pytest.fixture
 def started(monkeypatch):
-    """What embedded servers were started with."""
+    """Give what embedded servers were started with."""
     made = []
 
     class FakeServer:

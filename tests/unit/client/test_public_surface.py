@@ -1,4 +1,4 @@
-"""What can be imported, and what importing it costs."""
+"""Public names, and what importing them costs."""
 
 import subprocess
 import sys

@@ -153,7 +153,7 @@ def on_mocks(monkeypatch, seal_tensors, tensors):
 def test_a_preset_s_switches_are_defaults(on_mocks, numbered, url, preset, params, sent):
     with paddlex_triton.create_pipeline("seal_recognition", url=url, preset=preset) as pipeline:
         list(pipeline.predict(numbered(0), **params))
-        list(pipeline._predict_all(numbered(0), params))
+        list(pipeline.predict_outcomes(numbered(0), **params))
     (transport,) = on_mocks
     assert sent_params(transport) == [sent, sent]
 

@@ -80,20 +80,6 @@ def test_more_contours_than_candidates_allowed():
     assert len(find(prob, unclip_ratio=2.0)[0]) == 1000
 
 
-def test_dilation_thickens():
-    (thin,), _ = find(prob_map((50, 40, 150, 60)), unclip_ratio=1.0)
-    (thick,), _ = find(prob_map((50, 40, 150, 60)), unclip_ratio=1.0, use_dilation=True, box_thresh=0.5)
-    assert cv2.contourArea(thick.astype(np.int32)) > cv2.contourArea(thin.astype(np.int32))
-
-
-def test_slow_score_follows_the_contour():
-    prob = np.zeros((160, 160), np.float32)
-    cv2.fillPoly(prob, [np.array([[20, 140], [140, 140], [20, 20]], np.int32)], (0.8,))
-    (_, fast), (_, slow) = (find(prob, box_thresh=0.1, score_mode=mode) for mode in ("fast", "slow"))
-    assert slow == [pytest.approx(0.8)]
-    assert fast[0] < 0.6
-
-
 def test_polygon_follows_a_ring():
     prob = np.zeros((300, 300), np.float32)
     cv2.ellipse(prob, (150, 150), (100, 100), 0, 180, 360, (0.9,), 20)
@@ -119,7 +105,6 @@ def test_polygon_whose_ends_grow_together_is_dropped():
         (np.zeros((1, 32, 32), np.float32), {}, r"\[H, W\]"),
         (np.zeros((0, 32), np.float32), {"src_h": 1}, "with pixels"),
         (np.zeros((32, 32), np.float32), {"box_type": "box"}, "box_type is 'box'"),
-        (np.zeros((32, 32), np.float32), {"score_mode": "best"}, "score_mode is 'best'"),
         (np.zeros((32, 32), np.float32), {"src_w": 0}, "a side must be 1..32767"),
         (np.zeros((32, 32), np.float32), {"src_w": 32_768}, "a side must be 1..32767"),
     ],
@@ -147,8 +132,6 @@ def maps(draw):
 @given(
     prob=maps(),
     box_type=st.sampled_from(["quad", "poly"]),
-    score_mode=st.sampled_from(["fast", "slow"]),
-    use_dilation=st.booleans(),
     thresh=st.floats(0, 1),
     box_thresh=st.floats(0, 1),
     unclip_ratio=st.floats(1e-3, 10),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paddlex_triton.ops.keypoint_crop import frames_of_boxes, points_to_page
-from paddlex_triton.ops.keypoint_decode import average_flipped, decode_heatmaps, keypoints_on_page, mirror_crops
+from paddlex_triton.ops.keypoint_decode import decode_heatmaps, keypoints_on_page
 
 JOINTS = 17
 SIZE = HEIGHT, WIDTH = 32, 24
@@ -144,35 +144,3 @@ class TestOnPage:
     def test_a_frame_for_each(self):
         with pytest.raises(ValueError, match="2 people's heatmaps and 1 frames"):
             keypoints_on_page(random_heatmaps(2), frames_of_boxes(self.BOX, (128, 96)))
-
-
-class TestFlipTest:
-    # Left and right ear, eye, ... of COCO's 17 joints.
-    PAIRS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16))
-
-    def test_mirrored_crops(self):
-        crops = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)
-        mirrored = mirror_crops(crops)
-        assert mirrored.flags["C_CONTIGUOUS"]
-        np.testing.assert_array_equal(mirrored[2, 5, 1], crops[2, 5, 4], strict=True)
-        np.testing.assert_array_equal(mirror_crops(mirrored), crops, strict=True)
-
-    @pytest.mark.parametrize("count", [0, 1, 3])
-    @pytest.mark.parametrize("shift", [True, False])
-    def test_average(self, count, shift):
-        heatmaps, flipped = random_heatmaps(count), random_heatmaps(count + 1)[:count]
-        found = average_flipped(heatmaps, flipped, shift=shift)
-        assert (found.shape, found.dtype) == (heatmaps.shape, np.float32)
-        other = {0: 0} | dict(self.PAIRS) | {right: left for left, right in self.PAIRS}
-        for joint in range(JOINTS):
-            for column in range(WIDTH):
-                back = WIDTH - 1 - (max(column - 1, 0) if shift else column)
-                expected = (heatmaps[:, joint, :, column] + flipped[:, other[joint], :, back]) * np.float32(0.5)
-                np.testing.assert_array_equal(found[:, joint, :, column], expected)
-
-    @pytest.mark.parametrize(
-        ("shape", "other"), [((1, 17, 8, 6), (2, 17, 8, 6)), ((1, 16, 8, 6), (1, 16, 8, 6)), ((17, 8, 6), (17, 8, 6))]
-    )
-    def test_shapes(self, shape, other):
-        with pytest.raises(ValueError, match=r"\[N, 17, h, w\] of the same size are expected"):
-            average_flipped(np.zeros(shape, np.float32), np.zeros(other, np.float32))

@@ -1,11 +1,11 @@
-"""CSR of polygons, both ways, and bounds of quads."""
+"""CSR of polygons, both ways."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddlex_triton.ops.polygons import pack_polygons, quad_bounds, unpack_polygons
+from paddlex_triton.ops.polygons import pack_polygons, unpack_polygons
 
 POINTS = np.arange(14, dtype=np.int32).reshape(7, 2)
 
@@ -59,12 +59,3 @@ def test_pack_refuses(polygon):
 def test_unpack_refuses(points, offsets, message):
     with pytest.raises(ValueError, match=message):
         unpack_polygons(points, np.array(offsets))
-
-
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_bounds(count):
-    quads = [np.array([[9, 2], [1, 3], [4, 8], [5, 7]], np.int16) + 100 * index for index in range(count)]
-    bounds = quad_bounds(quads)
-    assert bounds.dtype == np.int16
-    assert bounds.shape == (count, 4)
-    assert bounds.tolist() == [[1 + 100 * k, 2 + 100 * k, 9 + 100 * k, 8 + 100 * k] for k in range(count)]

@@ -1,4 +1,4 @@
-"""What a configuration leaves out, filled in from the model (unless `--disable-auto-complete-config`)."""
+"""Completion of a configuration from the model, unless `--disable-auto-complete-config` is set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_MAX_BATCH_SIZE = 4
 
 @dataclass(frozen=True)
 class Completion:
-    """What to add to a configuration.
+    """Additions to a configuration.
 
     Attributes:
         max_batch_size: the value to set, None to leave it.
@@ -31,7 +31,7 @@ class Completion:
 
 
 def is_complete(config: Mapping[str, Any]) -> bool:
-    """Whether inputs and outputs are given: then nothing is filled in, max_batch_size included."""
+    """Tell whether inputs and outputs are given: then nothing is filled in, max_batch_size included."""
     return bool(config.get("input") or config.get("batch_input")) and bool(config.get("output"))
 
 

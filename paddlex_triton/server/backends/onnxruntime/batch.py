@@ -78,7 +78,7 @@ def split(outputs: Mapping[str, np.ndarray], requests: Sequence[Request]) -> lis
 
 
 def whole(outputs: Mapping[str, np.ndarray], requests: Sequence[Request]) -> list[Result]:
-    """Without batching: every output as it is, those requested, sorted by name."""
+    """Return, without batching, every requested output as it is, sorted by name."""
     return [{name: outputs[name] for name in sorted(outputs) if name in request.requested} for request in requests]
 
 

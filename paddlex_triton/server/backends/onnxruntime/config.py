@@ -29,7 +29,7 @@ class ConfigTensor:
 
 @dataclass(frozen=True)
 class Config:
-    """What the backend needs of a model's configuration."""
+    """The part of a model's configuration that the backend needs."""
 
     name: str
     max_batch_size: int

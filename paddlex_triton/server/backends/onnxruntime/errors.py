@@ -41,5 +41,5 @@ def onnxruntime_message(error: BaseException) -> str:
 
 
 def run_error(error: BaseException) -> RequestError:
-    """The answer to each request of a batch whose run failed with `error`."""
+    """Return the answer to each request of a batch whose run failed with `error`."""
     return RequestError("INTERNAL", _SOURCE_FOLDERS.sub("", onnxruntime_message(error)))

@@ -80,7 +80,7 @@ def _request(request: pb_utils.InferenceRequest) -> Request:
 
 
 def _request_id(request: pb_utils.InferenceRequest) -> str:
-    """Only messages need it: an id whose bytes are not UTF-8 is left out of them."""
+    """Return the request's id for messages; empty where its bytes are not UTF-8."""
     try:
         return request.request_id()
     except UnicodeDecodeError:

@@ -30,7 +30,7 @@ _GRAPH_LEVELS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What a model's configuration says about its session. None and 0 leave ONNX Runtime's default.
+    """A model's session as its configuration wants it. None and 0 leave ONNX Runtime's default.
 
     Attributes:
         parallel: run branches of the graph in parallel (`execution_mode` 1).

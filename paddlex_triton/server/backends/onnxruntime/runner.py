@@ -24,7 +24,7 @@ _PROVIDERS = ("CPUExecutionProvider",)
 
 
 def find_model(config: Mapping[str, Any], version_directory: Path) -> Path:
-    """The ONNX file: `default_model_filename` or model.onnx; for a directory of that name, model.onnx in it.
+    """Find the ONNX file: `default_model_filename` or model.onnx; for a directory of that name, model.onnx in it.
 
     Raises:
         LoadError: there is none.

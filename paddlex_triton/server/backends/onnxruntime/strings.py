@@ -10,7 +10,7 @@ from paddlex_triton.server.backends.onnxruntime.errors import RequestError
 
 
 def is_bytes_tensor(array: np.ndarray) -> bool:
-    """Whether an array is how Triton's Python backend holds a BYTES tensor."""
+    """Tell whether an array is how Triton's Python backend holds a BYTES tensor."""
     return array.dtype.kind in "OSU"
 
 

@@ -1,4 +1,4 @@
-"""What a model's inputs and outputs are, as its ONNX Runtime session tells."""
+"""A model's inputs and outputs, as its ONNX Runtime session tells."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def interface_of(session: ort.InferenceSession) -> Interface:
 
 
 def shape_text(shape: Iterable[int]) -> str:
-    """A shape as Triton writes it: `[1,-1]`."""
+    """Write a shape as Triton does: `[1,-1]`."""
     return f"[{','.join(str(dim) for dim in shape)}]"
 
 

@@ -49,7 +49,7 @@ class Turns:
 
 
 def turns_of_server() -> Turns | None:
-    """The row of the server that this process belongs to; None if whoever started it named no file.
+    """Return the turns of the server that this process belongs to; None if whoever started it named no file.
 
     Raises:
         LoadError: the file cannot be opened.

@@ -17,8 +17,18 @@ from paddlex_triton.limits import MAX_IMAGE_SIDE
 from paddlex_triton.params import Params
 from paddlex_triton.paths import modules_repository
 from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.settings import StageSettings
 
 STEP = "text_detection"
+
+
+class Probe(StageSettings, frozen=True):
+    """Settings of a stage that tests make up."""
+
+    stage: str = "probe"
+    thresh: float | None = None
+
+
 NETWORK = {
     "name": "net",
     "family": "db_detection",
@@ -248,7 +258,9 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
 
 def test_settings_name_the_network(pb_utils, make_module):
     async def answer(self, call):
-        return {"settings": self.settings({STEP: call.network(STEP), "off": None}, thresh=0.3)}
+        caller = importlib.import_module("paddlex_triton.server.modules.network_caller")
+        networks = caller.used_networks({STEP: call.network(STEP), "off": None})
+        return {"settings": np.array([Probe(networks=networks, thresh=0.3).encode()], dtype=object)}
 
     (response,) = run(make_module(answer), request(pb_utils))
     settings = json.loads(response.array("settings")[0])
@@ -258,7 +270,9 @@ def test_settings_name_the_network(pb_utils, make_module):
 
 def test_settings_say_which_network_one_stands_in_for(pb_utils, make_module, tmp_path):
     async def answer(self, call):
-        return {"settings": self.settings({STEP: call.network(STEP)})}
+        caller = importlib.import_module("paddlex_triton.server.modules.network_caller")
+        networks = caller.used_networks({STEP: call.network(STEP)})
+        return {"settings": np.array([Probe(networks=networks).encode()], dtype=object)}
 
     def told(name: str) -> dict[str, str]:
         stand_in = {"name": name, "instead_of": "wanted", "reason": "its export failed: 0.1 is not 0.2"}

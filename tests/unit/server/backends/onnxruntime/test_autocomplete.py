@@ -1,4 +1,4 @@
-"""What a configuration leaves out is filled in from the model."""
+"""Parts that a configuration leaves out are filled in from the model."""
 
 import pytest
 
