@@ -16,6 +16,7 @@ import onnxruntime
 from pydantic import ValidationError
 
 from paddlex_triton import paths
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export import report as export_report
 from paddlex_triton.export.config_pbtxt import FLAVOURS, TENSORRT_FILE, render_config, render_tensorrt_config
 from paddlex_triton.export.errors import (
@@ -34,19 +35,21 @@ from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_
 from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.install import clean, install_network
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.export.report import ExportReport
-from paddlex_triton.export.sources.base import LOCAL, Source, Weights, sha256_of
+from paddlex_triton.export.sources.base import Source, Weights
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.hub import OfficialSource
 from paddlex_triton.export.sources.hubs import Hubs
 from paddlex_triton.export.sources.shipped import SHIPPED, ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource
-from paddlex_triton.export.tensorrt.plans import plans_in
 from paddlex_triton.export.tensorrt.profiles import plan_shapes
 from paddlex_triton.export.verify import declare_row_sizes, verify
-from paddlex_triton.export.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry, find_network
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
+from paddlex_triton.own_weights import LOCAL
+from paddlex_triton.tensorrt_plans import plans_in
 from paddlex_triton.version import __version__
+from paddlex_triton.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry
 
 MODEL_PATH = "1/model.onnx"
 

@@ -18,8 +18,8 @@ from paddlex_triton.export.plan import FAMILY_NAMES, Request
 from paddlex_triton.export.tensorrt.command import run_with_plans, say_plans
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
 from paddlex_triton.export.work import Work, exported_in, print_error
-from paddlex_triton.export.zoo import load_zoo
 from paddlex_triton.failed_exports import read_failures
+from paddlex_triton.zoo import load_zoo
 
 if TYPE_CHECKING:
     import numpy as np

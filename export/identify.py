@@ -21,8 +21,8 @@ from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.detector import Detector, rows_and_count
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.sources.base import Weights
-from paddlex_triton.export.zoo import load_zoo
 from paddlex_triton.network import NETWORK_NAME, Family
+from paddlex_triton.zoo import load_zoo
 
 
 def name_for(weights: Weights, name: str | None) -> str:

@@ -11,8 +11,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from paddlex_triton.export.zoo import ZooEntry
 from paddlex_triton.network import Family, NetworkInfo
+from paddlex_triton.zoo import ZooEntry
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,13 @@ from typing import get_args
 
 from paddlex_triton.export.config_file import OwnWeights
 from paddlex_triton.export.errors import Unreachable, UsageError
-from paddlex_triton.export.sources.base import LOCAL
+from paddlex_triton.export.lookup import find_network, has_own_source, networks_of, steps_without_network
 from paddlex_triton.export.sources.cache import CachedNetwork
 from paddlex_triton.export.sources.hubs import Hub, Hubs, by_hand, in_words
-from paddlex_triton.export.zoo import (
-    ZooEntry,
-    find_network,
-    has_source_of_its_own,
-    load_zoo,
-    networks_of,
-    steps_without_network,
-)
 from paddlex_triton.network import Family, NetworkInfo
+from paddlex_triton.own_weights import LOCAL
 from paddlex_triton.pipelines import find_pipeline, find_preset
+from paddlex_triton.zoo import ZooEntry, load_zoo
 
 FAMILY_NAMES = ", ".join(get_args(Family))
 
@@ -82,7 +76,7 @@ class Reach:
 
     def can_fetch(self, entry: ZooEntry) -> bool:
         """Whether a network comes along, lies in a package index, was fetched before, or a hub answers that has it."""
-        return has_source_of_its_own(entry) or self.is_cached(entry) or bool(self._answering(entry))
+        return has_own_source(entry) or self.is_cached(entry) or bool(self._answering(entry))
 
     def is_cached(self, entry: ZooEntry) -> bool:
         """Whether PaddleX's package of it was fetched before."""
@@ -90,7 +84,7 @@ class Reach:
 
     def first(self, entry: ZooEntry) -> str:
         """Where a network comes from, in words: the source that is tried first."""
-        if has_source_of_its_own(entry):
+        if has_own_source(entry):
             return entry.sources[0].label
         if self.is_cached(entry):
             return "what was fetched before"
@@ -227,7 +221,7 @@ def go_on_without(
 
 
 def _comes_unasked(entry: ZooEntry) -> bool:
-    return has_source_of_its_own(entry) and not entry.on_request
+    return has_own_source(entry) and not entry.on_request
 
 
 def reason_to_keep(

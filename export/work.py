@@ -22,8 +22,8 @@ from paddlex_triton.export.plan import (
     wanted_networks,
 )
 from paddlex_triton.export.sources.hubs import Hubs
-from paddlex_triton.export.zoo import ZooEntry
 from paddlex_triton.network import FILE_NAME, NetworkInfo
+from paddlex_triton.zoo import ZooEntry
 
 if TYPE_CHECKING:
     from paddlex_triton.export.api import Options, Outcome

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import fit, noise, text_line
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
@@ -20,7 +21,6 @@ from paddlex_triton.export.graph.edits import (
     zero_beyond_widths,
 )
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, text_line
 from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
 from paddlex_triton.network import Family
 

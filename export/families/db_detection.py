@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import fit, noise, text_page
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families.base import (
     Case,
@@ -23,7 +24,6 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, text_page
 from paddlex_triton.limits import DEFAULT_CANDIDATES, MAX_CANDIDATES
 from paddlex_triton.network import Family
 

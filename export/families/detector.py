@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import blank_page, noise, people_page, seal_page, text_page
 from paddlex_triton.export.detection_yml import DetectionSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, normalized_planar
@@ -18,7 +19,6 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import blank_page, noise, people_page, seal_page, text_page
 
 # What PaddleDetection calls the inputs that tell sizes.
 _SCALE_FACTOR = "scale_factor"

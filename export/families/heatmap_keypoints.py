@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import person
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
@@ -19,7 +20,6 @@ from paddlex_triton.export.graph.cut import free_batch, keep_ancestors
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.keypoint_yml import KeypointSettings
-from paddlex_triton.export.samples import person
 from paddlex_triton.network import Family
 
 # COCO's: skeletons and the flip test know no other ones.

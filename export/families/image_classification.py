@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import text_line, text_page
 from paddlex_triton.export.classification_yml import ClassificationSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
@@ -19,7 +20,6 @@ from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tens
 from paddlex_triton.export.graph.cut import free_batch
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import text_line, text_page
 from paddlex_triton.network import Family
 
 

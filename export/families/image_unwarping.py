@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import fit, noise, seal_page, text_page
 from paddlex_triton.export.families.base import (
     Case,
     FormError,
@@ -22,7 +23,6 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import WHITE, feed_planar_float, normalize_unit, pixels_of_unit
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, seal_page, text_page
 from paddlex_triton.network import Family
 
 _LONGEST_SIDE = 960

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from paddlex_triton import paths
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.errors import ConversionError, ConverterError, GraphError
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.graph.nms import nms_inputs
@@ -38,11 +39,11 @@ from paddlex_triton.export.paddle.environment import (
 )
 from paddlex_triton.export.paddle.inner import show_nms_inputs
 from paddlex_triton.export.paddle.mend import mend_numbers
-from paddlex_triton.export.paddle.model import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_model, operator_names
+from paddlex_triton.export.paddle.program import operator_names, read_program
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
 from paddlex_triton.export.paddle.report import ConversionReport, ProofCase
 from paddlex_triton.export.process import Ended, run_limited
-from paddlex_triton.export.sources.base import sha256_of
+from paddlex_triton.own_weights import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_paddle_model
 
 # UVDoc's GridSample exists from 16 on, LayerNormalization in one piece from 17; what is served reads up to 20.
 OPSET = 17
@@ -82,7 +83,7 @@ def convert_folder(folder: Path, *, progress: Progress) -> Converted:
             does not answer as it does.
         InferenceFileError: its inference.yml cannot be read.
     """
-    model = find_model(folder)
+    model = find_paddle_model(folder)
     if model is None:
         raise ConversionError(f"{folder} holds no {' or '.join(GRAPH_FILES)} with {PARAMETERS_FILE}")
     settings_file = folder / FILE_NAME
@@ -172,7 +173,7 @@ class _Job:
             shutil.copyfile(self.model.graph, copy.graph)
             mended = 0
         else:
-            program = self.model.read_program()
+            program = read_program(self.model.graph)
             mended = mend_numbers(program)
             copy.graph.write_text(json.dumps(program), encoding="utf-8")
         self.model = copy
@@ -206,7 +207,7 @@ class _Job:
         """What Paddle2ONNX leaves out where it refuses an operator: which ones the model has."""
         if "unsupported operators" not in ended.output or not self.model.is_pir:
             return ""
-        return f"; the model's operators are {', '.join(sorted(operator_names(self.model.read_program())))}"
+        return f"; the model's operators are {', '.join(sorted(operator_names(read_program(self.model.graph))))}"
 
     def read_onnx(self) -> bytes:
         """What the worker wrote.
@@ -246,7 +247,7 @@ class _Job:
         """The graph that also answers with what its NMS chooses from; None for the older form, which is not JSON."""
         if not self.model.is_pir:
             return None
-        program = self.model.read_program()
+        program = read_program(self.model.graph)
         if not show_nms_inputs(program):
             return None
         graph = self.folder / "shown" / self.model.graph.name

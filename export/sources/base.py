@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.paddle.report import ConversionReport
-
-# What labels of people's own weights begin with.
-LOCAL = "dir:"
 
 
 @dataclass(frozen=True)
@@ -57,21 +52,3 @@ class Source(Protocol):
             InferenceFileError: their inference.yml cannot be read.
         """
         ...
-
-
-def sha256_of(content: bytes) -> str:
-    """SHA-256 of some bytes, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def sha256_of_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, without holding all of it.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

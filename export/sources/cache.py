@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paddlex_triton import paths
-from paddlex_triton.export.sources.base import sha256_of_file
+from paddlex_triton.checksums import sha256_of_file
 
 _NOTES = "fetched.json"
 

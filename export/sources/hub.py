@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.errors import InferenceFileError, SourceError, Unreachable
 from paddlex_triton.export.inference_yml import FILE_NAME as SETTINGS_FILE
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
 from paddlex_triton.export.sources.archive import unpack
-from paddlex_triton.export.sources.base import Weights, sha256_of
+from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.cache import CachedNetwork, Fetched, digests
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.hubs import Hub, Hubs, by_hand, in_words
 from paddlex_triton.export.sources.settings import settings_of
 from paddlex_triton.export.sources.transfer import NotThere, Patience, download
-from paddlex_triton.export.zoo import OfficialEntry, ZooEntry
+from paddlex_triton.zoo import OfficialEntry, ZooEntry
 
 # What labels of these sources begin with.
 OFFICIAL = "official:"

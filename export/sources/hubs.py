@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from paddlex_triton.export.errors import UsageError
-from paddlex_triton.export.zoo import HubName, ZooEntry
+from paddlex_triton.zoo import HubName, ZooEntry
 
 CHOICE_VARIABLE = "PADDLE_PDX_MODEL_SOURCE"
 NO_CHECK_VARIABLE = "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"

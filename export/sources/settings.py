@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, load_sections, parse_inference
-from paddlex_triton.export.zoo import ZooEntry
+from paddlex_triton.zoo import ZooEntry
 
 
 def settings_of(entry: ZooEntry, inference_yml: bytes | None = None) -> InferenceSettings:

@@ -12,9 +12,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from paddlex_triton.checksums import sha256_of_file
 from paddlex_triton.export.errors import SourceError, Unreachable
 from paddlex_triton.export.limits import MAX_FETCHED_BYTES
-from paddlex_triton.export.sources.base import sha256_of_file
 
 # Told the bytes that are there and, where the server says it, of how many.
 Progress = Callable[[int, int | None], None]

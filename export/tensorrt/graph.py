@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from paddlex_triton.export.graph.builder import OWN_PREFIX
 from paddlex_triton.export.graph.contract import SOURCE_PREFIX, parse_model
-from paddlex_triton.export.tensorrt.precision import PrecisionName
+from paddlex_triton.tensorrt_plans import PrecisionName
 
 # Goes up when the same network becomes another graph: plans are then made anew.
 VERSION = 1

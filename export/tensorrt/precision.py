@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from paddlex_triton.network import Family
-
-PrecisionName = Literal["fp32", "fp16"]
+from paddlex_triton.tensorrt_plans import PrecisionName
 
 _FILE = Path(__file__).with_name("precision.yaml")
 

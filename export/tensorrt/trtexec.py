@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from paddlex_triton.export.errors import MissingTensorRT, PlanBuildError
 from paddlex_triton.export.process import Ended, run_limited
 from paddlex_triton.export.tensorrt.profiles import Profile, shape_list, shapes_argument
-from paddlex_triton.export.tensorrt.target import Target, architecture_of, architectures_here, major_of, version_in
+from paddlex_triton.tensorrt_target import Target, architecture_of, architectures_here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,9 @@ _RUNNING_SECONDS = 600.0
 _ENDING_SECONDS = 20.0
 # trtexec takes a list of inputs and their files apart at these.
 _SEPARATORS = frozenset(",:'")
+# The first line of trtexec: `&&&& RUNNING TensorRT.trtexec [TensorRT v100300] [b26] # trtexec --help`. Instead of
+# v100300 some write v11.1.0.106.
+_BANNER = re.compile(r"\[TensorRT v(?P<version>\d+(?:\.\d+)*)\]")
 _CAPABILITY = re.compile(r"Compute Capability:\s*(\d+\.\d)")
 _NOT_A_NUMBER = re.compile(r"(?<![\w\"])[-+]?(nan|inf)(?:inity)?(?![\w\"])", re.IGNORECASE)
 _INTEGERS = ("indices", "count")
@@ -212,6 +215,29 @@ def advice(repository: Path) -> str:
 def tensorrt_image() -> str:
     """NVIDIA's TensorRT image of the release that the Triton image is of."""
     return "nvcr.io/nvidia/tensorrt:26.08-py3"
+
+
+def version_in(output: str) -> str | None:
+    """TensorRT's version in what trtexec says, three numbers; None where it says none.
+
+    TensorRT 8 writes v8601 for 8.6.1, later ones v100300 for 10.3.0, some builds the numbers with dots.
+    """
+    found = _BANNER.search(output)
+    if found is None:
+        return None
+    version = found["version"]
+    if "." in version:
+        numbers = [int(number) for number in version.split(".")]
+        return ".".join(str(number) for number in [*numbers, 0, 0][:3])
+    number = int(version)
+    base = 100 if number >= 10_000 else 10
+    major, rest = divmod(number, base * 100)
+    return f"{major}.{rest // 100}.{rest % 100}"
+
+
+def major_of(version: str) -> int:
+    """The first number of a version."""
+    return int(version.split(".", 1)[0])
 
 
 def require_plain_path(folder: Path) -> None:

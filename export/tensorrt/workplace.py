@@ -11,8 +11,8 @@ from pathlib import Path
 from paddlex_triton.export.errors import InstallError
 from paddlex_triton.export.install import staging_folder, sync
 from paddlex_triton.export.locks import lock_handle, lock_handle_if_free, locked
-from paddlex_triton.export.tensorrt.plans import FOLDER
 from paddlex_triton.network import FILE_NAME, NetworkInfo
+from paddlex_triton.tensorrt_plans import FOLDER
 
 _OLD = "old"
 

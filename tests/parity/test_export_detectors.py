@@ -189,7 +189,7 @@ def test_official_file_is_read(shared):
 
 
 def test_zoo_says_what_the_official_file_says(shared):
-    from paddlex_triton.export.zoo import find_network
+    from paddlex_triton.export.lookup import find_network
 
     official = read_inference_yml(shared / "models" / "dicts" / "PP-DocLayout-S.inference.yml")
     # Shapes for TensorRT, which only the file itself has.

@@ -12,7 +12,7 @@ from same_result import assert_same
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_directory, export_network
-from paddlex_triton.export.zoo import networks_of
+from paddlex_triton.export.lookup import networks_of
 from paddlex_triton.server.host.launcher import EmbeddedServer
 
 DETECTOR = "PP-OCRv4_mobile_seal_det"

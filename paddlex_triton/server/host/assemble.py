@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton import paths
-from paddlex_triton.export.commands import export_command_for, export_command_for_file
+from paddlex_triton.export_hints import export_command_for, export_command_for_file
 from paddlex_triton.exported import choose_preset, find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.pipeline_file import PipelineFile

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import ServerError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddlex_triton.export.tensorrt.plans import PLAN_NAME, Plan, PlanError, described, find_plan
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.tensorrt_plans import PLAN_NAME, Plan, PlanError, find_plan, limited_by_plan
 
 # As `export` writes it into the configuration of a network that a plan is made of.
 _NEEDS_PLAN = 'backend: "tensorrt"'
@@ -46,7 +46,7 @@ def serve_network(folder: Path, config: str) -> Served:
     except PlanError as error:
         raise AssemblyError(str(error)) from None
     _require_agreeing(plan, config)
-    return Served(described(info, plan.info).model_dump_json(indent=1) + "\n", {PLAN_NAME: plan.file})
+    return Served(limited_by_plan(info, plan.info).model_dump_json(indent=1) + "\n", {PLAN_NAME: plan.file})
 
 
 def _require_agreeing(plan: Plan, config: str) -> None:

@@ -16,11 +16,11 @@ from preparation_graphs import doc_orientation_folder, textline_orientation_fold
 from typer.testing import CliRunner
 
 from paddlex_triton.client import transports
-from paddlex_triton.export import api, cli, plan, work, zoo
+from paddlex_triton.export import api, cli, lookup, plan, work
 from paddlex_triton.export.cli import register
 from paddlex_triton.export.errors import ConversionError, GraphError, SourceError, VerificationError
 from paddlex_triton.export.sources.cache import CachedNetwork
-from paddlex_triton.export.zoo import Zoo, load_zoo
+from paddlex_triton.zoo import Zoo, load_zoo
 
 app = typer.Typer()
 register(app)
@@ -239,7 +239,7 @@ def small_zoo(monkeypatch):
     small = Zoo(
         networks={name: entry.model_copy(update={"sources": (entry.official,)}) for name, entry in entries.items()}
     )
-    for module in (zoo, plan, cli):
+    for module in (lookup, plan, cli):
         monkeypatch.setattr(module, "load_zoo", lambda: small)
 
 
@@ -503,7 +503,7 @@ def test_help_and_commands_import_nothing_heavy():
     script = (
         "import sys; sys.modules.update(onnx=None, onnxruntime=None, cv2=None)\n"
         "import paddlex_triton.export.cli\n"
-        "from paddlex_triton.export.commands import export_command_for\n"
+        "from paddlex_triton.export_hints import export_command_for\n"
         "print(export_command_for('PP-OCRv4_mobile_rec'))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)

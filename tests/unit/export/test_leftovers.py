@@ -9,10 +9,10 @@ import pytest
 from paddlex_triton.export.inference_yml import InferenceSettings
 from paddlex_triton.export.leftovers import remove_leftovers
 from paddlex_triton.export.locks import locked
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.export.paddle import environment
 from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.wheel import WheelSource
-from paddlex_triton.export.zoo import find_network
 
 
 @pytest.fixture

@@ -7,23 +7,16 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from paddlex_triton.export import zoo
+from paddlex_triton.export import lookup
 from paddlex_triton.export.api import Options, sources_of
-from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_yml import Normalization, parse_inference
+from paddlex_triton.export.lookup import find_network, networks_of, steps_without_network
 from paddlex_triton.export.sources.shipped import NETWORKS
-from paddlex_triton.export.zoo import (
-    HubName,
-    Zoo,
-    find_network,
-    load_zoo,
-    networks_of,
-    parse_zoo,
-    steps_without_network,
-)
+from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.zoo import HubName, Zoo, load_zoo, parse_zoo
 
 ENTRY = """
 networks:
@@ -137,7 +130,7 @@ def test_networks_that_can_be_fetched_are_taken(monkeypatch):
     networks = dict(load_zoo().networks)
     for name in (LARGE_LINES, SMALL_LINES):
         networks[name] = networks[name].model_copy(update={"sources": fetched})
-    monkeypatch.setattr(zoo, "load_zoo", lambda: Zoo(networks=networks))
+    monkeypatch.setattr(lookup, "load_zoo", lambda: Zoo(networks=networks))
     found = (*OCR, ANY_ORIENTATION)
     assert networks_of("OCR") == (*found, LARGE_LINES)
     assert networks_of("OCR", exported=[SMALL_LINES]) == (*found, SMALL_LINES)

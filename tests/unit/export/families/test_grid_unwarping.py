@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper, parser
 from PIL import Image
 from preparation_graphs import GRID_SIZE, grid_graph
 
+from paddlex_triton.drawings import noise, text_page
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
 from paddlex_triton.export.errors import GraphError, VerificationError
 from paddlex_triton.export.families import FAMILIES
@@ -22,7 +23,6 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import open_source, tensor_info
 from paddlex_triton.export.graph.float32 import in_float32
 from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import noise, text_page
 from paddlex_triton.export.verify import verify
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.server.host.model_config import read_config

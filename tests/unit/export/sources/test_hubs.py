@@ -9,8 +9,9 @@ import pytest
 from hub_server import NOBODY, Fault, HubServer
 
 from paddlex_triton.export.errors import UsageError
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.export.sources.hubs import HUBS, Hubs, by_hand
-from paddlex_triton.export.zoo import HubName, find_network
+from paddlex_triton.zoo import HubName
 
 ALL: tuple[HubName, ...] = tuple(hub.name for hub in HUBS)
 VARIABLE = "PADDLE_PDX_MODEL_SOURCE"

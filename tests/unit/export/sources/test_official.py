@@ -22,8 +22,8 @@ from paddlex_triton.export.sources import hub as hub_module
 from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.hub import OfficialSource
 from paddlex_triton.export.sources.transfer import Patience
-from paddlex_triton.export.zoo import HubName, OfficialEntry, ZooEntry
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.zoo import HubName, OfficialEntry, ZooEntry
 
 HUB_NAMES = get_args(HubName)
 STORE = "/paddlex/official_inference_model/paddle3.0.0"
@@ -280,7 +280,7 @@ FETCH = f"""
 import sys
 from pathlib import Path
 from paddlex_triton.export.sources.hub import OfficialSource
-from paddlex_triton.export.zoo import find_network
+from paddlex_triton.export.lookup import find_network
 entry = find_network({NAME!r})
 weights = OfficialSource(entry, entry.official, cache=Path(sys.argv[1])).fetch()
 print(weights.sha256)

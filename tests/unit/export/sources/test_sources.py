@@ -16,7 +16,7 @@ from paddlex_triton.export.sources import wheel as wheel_module
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.shipped import ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource, pip_download
-from paddlex_triton.export.zoo import ShippedEntry, WheelEntry, ZooEntry
+from paddlex_triton.zoo import ShippedEntry, WheelEntry, ZooEntry
 
 CONTENT = b"an ONNX file"
 INFERENCE_YML = b"Global: {model_name: net}\nPostProcess: {name: DBPostProcess, thresh: 0.2}\n"

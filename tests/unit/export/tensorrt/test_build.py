@@ -31,10 +31,10 @@ from paddlex_triton.export.tensorrt import build, trtexec
 from paddlex_triton.export.tensorrt.build import PlanOptions, make_plan
 from paddlex_triton.export.tensorrt.cases import gate_cases
 from paddlex_triton.export.tensorrt.graph import graph_for_tensorrt
-from paddlex_triton.export.tensorrt.plans import PlanInfo, plans_in
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
 from paddlex_triton.export.tensorrt.workplace import tidy, workplace_folder
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.tensorrt_plans import PlanInfo, plans_in
 
 
 @pytest.fixture

@@ -29,12 +29,12 @@ from paddlex_triton.export.errors import ExportError, PlanBuildError
 from paddlex_triton.export.plan import Request
 from paddlex_triton.export.tensorrt.build import PlanOptions, make_plan
 from paddlex_triton.export.tensorrt.command import run_with_plans
-from paddlex_triton.export.tensorrt.plans import PlanError, PlanInfo, find_plan, plans_in
-from paddlex_triton.export.tensorrt.target import Target, architecture_of, version_in
-from paddlex_triton.export.tensorrt.trtexec import find_trtexec, read_answer, tensorrt_image
+from paddlex_triton.export.tensorrt.trtexec import find_trtexec, read_answer, tensorrt_image, version_in
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.tensorrt_plans import PlanError, PlanInfo, find_plan, plans_in
+from paddlex_triton.tensorrt_target import Target, architecture_of
 
 pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
 ROOT = Path(__file__).resolve().parents[4]

@@ -8,9 +8,6 @@ import subprocess
 from dataclasses import dataclass
 
 _TARGET = re.compile(r"trt(?P<tensorrt>\d+\.\d+\.\d+)-(?P<architecture>sm\d+)")
-# The first line of trtexec: `&&&& RUNNING TensorRT.trtexec [TensorRT v100300] [b26] # trtexec --help`. Instead of
-# v100300 some write v11.1.0.106.
-_BANNER = re.compile(r"\[TensorRT v(?P<version>\d+(?:\.\d+)*)\]")
 _CAPABILITY = re.compile(r"(?P<major>\d+)\.(?P<minor>\d)\b")
 _SECONDS = 30
 
@@ -41,29 +38,6 @@ class Target:
         if found is None:
             raise ValueError(f"{text!r} is no TensorRT version and GPU architecture, such as trt10.3.0-sm90")
         return cls(found["tensorrt"], found["architecture"])
-
-
-def version_in(output: str) -> str | None:
-    """TensorRT's version in what trtexec says, three numbers; None where it says none.
-
-    TensorRT 8 writes v8601 for 8.6.1, later ones v100300 for 10.3.0, some builds the numbers with dots.
-    """
-    found = _BANNER.search(output)
-    if found is None:
-        return None
-    version = found["version"]
-    if "." in version:
-        numbers = [int(number) for number in version.split(".")]
-        return ".".join(str(number) for number in [*numbers, 0, 0][:3])
-    number = int(version)
-    base = 100 if number >= 10_000 else 10
-    major, rest = divmod(number, base * 100)
-    return f"{major}.{rest // 100}.{rest % 100}"
-
-
-def major_of(version: str) -> int:
-    """The first number of a version."""
-    return int(version.split(".", 1)[0])
 
 
 def architecture_of(capability: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from paddlex_triton.export.zoo import load_zoo
+from paddlex_triton.zoo import load_zoo
 
 
 def export_command_for(*names: str) -> str:

@@ -13,9 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paddlex_triton.export.tensorrt.precision import PrecisionName
-from paddlex_triton.export.tensorrt.target import Target, architectures_here
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.tensorrt_target import Target, architectures_here
 
 FOLDER = "plans"
 PLAN_NAME = "model.plan"
@@ -24,6 +23,8 @@ FILE_NAME = "plan.json"
 CHOICE_VARIABLE = "PADDLEX_TRITON_TENSORRT"
 # NVIDIA's images say their TensorRT's version in it.
 _VERSION_VARIABLE = "TRT_VERSION"
+
+PrecisionName = Literal["fp32", "fp16"]
 
 
 class PlanError(Exception):
@@ -204,7 +205,7 @@ def _version_here() -> str | None:
     return ".".join(numbers[:3]) if len(numbers) >= 3 and all(number.isdigit() for number in numbers[:3]) else None
 
 
-def described(info: NetworkInfo, plan: PlanInfo) -> NetworkInfo:
+def limited_by_plan(info: NetworkInfo, plan: PlanInfo) -> NetworkInfo:
     """What modules are told of a network that is served by a plan: it may take fewer rows and smaller pages."""
     geometry = dict(info.geometry)
     if plan.max_sides is not None:
