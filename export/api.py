@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from paddlex_triton import paths
 from paddlex_triton.checksums import sha256_of
-from paddlex_triton.export import report as export_report
+from paddlex_triton.export import export_report as export_report
 from paddlex_triton.export.config_pbtxt import FLAVOURS, TENSORRT_FILE, render_config, render_tensorrt_config
 from paddlex_triton.export.errors import (
     UNUSABLE,
@@ -28,20 +28,20 @@ from paddlex_triton.export.errors import (
     SourceError,
     VerificationError,
 )
-from paddlex_triton.export.failures import forget_failure, note_failure
+from paddlex_triton.export.export_report import ExportReport
+from paddlex_triton.export.failure_notes import forget_failure, note_failure
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_of, parse_model
 from paddlex_triton.export.identify import family_for, name_for
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.install import clean, install_network
 from paddlex_triton.export.lookup import find_network
-from paddlex_triton.export.report import ExportReport
-from paddlex_triton.export.sources.base import Source, Weights
 from paddlex_triton.export.sources.directory import DirectorySource
-from paddlex_triton.export.sources.hub import OfficialSource
 from paddlex_triton.export.sources.hubs import Hubs
+from paddlex_triton.export.sources.official import OfficialSource
 from paddlex_triton.export.sources.shipped import SHIPPED, ShippedSource
+from paddlex_triton.export.sources.weights import Source, Weights
 from paddlex_triton.export.sources.wheel import WheelSource
 from paddlex_triton.export.tensorrt.profiles import plan_shapes
 from paddlex_triton.export.verify import declare_row_sizes, verify

@@ -20,7 +20,7 @@ from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.detector import Detector, rows_and_count
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.sources.base import Weights
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.network import NETWORK_NAME, Family
 from paddlex_triton.zoo import load_zoo
 

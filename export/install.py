@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.shared_folders import locked
 from paddlex_triton.network import FILE_NAME
 
 _NEW, _OLD = "new", "old"

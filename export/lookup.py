@@ -33,7 +33,7 @@ def has_own_source(entry: ZooEntry) -> bool:
 CanFetch = Callable[[ZooEntry], bool]
 
 
-def networks_of(
+def pipeline_networks(
     pipeline: str,
     preset: str | None = None,
     exported: Container[str] = (),

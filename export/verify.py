@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from paddlex_triton.export.errors import VerificationError, first_line
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, row_by_row
 from paddlex_triton.export.graph.contract import SourceGraph
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.runtime import AS_WRITTEN, KEEPING_LAYOUT, OPTIMISED, open_session
+from paddlex_triton.export.graph.sessions import AS_WRITTEN, KEEPING_LAYOUT, OPTIMISED, open_session
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 
 # Two ways to round differ by about as much as two others; the largest of many differences by a few times more.
 _ROUNDING_FACTOR = 10

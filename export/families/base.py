@@ -12,7 +12,7 @@ import onnx
 
 from paddlex_triton.export.graph.contract import SourceGraph
 from paddlex_triton.export.graph.edits import affine_constants
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import FAMILY_OUTPUTS, Family
 
 Tensors = Mapping[str, np.ndarray]

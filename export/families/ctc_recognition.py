@@ -20,7 +20,7 @@ from paddlex_triton.export.graph.edits import (
     normalize_centered,
     zero_beyond_widths,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
 from paddlex_triton.network import Family
 

@@ -23,7 +23,7 @@ from paddlex_triton.export.families.base import (
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.limits import DEFAULT_CANDIDATES, MAX_CANDIDATES
 from paddlex_triton.network import Family
 

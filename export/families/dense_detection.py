@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.export.detection_yml import NMSSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import FormError, Run, Tensors, max_difference, row_by_row
 from paddlex_triton.export.families.detector import (
@@ -45,7 +44,8 @@ from paddlex_triton.export.graph.cut import (
     with_outputs,
 )
 from paddlex_triton.export.graph.nms import nms_inputs, nms_thresholds
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.detector_section import NMSSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 from paddlex_triton.ops.detection_nms import boxes_to_page
 

@@ -12,13 +12,13 @@ import onnx
 from onnx import TensorProto
 
 from paddlex_triton.drawings import blank_page, noise, people_page, seal_page, text_page
-from paddlex_triton.export.detection_yml import DetectionSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, normalized_planar
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.detector_section import DetectionSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 
 # What PaddleDetection calls the inputs that tell sizes.
 _SCALE_FACTOR = "scale_factor"

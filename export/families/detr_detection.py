@@ -24,7 +24,7 @@ from paddlex_triton.export.families.detector import (
 from paddlex_triton.export.families.rows import distinct_rows, rows_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, dims_text, tensor_info
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 

@@ -18,8 +18,8 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.cut import free_batch, keep_ancestors
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.keypoint_yml import KeypointSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.inference_file.keypoint_section import KeypointSettings
 from paddlex_triton.network import Family
 
 # COCO's: skeletons and the flip test know no other ones.

@@ -11,7 +11,6 @@ import onnx
 from onnx import TensorProto
 
 from paddlex_triton.drawings import text_line, text_page
-from paddlex_triton.export.classification_yml import ClassificationSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
@@ -19,7 +18,8 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.cut import free_batch
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.classifier_section import ClassificationSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 

@@ -22,7 +22,7 @@ from paddlex_triton.export.families.grid_unwarping import answer_by_grid, flatte
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import WHITE, feed_planar_float, normalize_unit, pixels_of_unit
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 _LONGEST_SIDE = 960

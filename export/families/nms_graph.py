@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddlex_triton.export.detection_yml import NMSSettings
 from paddlex_triton.export.errors import first_line
 from paddlex_triton.export.families.base import FormError
 from paddlex_triton.export.families.rows import matched_difference
 from paddlex_triton.export.graph.contract import SourceGraph, parse_model
 from paddlex_triton.export.graph.cut import begin_at
-from paddlex_triton.export.runtime import open_session
+from paddlex_triton.export.graph.sessions import open_session
+from paddlex_triton.export.inference_file.detector_section import NMSSettings
 from paddlex_triton.ops.detection_nms import multiclass_nms
 
 # Boxes lie in heaps of so many, of which all overlap.

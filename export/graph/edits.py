@@ -6,7 +6,7 @@ import numpy as np
 from onnx import TensorProto
 
 from paddlex_triton.export.graph.builder import GraphBuilder
-from paddlex_triton.export.inference_yml import Normalization
+from paddlex_triton.export.inference_file.inference_settings import Normalization
 
 # The highest level of a pixel.
 WHITE = 255.0

@@ -25,10 +25,10 @@ from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.errors import ConversionError, ConverterError, GraphError
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.graph.nms import nms_inputs
-from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
-from paddlex_triton.export.paddle.cases import ProofInput, proof_inputs
+from paddlex_triton.export.inference_file.inference_settings import FILE_NAME, InferenceSettings, read_inference_yml
+from paddlex_triton.export.limited_process import CommandResult, run_limited
+from paddlex_triton.export.paddle.conversion_report import ConversionReport, ProofCase
+from paddlex_triton.export.paddle.dtype_patch import patch_dtypes
 from paddlex_triton.export.paddle.environment import (
     WORKER,
     Converter,
@@ -37,12 +37,11 @@ from paddlex_triton.export.paddle.environment import (
     find_converter,
     worker_environment,
 )
-from paddlex_triton.export.paddle.inner import show_nms_inputs
-from paddlex_triton.export.paddle.mend import mend_numbers
+from paddlex_triton.export.paddle.nms_outputs import expose_nms_inputs
 from paddlex_triton.export.paddle.program import operator_names, read_program
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
-from paddlex_triton.export.paddle.report import ConversionReport, ProofCase
-from paddlex_triton.export.process import Ended, run_limited
+from paddlex_triton.export.paddle.proof_inputs import ProofInput, proof_inputs
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
 from paddlex_triton.own_weights import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_paddle_model
 
 # UVDoc's GridSample exists from 16 on, LayerNormalization in one piece from 17; what is served reads up to 20.
@@ -115,7 +114,7 @@ def _convert(
         job = _Job(Path(folder), converter, model)
         started = time.perf_counter()
         progress(f"converting {job.name} with paddle2onnx {converter.versions['paddle2onnx']}")
-        mended = job.copy_model()
+        patched = job.copy_model()
         result = job.run("convert", opset=OPSET, onnx=str(job.onnx))
         content = job.read_onnx()
         seconds = time.perf_counter() - started
@@ -128,7 +127,7 @@ def _convert(
             onnx_sha256=sha256_of(content),
             converters=result["versions"],
             opset=OPSET,
-            mended_operators=mended,
+            patched_operators=patched,
             folded=result["folded"],
             peak_mib=result["peak_mib"],
             seconds=round(seconds, 3),
@@ -160,10 +159,10 @@ class _Job:
         self.onnx = folder / "out.onnx"
 
     def copy_model(self) -> int:
-        """Work on a copy: numbers are mended in it, and the files people own are never opened by a tool.
+        """Work on a copy: numbers are patched in it, and the files people own are never opened by a tool.
 
         Returns:
-            How many operators were mended.
+            How many operators were patched.
         """
         inner = self.folder / "model"
         inner.mkdir()
@@ -171,13 +170,13 @@ class _Job:
         shutil.copyfile(self.model.parameters, copy.parameters)
         if not self.model.is_pir:
             shutil.copyfile(self.model.graph, copy.graph)
-            mended = 0
+            patched = 0
         else:
             program = read_program(self.model.graph)
-            mended = mend_numbers(program)
+            patched = patch_dtypes(program)
             copy.graph.write_text(json.dumps(program), encoding="utf-8")
         self.model = copy
-        return mended
+        return patched
 
     def run(self, action: str, **arguments: Any) -> dict[str, Any]:
         """Run the worker.
@@ -203,7 +202,7 @@ class _Job:
             )
         return found
 
-    def _operators(self, ended: Ended) -> str:
+    def _operators(self, ended: CommandResult) -> str:
         """What Paddle2ONNX leaves out where it refuses an operator: which ones the model has."""
         if "unsupported operators" not in ended.output or not self.model.is_pir:
             return ""
@@ -248,7 +247,7 @@ class _Job:
         if not self.model.is_pir:
             return None
         program = read_program(self.model.graph)
-        if not show_nms_inputs(program):
+        if not expose_nms_inputs(program):
             return None
         graph = self.folder / "shown" / self.model.graph.name
         graph.parent.mkdir()

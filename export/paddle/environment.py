@@ -17,9 +17,8 @@ from pathlib import Path
 
 from paddlex_triton import paths
 from paddlex_triton.export.errors import ConverterError
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
-from paddlex_triton.export.process import Ended, run_limited
+from paddlex_triton.export.limited_process import CommandResult, run_limited
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
 
 Progress = Callable[[str], None]
 
@@ -149,7 +148,7 @@ def _make(folder: Path, progress: Progress) -> None:
         made.rename(folder)
 
 
-def _require(ended: Ended, what: str) -> None:
+def _require(ended: CommandResult, what: str) -> None:
     if not ended.succeeded:
         raise ConverterError(
             f"{what}: {ended.reason()}. Conversion can use another Python that has the packages of {REQUIREMENTS}: "

@@ -12,10 +12,10 @@ from paddlex_triton.export.families.detector import rows_and_count
 from paddlex_triton.export.families.rows import other_rows, rows_difference
 from paddlex_triton.export.graph.contract import SourceGraph, parse_model
 from paddlex_triton.export.graph.cut import with_outputs
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.paddle.cases import ProofInput
-from paddlex_triton.export.paddle.report import OutputDifference, ProofCase
-from paddlex_triton.export.runtime import open_session
+from paddlex_triton.export.graph.sessions import open_session
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.paddle.conversion_report import OutputDifference, ProofCase
+from paddlex_triton.export.paddle.proof_inputs import ProofInput
 
 # Largest difference of two values, as a part of the output's range. Measured: 4e-4 for text detectors, less for others.
 # An operator converted wrongly is off by the whole range.

@@ -10,9 +10,9 @@ from google.protobuf.message import DecodeError
 
 from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.errors import GraphError, SourceError, UsageError
-from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
+from paddlex_triton.export.inference_file.inference_settings import FILE_NAME, InferenceSettings, read_inference_yml
 from paddlex_triton.export.paddle.convert import convert_folder
-from paddlex_triton.export.sources.base import Weights
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.own_weights import LOCAL, PaddleModel, WeightsError, find_weights
 
 

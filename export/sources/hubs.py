@@ -97,7 +97,7 @@ HUBS: tuple[Hub, ...] = (
 _MOST_NAMED = 6
 
 
-def by_hand(entries: Sequence[ZooEntry]) -> str:
+def manual_download_advice(entries: Sequence[ZooEntry]) -> str:
     """How to bring networks where there is no network: one sentence, with addresses."""
     store = next(hub for hub in HUBS if hub.gives_archives)
     urls = [store.url(entry.official.packages(entry.name)[0]) for entry in entries if entry.official]
@@ -112,7 +112,7 @@ def by_hand(entries: Sequence[ZooEntry]) -> str:
     )
 
 
-def in_words(silent: Mapping[str, str]) -> str:
+def grouped_reasons(silent: Mapping[str, str]) -> str:
     """Hubs and why they are not asked, those with the same reason together."""
     hubs: dict[str, list[str]] = {}
     for hub, why in silent.items():

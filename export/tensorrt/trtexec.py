@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddlex_triton.export.errors import MissingTensorRT, PlanBuildError
-from paddlex_triton.export.process import Ended, run_limited
+from paddlex_triton.export.limited_process import CommandResult, run_limited
 from paddlex_triton.export.tensorrt.profiles import Profile, shape_list, shapes_argument
 from paddlex_triton.tensorrt_target import Target, architecture_of, architectures_here
 
@@ -270,7 +270,7 @@ def _command(repository: Path) -> tuple[str, ...]:
     return words
 
 
-def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[float], None]) -> Ended:
+def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[float], None]) -> CommandResult:
     """Run it to its end. A build must not go on, for an hour, after a killed export, so it is told to end with this."""
     # GPU 0 is then the one that nvidia-smi lists first.
     environment = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -280,7 +280,7 @@ def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[floa
         raise PlanBuildError(f"{command[0]} does not start: {error.strerror or error}") from error
 
 
-def _reason(ended: Ended) -> str:
+def _reason(ended: CommandResult) -> str:
     """Its errors, if it named some; else its last lines."""
     errors = [line for line in ended.output.splitlines() if "[E]" in line]
     if not errors:

@@ -16,7 +16,7 @@ from onnx import helper
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import SOURCE_PREFIX, open_source
-from paddlex_triton.export.inference_yml import parse_inference, read_inference_yml
+from paddlex_triton.export.inference_file.inference_settings import parse_inference, read_inference_yml
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 

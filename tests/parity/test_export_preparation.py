@@ -22,7 +22,11 @@ from paddlex_triton.export.api import Options, Outcome, export_network, run_expo
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference, read_inference_yml
+from paddlex_triton.export.inference_file.inference_settings import (
+    InferenceSettings,
+    parse_inference,
+    read_inference_yml,
+)
 from paddlex_triton.export.lookup import find_network
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.classification import resize_exactly, resize_short_and_crop

@@ -21,9 +21,9 @@ from paddlex_triton.export.errors import (
     UsageError,
     VerificationError,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
-from paddlex_triton.export.report import ExportReport
-from paddlex_triton.export.sources.base import Weights
+from paddlex_triton.export.export_report import ExportReport
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, parse_inference
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.limits import MAX_CANDIDATES
 from paddlex_triton.network import NetworkInfo
 

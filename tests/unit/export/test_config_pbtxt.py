@@ -14,7 +14,7 @@ from preparation_graphs import textline_orientation_yml
 from paddlex_triton.export.config_pbtxt import FLAVOURS, render_config
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.detector import Detector
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, parse_inference
 from paddlex_triton.network import FAMILY_OUTPUTS
 
 # Generated code without types.

@@ -19,7 +19,7 @@ from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.rows import matched_difference, rows_difference
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.graph.cut import free_batch, keep_ancestors
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.verify import verify
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import NetworkInfo

@@ -22,7 +22,7 @@ from paddlex_triton.export.graph.bicubic import resize_bicubic
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import open_source, tensor_info
 from paddlex_triton.export.graph.float32 import in_float32
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.verify import verify
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.server.host.model_config import read_config

@@ -17,7 +17,7 @@ from paddlex_triton.export.api import Options, export_directory, run_export_dire
 from paddlex_triton.export.errors import GraphError, UsageError, VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import InferenceSettings, Normalization
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, Normalization
 from paddlex_triton.export.verify import verify
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.server.host.model_config import read_config

@@ -22,7 +22,7 @@ from paddlex_triton.export.graph.edits import (
     normalize_centered,
     zero_beyond_widths,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings, Normalization, parse_inference
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, Normalization, parse_inference
 
 
 def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from paddlex_triton.export.errors import GraphError, InferenceFileError, SourceError, UsageError
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.sources import wheel as wheel_module
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.shipped import ShippedSource

@@ -9,7 +9,7 @@ import pytest
 
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families import FAMILIES
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.tensorrt.precision import precision_table
 from paddlex_triton.export.tensorrt.profiles import WITHOUT_PLAN, PlanShapes, plan_shapes, shapes_argument
 from paddlex_triton.ops.recognition import merge_batches, plan_batches

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from paddlex_triton import paths
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.shared_folders import locked
 from paddlex_triton.failed_exports import FILE_NAME, read_failures
 
 # Characters of a reason: it is part of every answer of a pipeline that runs on another network.

@@ -1,4 +1,4 @@
-"""Doing what was asked for on the command line: which networks, one after the other, and what people are told of it."""
+"""One run of the command `export`: its networks, exported one after the other, and the lines it prints."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from paddlex_triton.export.config_file import FileNetworks, OwnWeights, networks_of_file
-from paddlex_triton.export.errors import UNUSABLE, ExportError, SourceError, Unreachable
-from paddlex_triton.export.plan import (
-    Reach,
-    Request,
-    choices_made,
-    go_on_without,
-    plan_of,
-    plan_of_folder,
+from paddlex_triton.export.commandline.availability import Availability
+from paddlex_triton.export.commandline.choices import (
+    dry_run_line,
+    dry_run_line_of_folder,
+    fallback_for,
     reason_to_keep,
-    wanted_networks,
+    requested_networks,
+    substitution_notes,
 )
+from paddlex_triton.export.commandline.file_networks import FileNetworks, OwnWeights, networks_of_file
+from paddlex_triton.export.commandline.request import ExportRequest
+from paddlex_triton.export.errors import UNUSABLE, ExportError, SourceError, Unreachable
 from paddlex_triton.export.sources.hubs import Hubs
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.zoo import ZooEntry
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from paddlex_triton.export.api import Options, Outcome
 
 
-class Work:
-    """What was asked for, against what is there and what can be had. Tells about the choices that follow from it.
+class ExportRun:
+    """One run of the command: what was asked for, against what is there and what can be had. Prints what it chose.
 
     Args:
         request: what was asked for.
@@ -41,40 +41,40 @@ class Work:
         ExportError: there is no such network, pipeline, preset, file or folder.
     """
 
-    def __init__(self, request: Request, repository: Path, force: bool) -> None:
+    def __init__(self, request: ExportRequest, repository: Path, force: bool) -> None:
         self.request, self.repository, self.force = request, repository, force
-        self.console, self.reach = Console(), Reach(Hubs())
+        self.console, self.availability = Console(), Availability(Hubs())
         self.exported = exported_in(repository)
         in_file = networks_of_file(request.config) if request.config is not None else FileNetworks((), (), ())
         self.own = (*in_file.own, *_own_of(request))
-        self.wanted = wanted_networks(request, self.exported, self.reach, in_file.names)
+        self.wanted = requested_networks(request, self.exported, self.availability, in_file.names)
         self.kept = {
-            entry.name: reason_to_keep(entry, self.exported.get(entry.name), request, self.reach, force=force)
+            entry.name: reason_to_keep(entry, self.exported.get(entry.name), request, self.availability, force=force)
             for entry in self.wanted
         }
         self.to_do = [entry for entry in self.wanted if self.kept[entry.name] is None]
         self.done: list[str] = []
         """networks that were asked for and are there, exported now or left alone"""
-        for line in (*in_file.remarks, *choices_made(request, self.wanted, self.exported, self.reach)):
-            self._say(line)
+        for line in (*in_file.remarks, *substitution_notes(request, self.wanted, self.exported, self.availability)):
+            self._print(line)
 
-    def say_plan(self) -> None:
-        """Say what would be done."""
+    def print_dry_run(self) -> None:
+        """Print what would be done."""
         for own in self.own:
             present = self.exported.get(own.name) if own.name is not None else None
-            self._say(plan_of_folder(own, present, self.repository))
+            self._print(dry_run_line_of_folder(own, present, self.repository))
         for entry in self.wanted:
             present = self.exported.get(entry.name)
-            self._say(self.kept[entry.name] or plan_of(entry, present, self.reach, self.repository))
+            self._print(self.kept[entry.name] or dry_run_line(entry, present, self.availability, self.repository))
 
-    def require(self) -> None:
+    def require_available(self) -> None:
         """Refuse networks that cannot be had, before anything is done.
 
         Raises:
             Unreachable: there are some, and not all of the zoo was asked for.
         """
         if not self.request.everything:
-            self.reach.require(self.to_do)
+            self.availability.require(self.to_do)
 
     def run(self, options: Options) -> None:
         """Export.
@@ -86,7 +86,7 @@ class Work:
             self.done.append(_export_own(self.console, own, options))
         for name, line in self.kept.items():
             if line is not None:
-                self._say(line)
+                self._print(line)
                 self.done.append(name)
         if self.request.everything:
             self._run_all(options)
@@ -97,20 +97,20 @@ class Work:
             try:
                 self.done.append(_export_entry(self.console, entry, options))
             except (SourceError, *UNUSABLE) as error:
-                instead = go_on_without(self.request, entry, to_do, self.exported)
-                if instead is None:
+                fallback = fallback_for(self.request, entry, to_do, self.exported)
+                if fallback is None:
                     raise
                 why = str(error) if isinstance(error, Unreachable) else f"{entry.name}: {error}"
-                self._say(f"{why.rstrip('.')}. {instead.told}")
-                to_do = [other for other in instead.to_do if not self._keep(other)]
+                self._print(f"{why.rstrip('.')}. {fallback.message}")
+                to_do = [other for other in fallback.to_do if not self._keep(other)]
 
     def _keep(self, entry: ZooEntry) -> bool:
         """Whether a network that another one gives way to is left alone as it is there; which is said."""
         if entry in self.to_do:
             return False
-        line = reason_to_keep(entry, self.exported.get(entry.name), self.request, self.reach, force=self.force)
+        line = reason_to_keep(entry, self.exported.get(entry.name), self.request, self.availability, force=self.force)
         if line is not None:
-            self._say(line)
+            self._print(line)
             self.done.append(entry.name)
         return line is not None
 
@@ -120,7 +120,7 @@ class Work:
         Raises:
             ExportError: some could not be exported; the message says which.
         """
-        there = [entry for entry in self.to_do if self.reach.can_fetch(entry)]
+        there = [entry for entry in self.to_do if self.availability.can_fetch(entry)]
         failed: list[str] = []
         for entry in there:
             try:
@@ -133,14 +133,14 @@ class Work:
         if failed:
             summary += f"; failed: {', '.join(failed)}"
         try:
-            self.reach.require(self.to_do)
+            self.availability.require(self.to_do)
         except Unreachable as error:
             raise ExportError(f"{summary}; {error}") from error
         if failed:
             raise ExportError(summary)
-        self._say(summary)
+        self._print(summary)
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.console.print(escape(text), soft_wrap=True)
 
 
@@ -151,7 +151,7 @@ def _export_entry(console: Console, entry: ZooEntry, options: Options) -> str:
         outcome = run_export_network(
             entry.name, replace(options, progress=lambda message: status.update(escape(message)))
         )
-    _say_outcome(console, outcome)
+    _print_outcome(console, outcome)
     return outcome.report.name
 
 
@@ -161,11 +161,11 @@ def _export_own(console: Console, own: OwnWeights, options: Options) -> str:
     with console.status(escape(str(own.folder))) as status:
         telling = replace(options, progress=lambda message: status.update(escape(message)))
         outcome = run_export_directory(own.folder, telling, name=own.name, family=own.family)
-    _say_outcome(console, outcome)
+    _print_outcome(console, outcome)
     return outcome.report.name
 
 
-def _say_outcome(console: Console, outcome: Outcome) -> None:
+def _print_outcome(console: Console, outcome: Outcome) -> None:
     report = outcome.report
     if not outcome.installed:
         console.print(escape(f"{report.name}: there already and up to date, {outcome.path}"), soft_wrap=True)
@@ -180,7 +180,7 @@ def _say_outcome(console: Console, outcome: Outcome) -> None:
     console.print(escape(text), soft_wrap=True)
 
 
-def _own_of(request: Request) -> tuple[OwnWeights, ...]:
+def _own_of(request: ExportRequest) -> tuple[OwnWeights, ...]:
     if request.from_dir is None:
         return ()
     # A family was checked against the known ones before.
@@ -188,7 +188,7 @@ def _own_of(request: Request) -> tuple[OwnWeights, ...]:
 
 
 def exported_in(repository: Path) -> dict[str, NetworkInfo]:
-    """The exported networks of a repository: name -> what is known of it."""
+    """Return the exported networks of a repository: name -> what is known of it."""
     found: dict[str, NetworkInfo] = {}
     for path in sorted(repository.glob(f"*/{FILE_NAME}")):
         try:
@@ -200,5 +200,5 @@ def exported_in(repository: Path) -> dict[str, NetworkInfo]:
 
 
 def print_error(text: str) -> None:
-    """Say what went wrong, in one line."""
+    """Print what went wrong, in one line."""
     Console(stderr=True).print(f"[red]error:[/red] {escape(text)}", soft_wrap=True, highlight=False)

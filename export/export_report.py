@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from paddlex_triton.export.paddle.report import ConversionReport
+from paddlex_triton.export.paddle.conversion_report import ConversionReport
 from paddlex_triton.export.verify import VerificationReport
 
 FILE_NAME = "export.json"

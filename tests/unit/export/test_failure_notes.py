@@ -10,7 +10,7 @@ import pytest
 from paddlex_triton.export import api
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ConversionError, ConverterError, InferenceFileError
-from paddlex_triton.export.failures import MAX_REASON, forget_failure, note_failure
+from paddlex_triton.export.failure_notes import MAX_REASON, forget_failure, note_failure
 from paddlex_triton.failed_exports import FILE_NAME, read_failures
 
 

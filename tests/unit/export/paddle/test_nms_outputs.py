@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from paddlex_triton.export.paddle.inner import show_nms_inputs
+from paddlex_triton.export.paddle.nms_outputs import expose_nms_inputs
 
 
 def tensor(number: int, kind: str = "f32") -> dict[str, Any]:
@@ -38,7 +38,7 @@ def operators_of(content: dict[str, Any]) -> list[dict[str, Any]]:
 def test_what_an_nms_chooses_from_is_fetched_behind_the_outputs():
     content = program()
     before = copy.deepcopy(operators_of(content))
-    assert show_nms_inputs(content)
+    assert expose_nms_inputs(content)
     after = operators_of(content)
     assert after[: len(before)] == before
     assert after[len(before) :] == [fetch(1, 2, 8), fetch(2, 3, 9)]
@@ -48,5 +48,5 @@ def test_programs_without_one_nms_stay_as_they_are():
     for count in (0, 2):
         content = program(nms=count)
         before = copy.deepcopy(content)
-        assert not show_nms_inputs(content)
+        assert not expose_nms_inputs(content)
         assert content == before

@@ -6,7 +6,12 @@ import pytest
 
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families import FAMILIES
-from paddlex_triton.export.inference_yml import InferenceSettings, Normalization, parse_inference, read_inference_yml
+from paddlex_triton.export.inference_file.inference_settings import (
+    InferenceSettings,
+    Normalization,
+    parse_inference,
+    read_inference_yml,
+)
 
 
 def test_detector(kit):

@@ -11,17 +11,16 @@ from pathlib import Path
 
 from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.errors import InferenceFileError, SourceError, Unreachable
-from paddlex_triton.export.inference_yml import FILE_NAME as SETTINGS_FILE
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.inference_file.inference_settings import FILE_NAME as SETTINGS_FILE
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
 from paddlex_triton.export.sources.archive import unpack
-from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.cache import CachedNetwork, Fetched, digests
 from paddlex_triton.export.sources.directory import DirectorySource
-from paddlex_triton.export.sources.hubs import Hub, Hubs, by_hand, in_words
-from paddlex_triton.export.sources.settings import settings_of
+from paddlex_triton.export.sources.hubs import Hub, Hubs, grouped_reasons, manual_download_advice
 from paddlex_triton.export.sources.transfer import NotThere, Patience, download
+from paddlex_triton.export.sources.weights import Weights
+from paddlex_triton.export.sources.zoo_settings import zoo_settings
 from paddlex_triton.zoo import OfficialEntry, ZooEntry
 
 # What labels of these sources begin with.
@@ -199,7 +198,7 @@ class OfficialSource:
     def _settings(self, folder: Path) -> InferenceSettings:
         """What inference.yml says; the zoo, section by section, where it says nothing."""
         file = folder / SETTINGS_FILE
-        return settings_of(self.entry, file.read_bytes() if file.is_file() else None)
+        return zoo_settings(self.entry, file.read_bytes() if file.is_file() else None)
 
     def _from_hubs(self) -> Fetched:
         folder = self.cached.folder
@@ -216,7 +215,7 @@ class OfficialSource:
     def _fetch_first(self) -> Fetched:
         """The first package at the first hub that has it."""
         silent = self.hubs.silent(self.official.hubs)
-        failures = [in_words(silent)] if silent else []
+        failures = [grouped_reasons(silent)] if silent else []
         answered = False
         for package in self.official.packages(self.entry.name):
             for hub in self.hubs.answering(self.official.hubs):
@@ -226,7 +225,9 @@ class OfficialSource:
                     answered = answered or not isinstance(error, Unreachable)
                     failures.append(f"{hub.title}: {error}")
         kind = SourceError if answered else Unreachable
-        raise kind(f"{self.entry.name} could not be fetched: {'; '.join(failures)}. {by_hand([self.entry])}")
+        raise kind(
+            f"{self.entry.name} could not be fetched: {'; '.join(failures)}. {manual_download_advice([self.entry])}"
+        )
 
     def _keep(self, fetch: _Fetch) -> Fetched:
         """Put what comes into the cache in one step, and remove what earlier tries left."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.paddle.report import ConversionReport
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.paddle.conversion_report import ConversionReport
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from paddlex_triton.export.commandline.export_run import ExportRun, print_error
 from paddlex_triton.export.errors import ExportError
-from paddlex_triton.export.work import Work, print_error
 
 if TYPE_CHECKING:
     from paddlex_triton.export.api import Options
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from paddlex_triton.export.tensorrt.trtexec import Trtexec
 
 
-def run_with_plans(work: Work, options: Options, trtexec: Trtexec) -> None:
+def export_with_plans(run: ExportRun, options: Options, trtexec: Trtexec) -> None:
     """Export what was asked for, then make its plans.
 
     Args:
-        work: what was asked for.
+        run: what was asked for.
         options: of the export.
         trtexec: of this machine.
 
@@ -34,24 +34,24 @@ def run_with_plans(work: Work, options: Options, trtexec: Trtexec) -> None:
 
     failure: ExportError | None = None
     try:
-        work.run(options)
+        run.run(options)
     except ExportError as error:
-        if not work.request.everything:
+        if not run.request.everything:
             raise
         failure = error
     plans = PlanOptions(options.repository, options.force, options.images)
-    failed = _make_plans(work.console, dict.fromkeys(work.done), trtexec, plans)
+    failed = _make_plans(run.console, dict.fromkeys(run.done), trtexec, plans)
     if failed:
         raise ExportError(f"no TensorRT plan of {', '.join(failed)}{f'; {failure}' if failure else ''}")
     if failure is not None:
         raise failure
 
 
-def say_plans(work: Work) -> None:
-    """What `--dry-run` says of plans."""
-    names = [*(own.name or own.folder.name for own in work.own), *(entry.name for entry in work.wanted)]
+def print_plan_dry_run(run: ExportRun) -> None:
+    """Print what `--dry-run` says of plans."""
+    names = [*(own.name or own.folder.name for own in run.own), *(entry.name for entry in run.wanted)]
     text = f"would then make TensorRT plans, unless they are up to date or run on ONNX Runtime: {', '.join(names)}"
-    work.console.print(escape(text), soft_wrap=True)
+    run.console.print(escape(text), soft_wrap=True)
 
 
 def _make_plans(console: Console, names: Iterable[str], trtexec: Trtexec, options: PlanOptions) -> list[str]:
@@ -77,7 +77,7 @@ def _make_plans(console: Console, names: Iterable[str], trtexec: Trtexec, option
 
 
 def describe(outcome: PlanOutcome) -> str:
-    """What became of one network, in one line."""
+    """Return what became of one network, in one line."""
     if outcome.plan is None:
         return f"{outcome.name}: runs on ONNX Runtime in the flavour tensorrt too; no plan is made"
     info = outcome.plan.info

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from paddlex_triton.export.errors import InferenceFileError
-from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, load_sections, parse_inference
+from paddlex_triton.export.inference_file.inference_settings import (
+    FILE_NAME,
+    InferenceSettings,
+    load_sections,
+    parse_inference,
+)
 from paddlex_triton.zoo import ZooEntry
 
 
-def settings_of(entry: ZooEntry, inference_yml: bytes | None = None) -> InferenceSettings:
+def zoo_settings(entry: ZooEntry, inference_yml: bytes | None = None) -> InferenceSettings:
     """What the inference.yml beside a network says; the zoo, section by section, where it says nothing.
 
     Args:

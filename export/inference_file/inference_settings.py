@@ -9,13 +9,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from paddlex_triton.export import detection_yml, keypoint_yml
-from paddlex_triton.export.classification_yml import TOPK, ClassificationSettings, read_classification
-from paddlex_triton.export.detection_yml import FAMILY_OF_ARCH, DetectionSettings, read_detection
 from paddlex_triton.export.errors import InferenceFileError
-from paddlex_triton.export.hpi_yml import DynamicShapes, read_dynamic_shapes
-from paddlex_triton.export.keypoint_yml import KeypointSettings, read_keypoint
-from paddlex_triton.export.preprocess_yml import read_normalization, read_operators
+from paddlex_triton.export.inference_file import detector_section, keypoint_section
+from paddlex_triton.export.inference_file.classifier_section import TOPK, ClassificationSettings, read_classification
+from paddlex_triton.export.inference_file.detector_section import FAMILY_OF_ARCH, DetectionSettings, read_detection
+from paddlex_triton.export.inference_file.hpi_section import DynamicShapes, read_dynamic_shapes
+from paddlex_triton.export.inference_file.keypoint_section import KeypointSettings, read_keypoint
+from paddlex_triton.export.inference_file.preprocess_section import read_normalization, read_operators
 from paddlex_triton.network import Family
 
 FILE_NAME = "inference.yml"
@@ -162,7 +162,7 @@ def _of_paddle_clas(transforms: dict[str, dict[str, Any]], postprocess: dict[str
 def _of_paddle_detection(content: dict[str, Any], origin: str) -> dict[str, Any]:
     """What a file with PaddleDetection's `Preprocess` says, less what all files have in common."""
     operators = read_operators(content["Preprocess"], origin)
-    kinds = {" > ".join(module.OPERATORS): module for module in (detection_yml, keypoint_yml)}
+    kinds = {" > ".join(module.OPERATORS): module for module in (detector_section, keypoint_section)}
     written = " > ".join(operators)
     if written not in kinds:
         raise InferenceFileError(
@@ -173,7 +173,7 @@ def _of_paddle_detection(content: dict[str, Any], origin: str) -> dict[str, Any]
         "img_mode": "RGB",
         "normalization": read_normalization(operators["NormalizeImage"], origin),
     }
-    if kinds[written] is keypoint_yml:
+    if kinds[written] is keypoint_section:
         return found | {"keypoint": read_keypoint(operators, origin), "family": "heatmap_keypoints"}
     family = FAMILY_OF_ARCH.get(str(content.get("arch")))
     return found | {"detection": read_detection(content, operators, origin), "family": family}

@@ -19,9 +19,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from paddlex_triton.export.detection_yml import Side
 from paddlex_triton.export.errors import InferenceFileError
-from paddlex_triton.export.preprocess_yml import Operators, refuse_others
+from paddlex_triton.export.inference_file.detector_section import Side
+from paddlex_triton.export.inference_file.preprocess_section import Operators, refuse_others
 
 # The section of `PostProcess` that the family is known by.
 TOPK = "Topk"

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from paddlex_triton.export.errors import InferenceFileError
-from paddlex_triton.export.preprocess_yml import Operators, refuse_others
+from paddlex_triton.export.inference_file.preprocess_section import Operators, refuse_others
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import Family
 

@@ -1,4 +1,4 @@
-"""Inner tensors of a PaddlePaddle program, shown as outputs for the proof."""
+"""The boxes and scores that a PaddlePaddle program's NMS chooses from, as further outputs for the proof."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-# Names in PaddlePaddle's PIR files, see `mend`; and of a tensor: its number and its type.
+# Names in PaddlePaddle's PIR files, see `dtype_patch`; and of a tensor: its number and its type.
 _KIND, _NAME, _ATTRIBUTES, _ATTRIBUTE, _DATA = "#", "N", "A", "AT", "D"
 _INPUTS, _OUTPUTS, _NUMBER, _TYPE = "I", "O", "%", "TT"
 _NMS, _FETCH = "1.multiclass_nms3", "1.fetch"
 
 
-def show_nms_inputs(program: Any) -> bool:
+def expose_nms_inputs(program: Any) -> bool:
     """Let a program also answer with the boxes and the scores that its NMS chooses from, behind its own outputs.
 
     Args:

@@ -10,7 +10,7 @@ _FLOAT64, _FLOAT32, _ARRAY, _DIALECT = "0.a_f64", "0.a_f32", "0.a_array", "1."
 _KIND, _DATA, _NAME, _ATTRIBUTES, _ATTRIBUTE = "#", "D", "N", "A", "AT"
 
 # Operator -> attributes: all whose type differs between the headers (phi/api/include/api.h) of 3.2.2 and 3.3.1.
-_MENDED = {
+_PATCHED = {
     **dict.fromkeys(
         (f"{kind}_interp" for kind in ("nearest", "linear", "bilinear", "trilinear", "bicubic")), ("scale",)
     ),
@@ -23,7 +23,7 @@ _MENDED = {
 }
 
 
-def mend_numbers(program: Any) -> int:
+def patch_dtypes(program: Any) -> int:
     """Rewrite the numbers that 3.3 writes as float64 and 3.2 as float32, in place.
 
     Args:
@@ -32,7 +32,7 @@ def mend_numbers(program: Any) -> int:
     Returns:
         How many operators were changed.
     """
-    return sum(_mend(operator, names) for operator, names in _operators(program))
+    return sum(_patch(operator, names) for operator, names in _operators(program))
 
 
 def _operators(value: Any) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
@@ -40,8 +40,8 @@ def _operators(value: Any) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
     if isinstance(value, dict):
         # Operators that write into their input end in an underscore.
         kind = str(value.get(_KIND)).removeprefix(_DIALECT).removesuffix("_")
-        if kind in _MENDED:
-            yield value, _MENDED[kind]
+        if kind in _PATCHED:
+            yield value, _PATCHED[kind]
         for inner in value.values():
             yield from _operators(inner)
     elif isinstance(value, list):
@@ -49,7 +49,7 @@ def _operators(value: Any) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
             yield from _operators(inner)
 
 
-def _mend(operator: dict[str, Any], names: tuple[str, ...]) -> bool:
+def _patch(operator: dict[str, Any], names: tuple[str, ...]) -> bool:
     changed = False
     for named in operator.get(_ATTRIBUTES, ()):
         if named.get(_NAME) not in names:

@@ -27,7 +27,7 @@ _CHATTER = re.compile(
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """How a command ended.
 
     Attributes:
@@ -46,7 +46,7 @@ class Ended:
         return self.status == 0
 
     def reason(self) -> str:
-        """What became of it, and its last lines, in one line."""
+        """Return how it ended, and its last lines, in one line."""
         lines = last_lines(self.output)
         return f"{self._end()}; {f'it said: {lines}' if lines else 'it said nothing'}"
 
@@ -72,7 +72,7 @@ def run_limited(
     environment: Mapping[str, str] | None = None,
     tell: Callable[[float], None] = _silent,
     grace: float = 0.0,
-) -> Ended:
+) -> CommandResult:
     """Run a command in a process group of its own, and end that group with it; killed, this process takes it along.
 
     Args:
@@ -107,7 +107,7 @@ def run_limited(
                     tell(time.monotonic() - started)
         finally:
             _end_group(process, grace)
-    return Ended(status, log.read_text(encoding="utf-8", errors="replace"), seconds)
+    return CommandResult(status, log.read_text(encoding="utf-8", errors="replace"), seconds)
 
 
 def last_lines(output: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paddlex_triton.export.errors import UsageError
-from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
+from paddlex_triton.export.inference_file.inference_settings import FILE_NAME, InferenceSettings, read_inference_yml
 from paddlex_triton.export.lookup import find_network
 from paddlex_triton.network import Family
 from paddlex_triton.pipeline_file import PipelineFileError, read_pipeline_file

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
 from paddlex_triton.export.install import staging_folder, sync
-from paddlex_triton.export.locks import lock_handle, lock_handle_if_free, locked
+from paddlex_triton.export.shared_folders import lock_handle, lock_handle_if_free, locked
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.tensorrt_plans import FOLDER
 
 _OLD = "old"
 
 
-def workplace_folder(repository: Path) -> Path:
+def build_folder_of(repository: Path) -> Path:
     """The folder beside a repository in which its plans are made."""
     folder = staging_folder(repository)
     return folder.with_name(f"{folder.name}.plans")
 
 
 @contextmanager
-def workplace(repository: Path) -> Iterator[Path]:
+def locked_build_folder(repository: Path) -> Iterator[Path]:
     """An empty folder to make plans in, removed afterwards; what a killed run left there is put right before.
 
     Builds take turns: each measures how fast kernels are, and another one on the same GPU would spoil it.
@@ -32,7 +32,7 @@ def workplace(repository: Path) -> Iterator[Path]:
     Raises:
         InstallError: the folder cannot be made.
     """
-    folder = workplace_folder(repository)
+    folder = build_folder_of(repository)
     try:
         with _locked_in_place(folder):
             _recover(folder, repository)
@@ -45,9 +45,9 @@ def workplace(repository: Path) -> Iterator[Path]:
         raise InstallError(f"{folder}: {error.strerror or error}") from error
 
 
-def tidy(repository: Path) -> None:
+def recover_killed_build(repository: Path) -> None:
     """Put right what a killed build left, unless another one is at work there. For runs that may build nothing."""
-    folder = workplace_folder(repository)
+    folder = build_folder_of(repository)
     if not folder.exists():
         return
     # What cannot be done here the next build does, or says why not.
@@ -99,7 +99,7 @@ def install_plan(made: Path, repository: Path, info: NetworkInfo) -> Path:
     Plans of other ONNX files, and others of the same target, go with it.
 
     Args:
-        made: the folder, in the workplace, under the name that it is to have.
+        made: the folder, in the build folder, under the name that it is to have.
         repository: the network's.
         info: the network.json that the plan was made of.
 

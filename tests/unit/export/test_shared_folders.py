@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.lookup import find_network
 from paddlex_triton.export.paddle import environment
-from paddlex_triton.export.sources.base import Weights
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.export.sources.wheel import WheelSource
 
 

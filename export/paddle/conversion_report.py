@@ -1,4 +1,4 @@
-"""What a conversion did, and how far PaddlePaddle's answers and the ONNX file's lie apart."""
+"""The report of a conversion: what was done, and how far PaddlePaddle's answers and the ONNX file's lie apart."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ConversionReport(BaseModel):
         onnx_sha256: of what came out.
         converters: tool -> version.
         opset: asked for.
-        mended_operators: how many had numbers rewritten from float64 to float32, see `mend.py`.
+        patched_operators: how many had numbers rewritten from float64 to float32, see `dtype_patch`.
         folded: whether constants were folded.
         peak_mib: the most memory converting took.
         seconds: of the conversion.
@@ -66,7 +66,7 @@ class ConversionReport(BaseModel):
     onnx_sha256: str
     converters: dict[str, str]
     opset: int
-    mended_operators: int
+    patched_operators: int
     folded: bool
     peak_mib: int
     seconds: float

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from paddlex_triton.drawings import seal_page
-from paddlex_triton.export.classification_yml import ClassificationSettings
-from paddlex_triton.export.detection_yml import DetectionSettings
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import Case
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.keypoint_yml import KeypointSettings
+from paddlex_triton.export.inference_file.classifier_section import ClassificationSettings
+from paddlex_triton.export.inference_file.detector_section import DetectionSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.inference_file.keypoint_section import KeypointSettings
 from paddlex_triton.network import NetworkInfo
 
 # What a network makes of noise says nothing about pages, and tips over at the least change.
