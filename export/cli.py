@@ -158,6 +158,7 @@ def _ask_trtexec(repository: Path) -> Trtexec:
 
 def _require_extra() -> None:
     try:
+        import filelock  # noqa: F401
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:

@@ -8,6 +8,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import lock_descriptor
+
+# The folder itself is locked: filelock's `FileLock` would leave a file in it, beside the models that Triton serves.
+
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
@@ -22,30 +26,27 @@ def locked(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        lock_handle(handle)
+        lock_open_folder(handle, wait=True)
         yield
     finally:
         os.close(handle)
 
 
-def lock_handle(handle: int) -> None:
-    """Wait for the lock of an open folder. Closing the handle gives it back."""
-    import fcntl
+def lock_open_folder(handle: int, *, wait: bool) -> bool:
+    """Lock an open folder. Closing the handle gives the lock back.
 
-    # Some network file systems cannot lock a folder; a single export is still safe there.
-    with contextlib.suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    Args:
+        handle: of the folder.
+        wait: until nobody else has the lock.
 
-
-def lock_handle_if_free(handle: int) -> None:
-    """Lock an open folder. Closing the handle gives it back.
-
-    Raises:
-        OSError: somebody else has its lock (BlockingIOError), or it cannot be locked.
+    Returns:
+        Whether the caller may go on. Who waits always may: some network file systems cannot lock a folder, and a single
+        export is still safe there.
     """
-    import fcntl
-
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        return lock_descriptor(handle, blocking=wait)
+    except OSError:
+        return wait
 
 
 def remove_leftovers(folder: Path, *patterns: str) -> None:
@@ -61,7 +62,8 @@ def remove_leftovers(folder: Path, *patterns: str) -> None:
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
-            lock_handle_if_free(handle)
+            if not lock_open_folder(handle, wait=False):
+                return
             for pattern in patterns:
                 for left in folder.glob(pattern):
                     _remove(left)

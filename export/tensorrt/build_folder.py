@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
 from paddlex_triton.export.install import staging_folder, sync
-from paddlex_triton.export.shared_folders import lock_handle, lock_handle_if_free, locked
+from paddlex_triton.export.shared_folders import lock_open_folder, locked
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.tensorrt_plans import FOLDER
 
@@ -52,7 +52,7 @@ def recover_killed_build(repository: Path) -> None:
         return
     # What cannot be done here the next build does, or says why not.
     with suppress(OSError):
-        handle = _lock(folder, lock_handle_if_free)
+        handle = _lock(folder, wait=False)
         if handle is None:
             return
         try:
@@ -65,7 +65,7 @@ def recover_killed_build(repository: Path) -> None:
 @contextmanager
 def _locked_in_place(folder: Path) -> Iterator[None]:
     """The lock of a folder that its last user removes: whoever waited for that one starts over."""
-    while (handle := _lock(folder)) is None:
+    while (handle := _lock(folder, wait=True)) is None:
         pass
     try:
         yield
@@ -73,8 +73,8 @@ def _locked_in_place(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(folder: Path, lock: Callable[[int], None] = lock_handle) -> int | None:
-    """Make and lock a folder; None if it was removed before the lock was got."""
+def _lock(folder: Path, *, wait: bool) -> int | None:
+    """Make and lock a folder; None if somebody else has its lock, or removed it before the lock was got."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -82,9 +82,8 @@ def _lock(folder: Path, lock: Callable[[int], None] = lock_handle) -> int | None
         return None
     mine = False
     try:
-        lock(handle)
         # As long as it is open, its number belongs to no other folder.
-        mine = folder.stat().st_ino == os.fstat(handle).st_ino
+        mine = lock_open_folder(handle, wait=wait) and folder.stat().st_ino == os.fstat(handle).st_ino
     except FileNotFoundError:
         pass
     finally:

@@ -502,7 +502,7 @@ def test_missing_extra_is_said(monkeypatch):
 
 def test_help_and_commands_import_nothing_heavy():
     script = (
-        "import sys; sys.modules.update(onnx=None, onnxruntime=None, cv2=None)\n"
+        "import sys; sys.modules.update(filelock=None, onnx=None, onnxruntime=None, cv2=None)\n"
         "import paddlex_triton.export.cli\n"
         "from paddlex_triton.export_hints import export_command_for\n"
         "print(export_command_for('PP-OCRv4_mobile_rec'))"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,30 @@ def test_what_somebody_may_be_writing_stays(folder):
         assert len(names(folder)) == 3
     remove_leftovers(folder, ".part-*", "*.part")
     assert names(folder) == ["kept"]
+
+
+def test_lock_ends_with_its_process(folder):
+    """Also with one that is killed; nothing of it stays in the folder."""
+    code = (
+        "import sys, time; from pathlib import Path; from paddlex_triton.export.shared_folders import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('locked', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        waiting = threading.Thread(target=remove_when_free, args=(folder,))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        other.kill()
+    waiting.join(30)
+    assert names(folder) == ["kept"]
+
+
+def remove_when_free(folder: Path) -> None:
+    with locked(folder):
+        pass
+    remove_leftovers(folder, ".part-*", "*.part")
 
 
 def test_what_a_link_leads_to_stays(folder):
