@@ -151,7 +151,7 @@ def _read_images(files: Sequence[Path]) -> list[np.ndarray]:
 
 
 def _ask_trtexec(repository: Path) -> Trtexec:
-    """The first start of a container fetches gigabytes."""
+    """Find trtexec and show that it is asked: the first start of a container fetches gigabytes."""
     with Console().status("asking trtexec for its version"):
         return find_trtexec(repository)
 

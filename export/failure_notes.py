@@ -35,7 +35,7 @@ def note_failure(repository: Path, name: str, reason: str) -> None:
 
 
 def _own_folders(repository: Path) -> list[Path]:
-    """The folders of this machine that messages of an export may name."""
+    """Return the folders of this machine that messages of an export may name."""
     named = [repository, paths.home(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path.cwd()]
     return [folder for each in named for folder in {each, each.resolve(), each.parent} if folder != folder.parent]
 

@@ -111,7 +111,7 @@ def run_limited(
 
 
 def last_lines(output: str) -> str:
-    """The last lines of an output that tell something, joined to one."""
+    """Return the last lines of an output that tell something, joined to one."""
     lines = [" ".join(_COLOURS.sub("", line).split()) for line in output.splitlines()]
     telling = [line[:_LINE_LENGTH] for line in lines if not _CHATTER.search(line)]
     return " | ".join(telling[-_LINES:])

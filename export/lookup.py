@@ -25,7 +25,7 @@ def find_network(name: str) -> ZooEntry:
 
 
 def has_own_source(entry: ZooEntry) -> bool:
-    """Whether a network comes along or lies in a package index: it can be had without asking PaddleX's hubs."""
+    """Return whether a network comes along or lies in a package index: it can be had without asking PaddleX's hubs."""
     return any(not isinstance(source, OfficialEntry) for source in entry.sources)
 
 
@@ -39,7 +39,7 @@ def pipeline_networks(
     exported: Container[str] = (),
     can_fetch: CanFetch = has_own_source,
 ) -> tuple[str, ...]:
-    """The names of the networks a pipeline runs on.
+    """Return the names of the networks a pipeline runs on.
 
     Args:
         pipeline: PaddleX's name of the pipeline, e.g. `OCR`.
@@ -67,7 +67,7 @@ def pipeline_networks(
 def steps_without_network(
     pipeline: str, exported: Container[str] = (), can_fetch: CanFetch = has_own_source
 ) -> dict[str, tuple[str, ...]]:
-    """The optional steps that stay off where no preset is named, as none of their networks can be had.
+    """Return the optional steps that stay off where no preset is named, as none of their networks can be had.
 
     Args:
         pipeline: PaddleX's name of the pipeline.
@@ -99,7 +99,7 @@ def _preset(spec: PipelineSpec, name: str | None = None) -> dict[str, str]:
 
 
 def _best(names: Sequence[str], exported: Container[str], can_fetch: CanFetch) -> str | None:
-    """The first network that is exported, else the first that can be fetched without being asked for.
+    """Return the first network that is exported, else the first that can be fetched without being asked for.
 
     PaddleX's own come before others: one that can be had takes the place of another that stood in for it.
     """

@@ -78,7 +78,7 @@ class VerificationReport(BaseModel):
     cases: list[CaseResult]
 
     def output_dims(self) -> dict[str, list[int]]:
-        """Dimensions of one row of each output, -1 where they are not the same for all inputs."""
+        """Return the dimensions of one row of each output, -1 where they are not the same for all inputs."""
         shapes = {name: [case.outputs[name][1:] for case in self.cases] for name in self.cases[0].outputs}
         return {
             name: [sizes[0] if len(set(sizes)) == 1 else -1 for sizes in zip(*of_cases, strict=True)]

@@ -9,12 +9,12 @@ _LINES = ("Boarding Pass 2024", "GATE B17  SEAT 32A", "0123456789", "The quick b
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:
-    """Uniform uint8 noise of some shape, the same for the same seed."""
+    """Make uniform uint8 noise of some shape, the same for the same seed."""
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
 def text_page(seed: int, height: int, width: int) -> np.ndarray:
-    """A page of text lines on lightly stained paper, uint8 [height, width, 3], BGR."""
+    """Draw a page of text lines on lightly stained paper, uint8 [height, width, 3], BGR."""
     stains = noise(seed, max(1, height // 32), max(1, width // 32), 3) // 8
     page = 255 - cv2.resize(stains, (width, height), interpolation=cv2.INTER_LINEAR)
     for index, top in enumerate(range(30, height, 44)):
@@ -23,14 +23,14 @@ def text_page(seed: int, height: int, width: int) -> np.ndarray:
 
 
 def text_line(seed: int, height: int, width: int) -> np.ndarray:
-    """One cropped line of text, uint8 [height, width, 3], BGR."""
+    """Draw one cropped line of text, uint8 [height, width, 3], BGR."""
     line = np.full((height, width, 3), (225, 235, 240), np.uint8)
     _write(line, " ".join(_LINES[seed % len(_LINES) :]), (4, round(height * 0.7)), height / 40)
     return line
 
 
 def seal_page(seed: int, height: int, width: int) -> np.ndarray:
-    """A page of text with a round and an oval seal on it, uint8 [height, width, 3], BGR."""
+    """Draw a page of text with a round and an oval seal on it, uint8 [height, width, 3], BGR."""
     page = text_page(seed, height, width)
     radius = max(4, min(height, width) // 6)
     for index, stretch in enumerate((1.0, 1.4)):
@@ -43,7 +43,7 @@ def seal_page(seed: int, height: int, width: int) -> np.ndarray:
 
 
 def person(seed: int, height: int, width: int) -> np.ndarray:
-    """A person drawn in front of a stained wall, arms and legs anywhere, uint8 [height, width, 3], BGR."""
+    """Draw a person in front of a stained wall, arms and legs anywhere, uint8 [height, width, 3], BGR."""
     stains = noise(seed, max(1, height // 16), max(1, width // 16), 3) // 3
     picture = 120 + cv2.resize(stains, (width, height), interpolation=cv2.INTER_LINEAR)
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def person(seed: int, height: int, width: int) -> np.ndarray:
 
 
 def people_page(seed: int, height: int, width: int) -> np.ndarray:
-    """Three people side by side, uint8 [height, width, 3], BGR."""
+    """Draw three people side by side, uint8 [height, width, 3], BGR."""
     return np.concatenate([person(seed + index, height, part) for index, part in enumerate(_thirds(width))], axis=1)
 
 
@@ -71,12 +71,12 @@ def _thirds(length: int) -> tuple[int, int, int]:
 
 
 def blank_page(height: int, width: int) -> np.ndarray:
-    """A page with nothing on it, uint8 [height, width, 3], BGR."""
+    """Draw a page with nothing on it, uint8 [height, width, 3], BGR."""
     return np.full((height, width, 3), 255, np.uint8)
 
 
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A given picture at a given size, uint8 [height, width, 3]."""
+    """Resize a picture to a given size, uint8 [height, width, 3]."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
 
 

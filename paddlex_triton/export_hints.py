@@ -8,7 +8,7 @@ from paddlex_triton.zoo import load_zoo
 
 
 def export_command_for(*names: str) -> str:
-    """The command line that exports networks.
+    """Return the command line that exports networks.
 
     Args:
         names: of networks, in the zoo or not; at least one.
@@ -27,5 +27,5 @@ def export_command_for(*names: str) -> str:
 
 
 def export_command_for_file(path: str) -> str:
-    """The command line that exports what one of PaddleX's pipeline files names."""
+    """Return the command line that exports what one of PaddleX's pipeline files names."""
     return f"paddlex-triton export --config {shlex.quote(path)}"

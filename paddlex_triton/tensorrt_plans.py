@@ -110,7 +110,7 @@ class PlanInfo(BaseModel):
 
     @property
     def target(self) -> Target:
-        """What it runs on."""
+        """The version of TensorRT and the GPUs that it runs on."""
         return Target(self.tensorrt, self.architecture)
 
     @property
@@ -133,12 +133,12 @@ class Plan:
 
 
 def folder_name(sha256: str, target: Target, precision: PrecisionName) -> str:
-    """The name of a plan's folder."""
+    """Return the name of a plan's folder."""
     return f"{sha256[:12]}-{target}-{precision}"
 
 
 def plans_in(folder: Path) -> list[Plan]:
-    """All plans in a network's folder, of whatever ONNX file; what cannot be read is left out."""
+    """Return all plans in a network's folder, of whatever ONNX file; what cannot be read is left out."""
     found = []
     for path in sorted((folder / FOLDER).glob(f"*/{FILE_NAME}")):
         try:
@@ -151,7 +151,7 @@ def plans_in(folder: Path) -> list[Plan]:
 
 
 def find_plan(folder: Path, info: NetworkInfo) -> Plan:
-    """The plan of a network that is to be served here.
+    """Find the plan of a network that is to be served here.
 
     It is made of the network's present ONNX file. Of several, the variable PADDLEX_TRITON_TENSORRT says which, else the
     GPU and the TensorRT at hand do.
@@ -187,7 +187,7 @@ def find_plan(folder: Path, info: NetworkInfo) -> Plan:
 
 
 def _for_this_machine(plans: Sequence[Plan]) -> tuple[list[Plan], str]:
-    """Those that can run here as far as can be told, and what is here."""
+    """Return the plans that can run here as far as can be told, and what is here."""
     architectures, version = set(architectures_here()), _version_here()
     left = [
         plan
@@ -200,13 +200,13 @@ def _for_this_machine(plans: Sequence[Plan]) -> tuple[list[Plan], str]:
 
 
 def _version_here() -> str | None:
-    """The version of TensorRT that NVIDIA's image says it has, three numbers."""
+    """Return the version of TensorRT that NVIDIA's image says it has, three numbers."""
     numbers = os.environ.get(_VERSION_VARIABLE, "").split(".")
     return ".".join(numbers[:3]) if len(numbers) >= 3 and all(number.isdigit() for number in numbers[:3]) else None
 
 
 def limited_by_plan(info: NetworkInfo, plan: PlanInfo) -> NetworkInfo:
-    """What modules are told of a network that is served by a plan: it may take fewer rows and smaller pages."""
+    """Return network.json as modules read it where a plan is served, which may take fewer rows and smaller pages."""
     geometry = dict(info.geometry)
     if plan.max_sides is not None:
         geometry["max_sides"] = list(plan.max_sides)

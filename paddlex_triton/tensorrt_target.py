@@ -1,4 +1,4 @@
-"""What a plan is made for: one version of TensorRT and one architecture of GPUs. It runs on nothing else."""
+"""The target of a plan: one version of TensorRT and one architecture of GPUs. It runs on nothing else."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Target:
 
 
 def architecture_of(capability: str) -> str | None:
-    """sm90 for a compute capability "9.0"; None for other text."""
+    """Return sm90 for a compute capability "9.0"; None for other text."""
     found = _CAPABILITY.fullmatch(capability.strip())
     return f"sm{found['major']}{found['minor']}" if found else None
 
 
 def architectures_here() -> tuple[str, ...]:
-    """The architectures of this machine's GPUs in the order of their numbers, doubles left in; none without NVIDIA's.
+    """Return the architectures of this machine's NVIDIA GPUs, in the order of their numbers, doubles left in.
 
     Returns:
         What nvidia-smi says.

@@ -75,7 +75,7 @@ class OfficialEntry(BaseModel):
         return self.kind
 
     def packages(self, name: str) -> tuple[str, ...]:
-        """What the network is called at the hubs, in the order in which it is wanted."""
+        """Return the network's names at the hubs, in the order in which they are wanted."""
         return (f"{name}_onnx", name) if self.onnx else (name,)
 
 
@@ -84,7 +84,7 @@ SourceEntry = Annotated[WheelEntry | ShippedEntry | OfficialEntry, Field(discrim
 
 
 class Accuracy(BaseModel):
-    """What PaddleX has measured. Numbers of different metrics, and of different test sets, do not compare."""
+    """An accuracy as PaddleX measured it. Numbers of different metrics, and of different test sets, do not compare."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -126,7 +126,7 @@ class Zoo(BaseModel):
 
 @lru_cache(maxsize=1)
 def load_zoo() -> Zoo:
-    """The zoo that comes with the product."""
+    """Read the zoo that comes with the product."""
     return parse_zoo(_FILE.read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""What the training's commands have in common on the terminal."""
+"""The common parts of the training's commands on the terminal."""
 
 from __future__ import annotations
 

@@ -24,11 +24,11 @@ class Availability:
         self.hubs, self._cache = hubs, cache
 
     def can_fetch(self, entry: ZooEntry) -> bool:
-        """Whether a network comes along, lies in a package index, was fetched before, or a hub answers that has it."""
+        """Return whether a network comes along, is in a package index, was fetched before, or a hub with it answers."""
         return has_own_source(entry) or self.is_cached(entry) or bool(self._answering(entry))
 
     def is_cached(self, entry: ZooEntry) -> bool:
-        """Whether PaddleX's package of it was fetched before."""
+        """Return whether PaddleX's package of it was fetched before."""
         return entry.official is not None and CachedNetwork(entry.name, self._cache).is_there()
 
     def first_source(self, entry: ZooEntry) -> str:

@@ -75,7 +75,7 @@ def substitution_notes(
 
 @dataclass(frozen=True)
 class Fallback:
-    """What to export where a network of a pipeline could not be had after all.
+    """The networks to export where one of a pipeline could not be had after all.
 
     Attributes:
         to_do: what is exported then.

@@ -77,7 +77,7 @@ class ExportRun:
             self.availability.require(self.to_do)
 
     def run(self, options: Options) -> None:
-        """Export.
+        """Export the networks.
 
         Raises:
             ExportError: a network could not be exported.
@@ -105,7 +105,7 @@ class ExportRun:
                 to_do = [other for other in fallback.to_do if not self._keep(other)]
 
     def _keep(self, entry: ZooEntry) -> bool:
-        """Whether a network that another one gives way to is left alone as it is there; which is said."""
+        """Return whether a network that another one gives way to is left alone as it is there; say so."""
         if entry in self.to_do:
             return False
         line = reason_to_keep(entry, self.exported.get(entry.name), self.request, self.availability, force=self.force)

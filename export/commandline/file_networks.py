@@ -1,4 +1,4 @@
-"""What `export --config FILE` exports: the networks that one of PaddleX's pipeline files names."""
+"""`export --config FILE`: the networks that one of PaddleX's pipeline files names."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _require_known(name: str, step: Step, where: str) -> None:
 
 
 def _own_weights(folder: Path, name: str, step: Step, where: str) -> OwnWeights:
-    """The weights in a folder, if they are those of the network that the file means."""
+    """Return the weights in a folder, if they are those of the network that the file means."""
     if not folder.is_dir():
         raise UsageError(f"{where}: {folder} is not a folder")
     file = folder / FILE_NAME

@@ -29,7 +29,7 @@ class Row:
 
 
 def rows(zoo: Mapping[str, ZooEntry], exported: Mapping[str, NetworkInfo]) -> list[Row]:
-    """All networks by family, those of the zoo in its order, then those made from own weights."""
+    """Return all networks by family, those of the zoo in its order, then those made from own weights."""
     listed = [_row(entry, name in exported) for name, entry in zoo.items()]
     own = [
         Row(name, info.family, "", "", "", info.provenance.source, True)
@@ -41,7 +41,7 @@ def rows(zoo: Mapping[str, ZooEntry], exported: Mapping[str, NetworkInfo]) -> li
 
 
 def tables(listed: list[Row], loaded: Callable[[str], bool] | None = None) -> Iterator[Table]:
-    """One table for each family and each way its accuracy was measured: 80 columns are enough for all of them.
+    """Yield a table for each family and way its accuracy was measured: 80 columns are enough for all of them.
 
     Args:
         listed: the networks, by family.

@@ -33,7 +33,7 @@ _CROP_SIZE = 224
 
 
 class ClassificationSettings(BaseModel):
-    """What an `inference.yml` says about a classifier.
+    """A classifier as an `inference.yml` describes it.
 
     Attributes:
         size: the network's input, width and height, pixels.
@@ -103,7 +103,7 @@ def _read_sizes(operators: Operators, origin: str) -> dict[str, Any]:
 
 
 def _pair(size: Any) -> Any:
-    """Width and height; one number stands for both."""
+    """Return width and height; one number stands for both."""
     return (size, size) if isinstance(size, int) else size
 
 

@@ -63,7 +63,7 @@ class NMSSettings(BaseModel):
 
 
 class DetectionSettings(BaseModel):
-    """What an `inference.yml` says about a detector.
+    """A detector as an `inference.yml` describes it.
 
     Attributes:
         arch: the architecture, where it is said.

@@ -41,7 +41,7 @@ class Normalization(BaseModel):
     @field_validator("scale", mode="before")
     @classmethod
     def _read_quotient(cls, value: Any) -> Any:
-        """PaddleX writes the scale as text, `1./255.`."""
+        """Read a scale that is written as text, `1./255.`."""
         if not isinstance(value, str):
             return value
         found = _QUOTIENT.fullmatch(value)
@@ -61,7 +61,7 @@ class Normalization(BaseModel):
 
 
 class InferenceSettings(BaseModel):
-    """What an `inference.yml` says, or the family's defaults where it says nothing."""
+    """An `inference.yml`, with the family's defaults where it says nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,7 +92,7 @@ def read_inference_yml(path: Path) -> InferenceSettings:
 
 
 def load_sections(content: bytes, origin: str) -> dict[str, Any]:
-    """The sections of an `inference.yml`, as they are written.
+    """Return the sections of an `inference.yml`, as they are written.
 
     Args:
         content: of the file.
@@ -149,7 +149,7 @@ def parse_inference(content: dict[str, Any], origin: str) -> InferenceSettings:
 
 
 def _of_paddle_clas(transforms: dict[str, dict[str, Any]], postprocess: dict[str, Any], origin: str) -> dict[str, Any]:
-    """What a file with PaddleClas's `PostProcess.Topk` says, less what all files have in common."""
+    """Read what a file with PaddleClas's `PostProcess.Topk` says, less what all files have in common."""
     return {
         "family": "image_classification",
         # PaddleX feeds these networks RGB.
@@ -160,7 +160,7 @@ def _of_paddle_clas(transforms: dict[str, dict[str, Any]], postprocess: dict[str
 
 
 def _of_paddle_detection(content: dict[str, Any], origin: str) -> dict[str, Any]:
-    """What a file with PaddleDetection's `Preprocess` says, less what all files have in common."""
+    """Read what a file with PaddleDetection's `Preprocess` says, less what all files have in common."""
     operators = read_operators(content["Preprocess"], origin)
     kinds = {" > ".join(module.OPERATORS): module for module in (detector_section, keypoint_section)}
     written = " > ".join(operators)
@@ -187,7 +187,7 @@ def _section(content: dict[str, Any], name: str, origin: str) -> dict[str, Any]:
 
 
 def _transforms(content: dict[str, Any], origin: str) -> dict[str, dict[str, Any]]:
-    """`PreProcess.transform_ops`: a list of one-entry mappings, an operator's name to its arguments."""
+    """Read `PreProcess.transform_ops`: a list of one-entry mappings, an operator's name to its arguments."""
     listed = _section(content, "PreProcess", origin).get("transform_ops") or []
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise InferenceFileError(f"{origin}: PreProcess.transform_ops is not a list of operators")

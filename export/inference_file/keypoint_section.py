@@ -22,7 +22,7 @@ OPERATORS = ("TopDownEvalAffine", "NormalizeImage", "Permute")
 
 
 class KeypointSettings(BaseModel):
-    """What an `inference.yml` says about a keypoint network.
+    """A keypoint network as an `inference.yml` describes it.
 
     Attributes:
         trainsize: the network's input, width and height, pixels. People are cut out at its aspect.

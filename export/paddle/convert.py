@@ -203,13 +203,13 @@ class _Job:
         return found
 
     def _operators(self, ended: CommandResult) -> str:
-        """What Paddle2ONNX leaves out where it refuses an operator: which ones the model has."""
+        """Return the model's operators, which Paddle2ONNX leaves out where it refuses one."""
         if "unsupported operators" not in ended.output or not self.model.is_pir:
             return ""
         return f"; the model's operators are {', '.join(sorted(operator_names(read_program(self.model.graph))))}"
 
     def read_onnx(self) -> bytes:
-        """What the worker wrote.
+        """Read the ONNX file that the worker wrote.
 
         Raises:
             ConversionError: it wrote nothing.
@@ -243,7 +243,7 @@ class _Job:
             raise ConversionError(f"{self.name}: {error}{self.converter.advice()}") from error
 
     def _with_nms_inputs(self) -> Path | None:
-        """The graph that also answers with what its NMS chooses from; None for the older form, which is not JSON."""
+        """Write the graph that also answers with its NMS's inputs; None for the older form, which is not JSON."""
         if not self.model.is_pir:
             return None
         program = read_program(self.model.graph)
@@ -255,14 +255,14 @@ class _Job:
         return graph
 
     def _answer_with(self, inputs: Sequence[ProofInput], graph: Path) -> list[list[np.ndarray]] | None:
-        """`_answer` by the graph that answers more; None where PaddlePaddle does not run it: then less is compared."""
+        """Answer by the graph that answers more; None where PaddlePaddle does not run it: then less is compared."""
         try:
             return self._answer(inputs, graph)
         except ConversionError:
             return None
 
     def _answer(self, inputs: Sequence[ProofInput], graph: Path) -> list[list[np.ndarray]]:
-        """PaddlePaddle's answers, by a graph of the model."""
+        """Return PaddlePaddle's answers, by a graph of the model."""
         pairs = [
             (self.folder / f"input{index}.npz", self.folder / f"answer{index}.npz") for index in range(len(inputs))
         ]
@@ -293,7 +293,7 @@ def _keep(staging: Path, kept: Path, content: bytes, report: ConversionReport) -
 
 
 def _read(kept: Path) -> Converted | None:
-    """A conversion from before, None where there is none or it is damaged."""
+    """Read a conversion from before, None where there is none or it is damaged."""
     try:
         report = ConversionReport.model_validate_json((kept / _REPORT).read_bytes())
         content = (kept / _MODEL).read_bytes()

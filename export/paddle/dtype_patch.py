@@ -36,7 +36,7 @@ def patch_dtypes(program: Any) -> int:
 
 
 def _operators(value: Any) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
-    """The operators in question and their attributes, those in branches too."""
+    """Yield the operators in question and their attributes, those in branches too."""
     if isinstance(value, dict):
         # Operators that write into their input end in an underscore.
         kind = str(value.get(_KIND)).removeprefix(_DIALECT).removesuffix("_")

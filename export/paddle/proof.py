@@ -116,7 +116,7 @@ def _apart(name: str, wanted: np.ndarray, got: np.ndarray) -> OutputDifference:
 def _rows_apart(
     name: str, wanted: np.ndarray, got: np.ndarray, case: ProofInput, settings: InferenceSettings, *, few: bool
 ) -> OutputDifference:
-    """How far rows lie apart, `few` of which may be other ones."""
+    """Return how far rows lie apart, `few` of which may be other ones."""
     sizes = next(np.array(values.shape[2:]) for values in case.feeds.values() if values.ndim == 4)
     side = float(np.max(sizes / case.feeds["scale_factor"][0])) if "scale_factor" in case.feeds else float(max(sizes))
     threshold = settings.detection.draw_threshold if settings.detection is not None else 0.5
@@ -154,7 +154,7 @@ def _require(case: ProofInput, output: OutputDifference, wanted: np.ndarray) -> 
 
 
 def _is_page(case: ProofInput, output: OutputDifference) -> bool:
-    """Whether an output is an image of the input's own size."""
+    """Return whether an output is an image of the input's own size."""
     return any(list(values.shape) == output.shape for values in case.feeds.values() if values.ndim == 4)
 
 

@@ -34,7 +34,7 @@ class ProofInput:
 
 
 def proof_inputs(source: SourceGraph, settings: InferenceSettings) -> list[ProofInput]:
-    """Noise alone, noise as a batch where the graph takes one, and a picture of the kind the network was made for.
+    """Return noise alone, noise as a batch where the graph takes one, and a picture of the network's kind.
 
     Args:
         source: the converted graph: it names the inputs and their dimensions, free ones as None.
@@ -71,7 +71,7 @@ def _image_of(source: SourceGraph) -> SourceTensor:
 
 
 def _size_of(image: SourceTensor, settings: InferenceSettings, index: int) -> tuple[int, int]:
-    """Height and width of a picture: of the graph, else of inference.yml, else a usual one."""
+    """Return height and width of a picture: of the graph, else of inference.yml, else a usual one."""
     height, width = image.shape[2:]
     told = settings.detection or settings.keypoint or settings.classification
     if told is not None:
@@ -89,7 +89,7 @@ def _is_line(image: SourceTensor, settings: InferenceSettings) -> bool:
 
 
 def _picture(seed: int, size: tuple[int, int], settings: InferenceSettings) -> np.ndarray:
-    """A person, a line of text or a page with seals, uint8 [H,W,3], BGR."""
+    """Draw a person, a line of text or a page with seals, uint8 [H,W,3], BGR."""
     height, width = size
     if settings.keypoint is not None:
         return person(seed, height, width)

@@ -196,7 +196,7 @@ class OfficialSource:
         )
 
     def _settings(self, folder: Path) -> InferenceSettings:
-        """What inference.yml says; the zoo, section by section, where it says nothing."""
+        """Read inference.yml; the zoo stands in, section by section, where that says nothing."""
         file = folder / SETTINGS_FILE
         return zoo_settings(self.entry, file.read_bytes() if file.is_file() else None)
 
@@ -213,7 +213,7 @@ class OfficialSource:
             raise SourceError(f"{self.entry.name} cannot be kept in {folder}: {error.strerror or error}") from error
 
     def _fetch_first(self) -> Fetched:
-        """The first package at the first hub that has it."""
+        """Fetch the first package at the first hub that has it."""
         silent = self.hubs.silent(self.official.hubs)
         failures = [grouped_reasons(silent)] if silent else []
         answered = False

@@ -1,4 +1,4 @@
-"""What every source gives: an ONNX file in memory and what its inference.yml says."""
+"""Weights as every source gives them: an ONNX file in memory and its inference.yml."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from paddlex_triton.zoo import ZooEntry
 
 
 def zoo_settings(entry: ZooEntry, inference_yml: bytes | None = None) -> InferenceSettings:
-    """What the inference.yml beside a network says; the zoo, section by section, where it says nothing.
+    """Read the inference.yml beside a network; the zoo stands in, section by section, where that says nothing.
 
     Args:
         entry: the network.

@@ -62,7 +62,7 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class PlanOutcome:
-    """What became of one network.
+    """The outcome for one network.
 
     Attributes:
         name: the network.
@@ -147,7 +147,7 @@ def _read_network(folder: Path) -> tuple[NetworkInfo, bytes]:
 
 
 def _present(folder: Path, job: _PlanJob) -> Plan | None:
-    """The plan that would be made anew just so. Pictures that it has not been compared on ask for another one."""
+    """Return the plan that would be made anew just so. Pictures it has not been compared on ask for another one."""
     images = job.images_sha256
     for plan in plans_in(folder):
         info = plan.info

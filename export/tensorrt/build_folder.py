@@ -18,14 +18,14 @@ _OLD = "old"
 
 
 def build_folder_of(repository: Path) -> Path:
-    """The folder beside a repository in which its plans are made."""
+    """Return the folder beside a repository in which its plans are made."""
     folder = staging_folder(repository)
     return folder.with_name(f"{folder.name}.plans")
 
 
 @contextmanager
 def locked_build_folder(repository: Path) -> Iterator[Path]:
-    """An empty folder to make plans in, removed afterwards; what a killed run left there is put right before.
+    """Give an empty folder to make plans in, removed afterwards; what a killed run left is put right before.
 
     Builds take turns: each measures how fast kernels are, and another one on the same GPU would spoil it.
 
@@ -64,7 +64,7 @@ def recover_killed_build(repository: Path) -> None:
 
 @contextmanager
 def _locked_in_place(folder: Path) -> Iterator[None]:
-    """The lock of a folder that its last user removes: whoever waited for that one starts over."""
+    """Hold the lock of a folder that its last user removes: whoever waited for that one starts over."""
     while (handle := _lock(folder, wait=True)) is None:
         pass
     try:
@@ -140,7 +140,7 @@ def _require_same(network: Path, info: NetworkInfo) -> None:
 
 
 def _remove_others(target: Path, sha256: str) -> None:
-    """Plans of other ONNX files serve nothing any more; one of the same target in another precision is replaced."""
+    """Remove plans of other ONNX files, and one of the same target in another precision."""
     same = _without_precision(target)
     for other in target.parent.iterdir():
         if other == target:

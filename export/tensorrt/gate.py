@@ -42,7 +42,7 @@ class Measure(ABC):
 
     @abstractmethod
     def apart(self, wanted: Tensors, got: Tensors, feeds: Tensors, info: NetworkInfo) -> tuple[float, int]:
-        """Compare.
+        """Compare two answers.
 
         Returns:
             How far they lie apart, infinite for answers of another form; and how much FP32 found.

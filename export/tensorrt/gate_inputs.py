@@ -20,7 +20,7 @@ _MEANINGLESS = ("noise",)
 
 
 def gate_cases(info: NetworkInfo, max_batch_size: int, images: Sequence[np.ndarray] = ()) -> Iterator[Case]:
-    """Inputs of at most so many rows, full batches among them: errors of single places in a batch were seen.
+    """Yield inputs of at most so many rows, full batches among them: errors of single places in one were seen.
 
     Args:
         info: the network's network.json.
@@ -44,7 +44,7 @@ def _cases(info: NetworkInfo, images: Sequence[np.ndarray]) -> Iterator[Case]:
 
 
 def _settings_of(info: NetworkInfo) -> InferenceSettings:
-    """What the families' own inputs depend on, from network.json."""
+    """Return what the families' own inputs depend on, from network.json."""
     geometry, labels = info.geometry, tuple(info.labels or ("",))
     if info.family == "ctc_recognition":
         return InferenceSettings(image_shape=tuple(geometry["image_shape"]))

@@ -112,7 +112,7 @@ class Trtexec:
 
 
 def build_options(graph: Path, plan: Path, profiles: Sequence[Profile]) -> list[str]:
-    """What trtexec is told to make a plan."""
+    """Return trtexec's options to make a plan."""
     options = [f"--onnx={graph}", f"--saveEngine={plan}", "--skipInference"]
     # Types are what the graph says (a matter of course from version 11 on), and FP32 is all of its 24 bits.
     options += ["--stronglyTyped", "--noTF32"]
@@ -129,7 +129,7 @@ def build_options(graph: Path, plan: Path, profiles: Sequence[Profile]) -> list[
 def run_options(
     plan: Path, profile: int, shapes: Mapping[str, Sequence[int]], files: Mapping[str, Path], answer: Path
 ) -> list[str]:
-    """What trtexec is told to run a plan once."""
+    """Return trtexec's options to run a plan once."""
     loaded = ",".join(f"{name}:{file}" for name, file in files.items())
     return [
         f"--loadEngine={plan}",
@@ -144,7 +144,7 @@ def run_options(
 
 
 def read_answer(text: str, outputs: Sequence[str]) -> dict[str, np.ndarray]:
-    """The tensors in what `--exportOutput` writes: `[{"name": "prob", "dimensions": "1x64x96", "values": [0.1, ...]}]`.
+    """Read what `--exportOutput` writes: `[{"name": "prob", "dimensions": "1x64x96", "values": [0.1, ...]}]`.
 
     Raises:
         PlanBuildError: an output is missing, or of no form that is known.
@@ -166,7 +166,7 @@ def read_answer(text: str, outputs: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def find_trtexec(repository: Path) -> Trtexec:
-    """The trtexec and the GPU of this machine.
+    """Find the trtexec and the GPU of this machine.
 
     Args:
         repository: where plans go, for the message that says how to do without.
@@ -200,7 +200,7 @@ def find_trtexec(repository: Path) -> Trtexec:
 
 
 def advice(repository: Path) -> str:
-    """How to make plans with the trtexec of NVIDIA's container, from the host."""
+    """Return how to make plans with the trtexec of NVIDIA's container, from the host."""
     folder = repository.resolve().parent
     mount = shlex.quote(f"{folder}:{folder}")
     user = f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") else "1000:1000"
@@ -213,12 +213,12 @@ def advice(repository: Path) -> str:
 
 
 def tensorrt_image() -> str:
-    """NVIDIA's TensorRT image of the release that the Triton image is of."""
+    """Return NVIDIA's TensorRT image of the release that the Triton image is of."""
     return "nvcr.io/nvidia/tensorrt:26.08-py3"
 
 
 def version_in(output: str) -> str | None:
-    """TensorRT's version in what trtexec says, three numbers; None where it says none.
+    """Return TensorRT's version in what trtexec says, three numbers; None where it says none.
 
     TensorRT 8 writes v8601 for 8.6.1, later ones v100300 for 10.3.0, some builds the numbers with dots.
     """
@@ -236,7 +236,7 @@ def version_in(output: str) -> str | None:
 
 
 def major_of(version: str) -> int:
-    """The first number of a version."""
+    """Return the first number of a version."""
     return int(version.split(".", 1)[0])
 
 
@@ -254,7 +254,7 @@ def require_plain_path(folder: Path) -> None:
 
 
 def _command(repository: Path) -> tuple[str, ...]:
-    """trtexec's words: of the variable, on the path, in its usual place."""
+    """Return trtexec's words: of the variable, on the path, in its usual place."""
     named = os.environ.get(VARIABLE, "").strip()
     if not named:
         found = shutil.which("trtexec") or shutil.which(_USUAL_PLACE)
@@ -281,7 +281,7 @@ def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[floa
 
 
 def _reason(ended: CommandResult) -> str:
-    """Its errors, if it named some; else its last lines."""
+    """Return the errors it named; its last lines, if it named none."""
     errors = [line for line in ended.output.splitlines() if "[E]" in line]
     if not errors:
         return ended.reason()

@@ -53,7 +53,7 @@ def graph_for_tensorrt(content: bytes, precision: PrecisionName) -> bytes:
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Nodes are told apart by their names, which a graph may leave out or use twice."""
+    """Give every node a name of its own, which a graph may leave out or use twice."""
     for index, node in enumerate(graph.node):
         own = node.name.startswith(OWN_PREFIX)
         node.name = f"{OWN_PREFIX if own else SOURCE_PREFIX}node_{index}"
@@ -92,7 +92,7 @@ def _to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _drop_detours(graph: onnx.GraphProto) -> None:
-    """Between two nodes that stay FP32 the converter goes by way of FP16, which would round what need not be."""
+    """Drop the converter's ways by FP16 between two nodes that stay FP32: they would round what need not be."""
     made_by = {name: node for node in graph.node for name in node.output}
     direct = {}
     for node in graph.node:
@@ -140,7 +140,7 @@ def _sort(graph: onnx.GraphProto) -> None:
 
 
 def _read_by(node: onnx.NodeProto) -> list[str]:
-    """What a node reads, in the graphs it holds too."""
+    """Return the tensors that a node reads, in the graphs it holds too."""
     held = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
     return [*node.input, *(name for graph in held for inner in graph.node for name in _read_by(inner))]
 

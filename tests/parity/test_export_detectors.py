@@ -151,7 +151,7 @@ def test_graph_normalises_as_paddlex(shared, kind):
 
 
 def fed_to_source(yml: dict, height: int, width: int, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a source gets for an input of the exported network."""
+    """Return a source's input for one of the exported network."""
     model = onnx.parser.parse_model(
         f"""<ir_version: 8, opset_import: ["": 17]>
         fed (float[N,2] im_shape, float[N,3,{height},{width}] image, float[N,2] scale_factor)

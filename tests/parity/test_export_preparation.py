@@ -76,7 +76,7 @@ def exported(shared, tmp_path_factory) -> Callable[[str], Outcome]:
 
 @pytest.fixture(scope="module")
 def cases(shared) -> Mapping[str, np.ndarray]:
-    """What PaddleX's own operators made of stored arrays."""
+    """Read what PaddleX's own operators made of stored arrays."""
     return np.load(shared / "reference" / "ops" / "cases.npz", allow_pickle=False)
 
 
@@ -100,7 +100,7 @@ def test_old_opset_was_raised(shared, exported):
 
 
 def fed(family: NetworkFamily, model: onnx.ModelProto, settings: InferenceSettings, x: np.ndarray) -> np.ndarray:
-    """What an exported network feeds its source of an input."""
+    """Return what an exported network feeds its source of an input."""
     source = open_source(model.SerializeToString())
     edited = family.edit(source, settings)
     edited.graph.output.append(helper.make_tensor_value_info(source.input.inner, TensorProto.FLOAT, None))

@@ -71,7 +71,7 @@ def test_characters_from_the_onnx_file(kit, weights_folder, tmp_path):
 
 
 def test_own_constants_reach_the_graph(kit, weights_folder, tmp_path):
-    """What inference.yml says wins over the family's defaults."""
+    """Settings of inference.yml win over the family's defaults."""
     model = kit.detector()
     paths = [
         export_directory(weights_folder(model, kit.detector_yml(name, **constants), name), tmp_path / "repository")

@@ -1,4 +1,4 @@
-"""What killed exports left is removed by exports that find all they need, unless somebody is at work there."""
+"""Locks, and leftovers of killed exports, which exports that find all they need remove if nobody is at work there."""
 
 from __future__ import annotations
 

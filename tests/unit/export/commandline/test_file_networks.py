@@ -79,7 +79,7 @@ def store(kit, no_network):
 
 
 def test_official_and_own_networks(write, best, store, tmp_path):
-    """What is exported is what serving the file needs."""
+    """The networks that serving the file needs are exported."""
     repository, config = tmp_path / "repository", write(ocr((OFFICIAL, None), ("my_rec", best)))
     planned = call("--config", config, "--into", str(repository), "--dry-run")
     assert planned.exit_code == 0, planned.output
@@ -202,7 +202,7 @@ TEXTLINE = "PP-LCNet_x1_0_textline_ori"
     ids=["the same folder", "two folders", "official and own"],
 )
 def test_a_name_has_one_source(write, best, trained, tmp_path, monkeypatch, name, folder, expected):
-    """What stands in a repository under a name cannot be two networks."""
+    """One name in a repository cannot be two networks."""
     monkeypatch.chdir(tmp_path)
     for each in ("first", "second"):
         textline_orientation_folder(tmp_path / each, TEXTLINE)

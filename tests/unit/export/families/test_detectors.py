@@ -218,7 +218,7 @@ def test_rows_of_a_graph_with_its_nms(weights_folder, tmp_path):
 
 
 def test_an_nms_that_cannot_be_run_by_itself_is_said(weights_folder, tmp_path):
-    """What follows it reads another output of the node that makes its boxes."""
+    """A node behind it reads another output of the node that makes its boxes."""
     model = picodet()
     (identity,) = [node for node in model.graph.node if node.output[0] == "nms_boxes"]
     identity.op_type = "Dropout"

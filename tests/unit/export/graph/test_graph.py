@@ -39,7 +39,7 @@ def identity(dims: list, opset: int = 17) -> onnx.ModelProto:
 
 
 def fed(family: str, settings: InferenceSettings, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    """What the source network gets for an input of the exported one."""
+    """Return the source network's input for one of the exported network."""
     dims = {"db_detection": ["B", 3, "H", "W"], "ctc_recognition": ["B", 3, 48, "W"]}[family]
     source = open_source(identity(dims).SerializeToString())
     builder = GraphBuilder(source)

@@ -1,4 +1,4 @@
-"""What a graph's own NMS is told, read where inference.yml does not say it."""
+"""The numbers of a graph's own NMS, read where inference.yml does not say it."""
 
 from __future__ import annotations
 

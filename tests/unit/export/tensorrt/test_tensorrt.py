@@ -187,7 +187,7 @@ def test_words_of_a_command_instead_of_a_path(machine, weights, repository, monk
     ],
 )
 def test_words_that_are_no_command(machine, weights, repository, monkeypatch, words, text):
-    """What was said is what is wrong, whatever else there is."""
+    """An error that was named is the reason, whatever else there is."""
     monkeypatch.setenv("PADDLEX_TRITON_TRTEXEC", words)
     done = export(weights, repository)
     assert (done.exit_code, f"PADDLEX_TRITON_TRTEXEC {text}" in done.stderr) == (3, True), done.stderr
