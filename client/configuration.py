@@ -14,7 +14,7 @@ from paddlex_triton.client.embedded import ServerLease, find_server
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError
 from paddlex_triton.client.networks import Models, Networks, PresetWatch, choose_networks
 from paddlex_triton.client.requests import find_spec
-from paddlex_triton.export.commands import export_command_for_file
+from paddlex_triton.export_hints import export_command_for_file
 from paddlex_triton.exported import find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.network_choice import NetworkChoice

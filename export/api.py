@@ -16,7 +16,8 @@ import onnxruntime
 from pydantic import ValidationError
 
 from paddlex_triton import paths
-from paddlex_triton.export import report as export_report
+from paddlex_triton.checksums import sha256_of
+from paddlex_triton.export import export_report as export_report
 from paddlex_triton.export.config_pbtxt import render_config
 from paddlex_triton.export.errors import (
     UNUSABLE,
@@ -27,27 +28,29 @@ from paddlex_triton.export.errors import (
     SourceError,
     VerificationError,
 )
-from paddlex_triton.export.failures import forget_failure, note_failure
+from paddlex_triton.export.export_report import ExportReport
+from paddlex_triton.export.failure_notes import forget_failure, note_failure
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_of, parse_model
 from paddlex_triton.export.identify import family_for, name_for
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.install import clean, install_network
-from paddlex_triton.export.report import ExportReport
-from paddlex_triton.export.sources.base import LOCAL, Source, Weights, sha256_of
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.export.sources.directory import DirectorySource
-from paddlex_triton.export.sources.hub import OfficialSource
 from paddlex_triton.export.sources.hubs import Hubs
+from paddlex_triton.export.sources.official import OfficialSource
 from paddlex_triton.export.sources.shipped import SHIPPED, ShippedSource
+from paddlex_triton.export.sources.weights import Source, Weights
 from paddlex_triton.export.sources.wheel import WheelSource
-from paddlex_triton.export.tensorrt.plans import plans_in
 from paddlex_triton.export.tensorrt.profiles import plan_shapes
 from paddlex_triton.export.verify import declare_row_sizes, verify
-from paddlex_triton.export.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry, find_network
 from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.network import FILE_NAME, Family, NetworkInfo, Provenance
+from paddlex_triton.own_weights import LOCAL
+from paddlex_triton.tensorrt_plans import plans_in
 from paddlex_triton.version import __version__
+from paddlex_triton.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry
 
 MODEL_PATH = "1/model.onnx"
 
@@ -82,7 +85,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an export did.
+    """The outcome of one export.
 
     Attributes:
         path: the network's folder.
@@ -134,7 +137,7 @@ def export_directory(
 
 
 def run_export_network(name: str, options: Options) -> Outcome:
-    """`export_network`, with all options and the whole outcome."""
+    """Export a network as `export_network` does, with all options, and return the whole outcome."""
     entry = find_network(name)
     _refuse_replacing_own(entry, options)
     try:
@@ -150,13 +153,13 @@ def run_export_network(name: str, options: Options) -> Outcome:
 def run_export_directory(
     path: Path, options: Options, name: str | None = None, family: Family | None = None
 ) -> Outcome:
-    """`export_directory`, with all options and the whole outcome."""
+    """Export a folder as `export_directory` does, with all options, and return the whole outcome."""
     weights = DirectorySource(path, progress=options.progress).fetch()
     return _export(weights, name_for(weights, name), FAMILIES[family_for(weights, family)], options)
 
 
 def sources_of(entry: ZooEntry, options: Options) -> list[Source]:
-    """The sources of a network of the zoo, in the order they are tried."""
+    """Return the sources of a network of the zoo, in the order they are tried."""
     return [_source_of(source, entry, options) for source in entry.sources]
 
 
@@ -169,7 +172,7 @@ def _source_of(source: SourceEntry, entry: ZooEntry, options: Options) -> Source
 
 
 def _fetch_first(entry: ZooEntry, options: Options) -> Weights:
-    """The weights of the first source that has them."""
+    """Return the weights of the first source that has them."""
     failures: list[SourceError] = []
     for source in sources_of(entry, options):
         options.progress(f"fetching {source.label}")
@@ -183,7 +186,7 @@ def _fetch_first(entry: ZooEntry, options: Options) -> Weights:
 
 
 def _refuse_replacing_own(entry: ZooEntry, options: Options) -> None:
-    """People's own weights under an official name stay, which is said before hundreds of megabytes are fetched."""
+    """Refuse to replace people's own weights under an official name, before hundreds of megabytes are fetched."""
     info = _installed(options.repository / entry.name)
     if info is not None and info.provenance.source.startswith(LOCAL) and not options.force:
         raise InstallError(
@@ -244,14 +247,14 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
 
 
 def _plans_of_graph(folder: Path, sha256: str) -> list[Path]:
-    """Plans of the very same graph took long to make, and go on being of use."""
+    """Return the plans of the very same graph, which took long to make and go on being of use."""
     return [plan.folder for plan in plans_in(folder) if plan.info.sha256 == sha256]
 
 
 def _files(
     weights: Weights, settings: InferenceSettings, family: NetworkFamily, report: ExportReport, content: bytes
 ) -> dict[str, bytes]:
-    """All files of a network's folder."""
+    """Return all files of a network's folder."""
     info = NetworkInfo(
         name=report.name,
         family=family.name,
@@ -279,7 +282,7 @@ def _files(
 
 
 def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
-    """The configuration of every flavour: file -> content."""
+    """Return the configuration of every flavour: file -> content."""
     values = family.config_values(settings, report.verification.output_dims())
     rows, keeps_layout = family.max_batch_size, report.verification.keeps_layout
     shapes = plan_shapes(family.name, family.geometry(settings), rows, _shapes_of(settings))
@@ -292,7 +295,7 @@ def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSet
 
 
 def _shapes_of(settings: InferenceSettings) -> dict[str, list[list[int]]] | None:
-    """inference.yml's shapes for TensorRT, as network.json has them."""
+    """Return inference.yml's shapes for TensorRT, as network.json has them."""
     if settings.dynamic_shapes is None:
         return None
     return {name: [list(shape) for shape in of] for name, of in settings.dynamic_shapes.items()}
@@ -315,7 +318,7 @@ def _content(path: Path) -> bytes:
 
 
 def _installed(folder: Path) -> NetworkInfo | None:
-    """What was exported into a folder before; None where nothing was, or it cannot be read and is made anew."""
+    """Read what was exported into a folder before; None where nothing was, or it cannot be read and is made anew."""
     try:
         return NetworkInfo.load(folder / FILE_NAME)
     except (OSError, ValidationError):
@@ -323,7 +326,7 @@ def _installed(folder: Path) -> NetworkInfo | None:
 
 
 def _report_in(folder: Path) -> ExportReport | None:
-    """How it was exported; None where another version of the product wrote that down in another form."""
+    """Read how it was exported; None where another version of the product wrote that down in another form."""
     try:
         return ExportReport.load(folder / export_report.FILE_NAME)
     except (OSError, ValidationError):
@@ -336,7 +339,7 @@ def _forget(repository: Path, name: str) -> None:
 
 
 def _is_older_release(info: NetworkInfo, weights: Weights) -> bool:
-    """Whether a network that comes along is there from another version of the product: it gives way to this one."""
+    """Return whether a network is one that came along with another version of the product: it gives way."""
     return info.provenance.source == weights.label and weights.label.startswith(SHIPPED)
 
 
@@ -348,7 +351,7 @@ def _is_current(
     settings: InferenceSettings,
     family: NetworkFamily,
 ) -> bool:
-    """The same weights, settings and exporter made it, and its model and configurations are still what it installs."""
+    """Return whether the same weights, settings and exporter made it, and its files are still what they install."""
     return (
         info.family == family.name
         and info.provenance.source_sha256 == weights.sha256

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton import paths
-from paddlex_triton.export import listing
+from paddlex_triton.export.commandline import network_table
+from paddlex_triton.export.commandline.export_run import ExportRun, exported_in, print_error
+from paddlex_triton.export.commandline.plan_builds import export_with_plans, print_plan_dry_run
+from paddlex_triton.export.commandline.request import FAMILY_NAMES, ExportRequest
 from paddlex_triton.export.errors import ExportError, MissingDependency, UsageError
-from paddlex_triton.export.plan import FAMILY_NAMES, Request
-from paddlex_triton.export.tensorrt.command import run_with_plans, say_plans
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
-from paddlex_triton.export.work import Work, exported_in, print_error
-from paddlex_triton.export.zoo import load_zoo
 from paddlex_triton.failed_exports import read_failures
+from paddlex_triton.zoo import load_zoo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,26 +68,26 @@ def export(
     ] = False,
 ) -> None:
     """Turn official or own weights into verified Triton networks."""
-    request = Request(names or (), pipeline, preset, everything, from_dir, family, name, config)
+    request = ExportRequest(names or (), pipeline, preset, everything, from_dir, family, name, config)
     try:
         request.check()
         repository = into if into is not None else paths.networks_repository()
         trtexec = _ask_trtexec(repository) if tensorrt and not dry_run else None
-        work = Work(request, repository, force)
+        run = ExportRun(request, repository, force)
         if dry_run:
-            work.say_plan()
+            run.print_dry_run()
             if tensorrt:
-                say_plans(work)
+                print_plan_dry_run(run)
             return
-        work.require()
+        run.require_available()
         _require_extra()
         from paddlex_triton.export.api import Options
 
-        options = Options(repository, force, _read_images(check_image or []), hubs=work.reach.hubs)
+        options = Options(repository, force, _read_images(check_image or []), hubs=run.availability.hubs)
         if trtexec is None:
-            work.run(options)
+            run.run(options)
         else:
-            run_with_plans(work, options, trtexec)
+            export_with_plans(run, options, trtexec)
     except ExportError as error:
         _fail(error)
 
@@ -100,10 +100,10 @@ def models(
     repository = into if into is not None else paths.networks_repository()
     console = Console()
     exported = exported_in(repository)
-    listed = listing.rows(load_zoo().networks, exported)
+    listed = network_table.rows(load_zoo().networks, exported)
     try:
         with _loaded(url) as loaded:
-            for table in listing.tables(listed, loaded):
+            for table in network_table.tables(listed, loaded):
                 console.print(table)
                 console.print()
     except ExportError as error:
@@ -116,7 +116,7 @@ def models(
 
 @contextmanager
 def _loaded(url: str | None) -> Iterator[Callable[[str], bool] | None]:
-    """What tells whether a running server has a network; None without a server."""
+    """Give a function that tells whether a running server has a network; None without a server."""
     if url is None:
         yield None
         return
@@ -151,13 +151,14 @@ def _read_images(files: Sequence[Path]) -> list[np.ndarray]:
 
 
 def _ask_trtexec(repository: Path) -> Trtexec:
-    """The first start of a container fetches gigabytes."""
+    """Find trtexec and show that it is asked: the first start of a container fetches gigabytes."""
     with Console().status("asking trtexec for its version"):
         return find_trtexec(repository)
 
 
 def _require_extra() -> None:
     try:
+        import filelock  # noqa: F401
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What can go wrong in an export. Every message says what was wrong and what is allowed; none needs a traceback.
+"""The errors of an export. Every message says what was wrong and what is allowed; none needs a traceback.
 
 ExportError
 ├── UsageError            the names, options or the folder given do not make sense together
@@ -83,6 +83,6 @@ UNUSABLE = (ConversionError, GraphError, InferenceFileError, VerificationError)
 
 
 def first_line(error: Exception) -> str:
-    """What a library's exception says first, its type where it says nothing."""
+    """Return the first line of a library's exception, its type where it says nothing."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""What a folder of weights is called, and which family it belongs to.
+"""The name and the family of a network from a folder of weights.
 
 The family is told, in this order, by
 
@@ -20,13 +20,13 @@ from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.detector import Detector, rows_and_count
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.sources.base import Weights
-from paddlex_triton.export.zoo import load_zoo
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.network import NETWORK_NAME, Family
+from paddlex_triton.zoo import load_zoo
 
 
 def name_for(weights: Weights, name: str | None) -> str:
-    """The name of a network from a folder: the one given, else the one in inference.yml.
+    """Return the name of a network from a folder: the one given, else the one in inference.yml.
 
     Raises:
         UsageError: there is neither, or it cannot be a folder's name.
@@ -43,7 +43,7 @@ def name_for(weights: Weights, name: str | None) -> str:
 
 
 def family_for(weights: Weights, family: Family | None) -> Family:
-    """The family of a network from a folder: see above.
+    """Return the family of a network from a folder: see above.
 
     Raises:
         UsageError: nothing tells, or what tells contradicts the one given.

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from paddlex_triton.export.errors import InstallError
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.shared_folders import locked
 from paddlex_triton.network import FILE_NAME
 
 _NEW, _OLD = "new", "old"
 
 
 def staging_folder(repository: Path) -> Path:
-    """The folder beside a repository in which its networks are put together."""
+    """Return the folder beside a repository in which its networks are put together."""
     repository = repository.resolve()
     return repository.parent / f".paddlex-triton-export-{repository.name}"
 
@@ -104,7 +104,7 @@ def _swap(staging: Path, target: Path) -> None:
 
 
 def _link_kept(kept: Sequence[Path], old: Path, new: Path) -> None:
-    """The same files under both: whichever of the two stays has them."""
+    """Link the same files under both: whichever of the two stays has them."""
     for folder in kept:
         shutil.copytree(folder, new / folder.resolve().relative_to(old), copy_function=os.link)
 

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from paddlex_triton.export.errors import VerificationError, first_line
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, row_by_row
 from paddlex_triton.export.graph.contract import SourceGraph
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.runtime import AS_WRITTEN, KEEPING_LAYOUT, OPTIMISED, open_session
+from paddlex_triton.export.graph.sessions import AS_WRITTEN, KEEPING_LAYOUT, OPTIMISED, open_session
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 
 # Two ways to round differ by about as much as two others; the largest of many differences by a few times more.
 _ROUNDING_FACTOR = 10
@@ -78,7 +78,7 @@ class VerificationReport(BaseModel):
     cases: list[CaseResult]
 
     def output_dims(self) -> dict[str, list[int]]:
-        """Dimensions of one row of each output, -1 where they are not the same for all inputs."""
+        """Return the dimensions of one row of each output, -1 where they are not the same for all inputs."""
         shapes = {name: [case.outputs[name][1:] for case in self.cases] for name in self.cases[0].outputs}
         return {
             name: [sizes[0] if len(set(sizes)) == 1 else -1 for sizes in zip(*of_cases, strict=True)]

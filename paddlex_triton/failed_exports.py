@@ -10,7 +10,7 @@ FILE_NAME = "failed.json"
 
 
 def read_failures(repository: Path) -> dict[str, str]:
-    """The networks that could not be exported into a repository: name -> why."""
+    """Read which networks could not be exported into a repository: name -> why."""
     try:
         found = json.loads((repository / FILE_NAME).read_bytes())
     except (OSError, ValueError):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from paddlex_triton.export.tensorrt.plans import PLAN_NAME, Plan, find_plan
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.pipelines import ChoiceError
+from paddlex_triton.tensorrt_plans import PLAN_NAME, Plan, find_plan
 
 DeviceKind = Literal["cpu", "gpu"]
 

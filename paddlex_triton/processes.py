@@ -8,7 +8,7 @@ from typing import Literal
 
 
 def die_with_parent(signal: Literal["TERM", "KILL"]) -> list[str]:
-    """A prefix of a command that ends it when this process is killed; nothing where the system has none.
+    """Return a prefix of a command that ends it when this process is killed; nothing where the system has none.
 
     The kernel watches the thread that started the child, so this is for the main thread only.
 

@@ -84,7 +84,7 @@ class Batch:
 
 
 def draw_batch(pages: Pages, rng: np.random.Generator, how: Augmentation, done: float = 0.0) -> Batch:
-    """A batch of pages chosen by chance.
+    """Choose a batch of pages by chance.
 
     Args:
         pages: to choose from.
@@ -101,13 +101,13 @@ def draw_batch(pages: Pages, rng: np.random.Generator, how: Augmentation, done: 
 
 
 def _at(ends: tuple[float, float], done: float) -> float:
-    """A value between those at the start and at the end of a training."""
+    """Return a value between those at the start and at the end of a training."""
     part = min(max(done, 0.0), 1.0)
     return (1 - part) * ends[0] + part * ends[1]
 
 
 def augment(page: PageScene, side: int, rng: np.random.Generator, how: Augmentation, done: float = 0.0) -> PageScene:
-    """A page changed by chance, `side` pixels wide and high."""
+    """Change a page by chance; it is `side` pixels wide and high."""
     h, w = page.image.shape[:2]
     scale = np.array((side / w, side / h))
     if rng.random() < _at(how.zoomed, done):
@@ -175,7 +175,7 @@ def _wear(image: np.ndarray, rng: np.random.Generator, how: Augmentation) -> np.
 
 
 def _change_contrast(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Contrast, brightness and gamma."""
+    """Change contrast, brightness and gamma."""
     table = (_LEVELS - 128) * rng.uniform(0.6, 1.3) + 128 + rng.uniform(-35, 35)
     table = 255 * (np.clip(table, 0, 255) / 255) ** np.exp(rng.normal(0, 0.2))
     return cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8))

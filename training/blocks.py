@@ -1,4 +1,4 @@
-"""What the network is built of: dense 3x3 convolutions, the fastest in bf16 on CPUs. Needs torch."""
+"""The network's building blocks: dense 3x3 convolutions, the fastest in bf16 on CPUs. Needs torch."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class ResidualBlock(nn.Module):
             self.shortcut.append(ConvNormReLU(channels_in, channels, kernel=1, activate=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float [N, C, H, W] to float [N, channels, H / stride, W / stride], rounded up."""
+        """Turn float [N, C, H, W] into float [N, channels, H / stride, W / stride], rounded up."""
         return functional.relu(self.second(self.first(x)) + self.shortcut(x), inplace=True)
 
 
 def initialize(model: nn.Module) -> None:
-    """He's initialisation; a block's second normalisation starts at 0, so that the block starts as its shortcut."""
+    """Initialise as He does; a block's second normalisation starts at 0, and the block as its shortcut."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -68,5 +68,5 @@ def initialize(model: nn.Module) -> None:
 
 
 def enlarge_twice(x: Tensor) -> Tensor:
-    """Nearest upsampling of float [N, C, H, W] by 2."""
+    """Upsample float [N, C, H, W] by 2, to the nearest."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -1,4 +1,4 @@
-"""What the training's commands have in common on the terminal."""
+"""The common parts of the training's commands on the terminal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import typer
 
+from paddlex_triton.export.commandline.export_run import print_error
 from paddlex_triton.export.errors import ExportError
-from paddlex_triton.export.work import print_error
 
 
 @contextmanager

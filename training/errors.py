@@ -1,4 +1,4 @@
-"""What can go wrong in a training, beside what an export can."""
+"""The errors of a training, beside those of an export."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Network:
             raise ValueError(f"{file} makes {outputs} of {inputs}; {_OUTPUTS} of {_INPUTS} are expected")
 
     def rows(self, page: np.ndarray, *, bgr: bool = False) -> np.ndarray:
-        """Rows of a page: float32 [M, 6], class, score, x1, y1, x2, y2 in page pixels.
+        """Return rows of a page: float32 [M, 6], class, score, x1, y1, x2, y2 in page pixels.
 
         Args:
             page: uint8 [H, W, 3] BGR.
@@ -69,13 +69,13 @@ class Network:
 
 
 def normalize(image: np.ndarray) -> np.ndarray:
-    """What the network takes: float32 [1, 3, H, W] of uint8 [H, W, 3], ImageNet's constants in the order given."""
+    """Normalise uint8 [H, W, 3] to the network's input, float32 [1, 3, H, W], by ImageNet's constants as given."""
     scaled = (image.astype(np.float32) / np.float32(255) - _MEAN) / _STD
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
 
 
 def read_set(folder: Path, limit: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """A set's pages, uint8 [H, W, 3] BGR, and their boxes, float64 [B, 5]: class, x1, y1, x2, y2.
+    """Yield a set's pages, uint8 [H, W, 3] BGR, and their boxes, float64 [B, 5]: class, x1, y1, x2, y2.
 
     Raises:
         FileNotFoundError, ValueError: the set is not there, or one of its pictures cannot be read.
@@ -110,7 +110,7 @@ def score_pages(
     *,
     bgr: bool = False,
 ) -> PageScores:
-    """Boxes found at an intersection over union of 0.5, and seals seen where there are none.
+    """Count boxes found at an intersection over union of 0.5, and seals seen where there are none.
 
     Args:
         network: to score.
@@ -133,5 +133,5 @@ def score_pages(
 
 
 def count_seals(rows: np.ndarray) -> int:
-    """Seal boxes among a page's rows whose score is 0.5 or more."""
+    """Return the seal boxes among a page's rows whose score is 0.5 or more."""
     return int(np.sum((rows[:, 0] == SEAL) & (rows[:, 1] >= _FALSE_SEAL_SCORE)))

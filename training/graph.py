@@ -1,4 +1,4 @@
-"""What the ONNX graph ends in: candidates of each class, and a suppression for the whole batch.
+"""The end of the ONNX graph: candidates of each class, and a suppression for the whole batch.
 
 The operator for suppression knows one set of boxes for all classes, while the network has boxes for each class. So the
 candidates of the classes are put one after the other, and a class has scores for its own alone. Needs torch.
@@ -39,7 +39,7 @@ class CandidateNetwork(nn.Module):
         self.register_buffer("offsets", offsets, persistent=False)
 
     def forward(self, image: Tensor, scale_factor: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidates and scores.
+        """Return the candidates and scores.
 
         Args:
             image: float [N, 3, side, side].

@@ -1,4 +1,4 @@
-"""What the network takes: a page squeezed into a square, normalised by ImageNet's constants."""
+"""The network's input: a page squeezed into a square, normalised by ImageNet's constants."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _LOG_EVERY = 25
 
 @dataclass
 class Report:
-    """What the loop tells while it runs: how far it is, and means since the last report."""
+    """The loop's progress while it runs: how far it is, and means since the last report."""
 
     progress: Progress
     loss: float
@@ -44,7 +44,7 @@ class Report:
 
 
 def learning_rate_at(done: float, iteration: int) -> float:
-    """Part of the greatest learning rate: a cosine over the budget, after a warm-up of 100 iterations.
+    """Return the part of the greatest learning rate: a cosine over the budget, after a warm-up of 100 iterations.
 
     Args:
         done: part of the budget that is used up, 0 to 1.
@@ -184,7 +184,7 @@ class Sums:
             self._parts[name] = self._parts.get(name, 0.0) + value
 
     def means(self) -> tuple[float, dict[str, float]]:
-        """Of the loss and its parts; at least one iteration was counted."""
+        """Return the means of the loss and its parts; at least one iteration was counted."""
         return self._loss / self._count, {name: value / self._count for name, value in self._parts.items()}
 
 
@@ -200,7 +200,7 @@ def average(averaged: nn.Module, model: nn.Module, iteration: int) -> None:
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Weights of convolutions decay; those of normalisations, biases and scales do not."""
+    """Group the weights: those of convolutions decay; those of normalisations, biases and scales do not."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
         {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": _WEIGHT_DECAY},

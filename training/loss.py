@@ -18,7 +18,7 @@ _BOX_WEIGHT = 2.0
 
 
 def batch_loss(network: LayoutNetwork, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """The loss of a network's answers for a batch, which it gives in bfloat16, and the loss's parts."""
+    """Return the loss of a network's answers for a batch, which are bfloat16, and the loss's parts."""
     with torch.autocast("cpu", torch.bfloat16):
         logits, exponents = network(to_input(torch.from_numpy(batch.images)))
     centres, strides = places(*batch.images.shape[1:3])
@@ -47,7 +47,7 @@ def _loss_of_answers(
 
 
 def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
-    """Sum of cross entropies with the quality of the box, where it is above 0; others weigh 0.75 p^2.
+    """Sum cross entropies with the quality of the box, where it is above 0; others weigh 0.75 p^2.
 
     Args:
         logits: float, of any shape.
@@ -59,7 +59,7 @@ def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
 
 
 def overlaps(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Intersection over union, and the generalised one, of pairs of boxes float [P, 4]; float [P] each."""
+    """Return the intersection over union, and the generalised one, of pairs of boxes float [P, 4]; float [P] each."""
     sides = (torch.minimum(first[:, 2:], second[:, 2:]) - torch.maximum(first[:, :2], second[:, :2])).clamp(min=0)
     common = sides.prod(dim=1)
     whole = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1) - common

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def box_overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of all pairs of boxes, float64 [n, m].
+    """Return the intersection over union of all pairs of boxes, float64 [n, m].
 
     Args:
         first: float [n, 4], x1, y1, x2, y2.
@@ -65,7 +65,7 @@ def score_boxes(
 
 
 def _hits(rows: np.ndarray, boxes: np.ndarray, min_overlap: float) -> np.ndarray:
-    """Of one page: float64 [n, 2], score and whether the box is right; the best score takes its pick first."""
+    """Match one page's boxes: float64 [n, 2], score and whether it is right; the best score takes its pick first."""
     rows = rows[np.argsort(-rows[:, 0], kind="stable")]
     hits = np.zeros((len(rows), 2))
     hits[:, 0] = rows[:, 0]

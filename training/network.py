@@ -52,7 +52,7 @@ class LayoutNetwork(nn.Module):
         nn.init.constant_(self.distances.bias, 1.0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and boxes at every place of every level, finest level first, row by row.
+        """Return the scores and boxes at every place of every level, finest level first, row by row.
 
         Args:
             x: float [N, 3, H, W], ImageNet's constants; H and W multiples of 32.
@@ -100,7 +100,7 @@ def to_input(images: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def places(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Where the network's answers belong for an input of this size.
+    """Return where the network's answers belong for an input of this size.
 
     Returns:
         Centres float [A, 2], x, y in pixels of the input, and strides float [A]: the same tensors each time.
@@ -115,7 +115,7 @@ def places(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def boxes_of(exponents: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
-    """Boxes in pixels of the input, x1, y1, x2, y2, from exponents [..., A, 3, 4] and `places` (or the chosen ones)."""
+    """Return boxes x1, y1, x2, y2, pixels of the input, from exponents [..., A, 3, 4] and `places` (or chosen ones)."""
     distances = exponents.exp() * strides[:, None, None]
     middle = centres[:, None, :]
     return torch.cat((middle - distances[..., :2], middle + distances[..., 2:]), dim=-1)

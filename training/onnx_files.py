@@ -76,7 +76,7 @@ def load_weights(network: LayoutNetwork, file: Path) -> None:
 
 
 def _traced(served: CandidateNetwork) -> onnx.ModelProto:
-    """The graph up to the candidates; the number of pages stays open."""
+    """Write the graph up to the candidates; the number of pages stays open."""
     inputs = (torch.zeros(2, 3, SIDE, SIDE), torch.ones(2, 2))
     input_names, output_names = ["image", "scale_factor"], ["candidates", "scores"]
     buffer = io.BytesIO()

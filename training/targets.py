@@ -52,7 +52,7 @@ def assign(boxes: np.ndarray, classes: np.ndarray, centres: np.ndarray, strides:
 
 
 def _wanted(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.ndarray:
-    """Bool [B, A]: the places in a box, close to its middle, on a level for its size."""
+    """Return the places, bool [B, A], in a box, close to its middle, on a level for its size."""
     sides = boxes[:, 2:] - boxes[:, :2]
     size = np.maximum(np.sqrt(sides[:, 0] * sides[:, 1]), sides.max(axis=1) / 2)[:, None]
     middle = (boxes[:, 2:] + boxes[:, :2]) / 2

@@ -1,4 +1,4 @@
-"""What a network family must tell the exporter."""
+"""The base class of network families: the facts the exporter needs of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import onnx
 
 from paddlex_triton.export.graph.contract import SourceGraph
 from paddlex_triton.export.graph.edits import affine_constants
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import FAMILY_OUTPUTS, Family
 
 Tensors = Mapping[str, np.ndarray]
@@ -21,7 +21,7 @@ Run = Callable[[Tensors], dict[str, np.ndarray]]
 
 
 class FormError(Exception):
-    """What a source answers is not of the family's form; the message says what it is and what is expected."""
+    """A source's answer is not of the family's form; the message says what it is and what is expected."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Case:
         return len(self.feeds["x"])
 
     def row(self, index: int) -> Tensors:
-        """One row as a batch of one."""
+        """Return one row as a batch of one."""
         return {name: values[index : index + 1] for name, values in self.feeds.items()}
 
 
@@ -88,13 +88,13 @@ class NetworkFamily(ABC):
 
     @abstractmethod
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Inputs to prove the network on: random, realistic, and the given images (uint8 [H,W,3], BGR)."""
+        """Yield inputs to prove the network on: random, realistic, and the given images (uint8 [H,W,3], BGR)."""
 
     @abstractmethod
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The source's answer to an input, in the network's terms.
+        """Return the source's answer to an input, in the network's terms.
 
         Args:
             run: the source, or what `probe` made of it.
@@ -113,7 +113,7 @@ class NetworkFamily(ABC):
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """How far two answers lie apart.
+        """Return how far two answers lie apart.
 
         Args:
             wanted: the answer to compare with, and what else `answer_of_source` gave for the same input.
@@ -128,15 +128,15 @@ class NetworkFamily(ABC):
         """
 
     def distinct(self, first: Tensors, second: Tensors) -> float:
-        """How far the network's answers to two inputs of the same shape lie apart; infinite for other shapes."""
+        """Return how far the network's answers to two inputs of the same shape lie apart; infinite for other shapes."""
         return max(max_difference(first[name], second[name]) for name in FAMILY_OUTPUTS[self.name])
 
     def takes_one(self, source: SourceGraph) -> bool:
-        """Whether the source answers one row at a time."""
+        """Return whether the source answers one row at a time."""
         return any(tensor.shape[:1] == (1,) for tensor in source.inputs)
 
     def host_difference(self, source: SourceGraph, settings: InferenceSettings, answer: Tensors) -> float:
-        """How far the host's arithmetic lies from the part of the source that it takes the place of.
+        """Return how far the host's arithmetic lies from the part of the source that it takes the place of.
 
         Args:
             source: the source graph.
@@ -150,40 +150,40 @@ class NetworkFamily(ABC):
         return 0.0
 
     def probe(self, source: SourceGraph) -> bytes:
-        """The source as the proof runs it: as it came, and inner tensors that are compared shown as outputs."""
+        """Return the source as the proof runs it: as it came, and inner tensors that are compared shown as outputs."""
         return source.content
 
     def keeps_layout(self, source: SourceGraph) -> bool:
-        """Whether the graph is served in the layout it has: in another, numbers are added up in another order."""
+        """Return whether the graph is served in the layout it has: others add numbers up in another order."""
         del source
         return False
 
     def advice(self, source: SourceGraph) -> str | None:
-        """What to try with a source that this family refuses."""
+        """Return what to try with a source that this family refuses."""
         del source
         return None
 
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
-        """`geometry` of network.json."""
+        """Return `geometry` of network.json."""
         del settings
         return {}
 
     def characters(self, settings: InferenceSettings) -> list[str] | None:
-        """`characters` of network.json."""
+        """Return `characters` of network.json."""
         del settings
         return None
 
     def labels(self, settings: InferenceSettings) -> list[str] | None:
-        """`labels` of network.json."""
+        """Return `labels` of network.json."""
         del settings
         return None
 
     def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
-        """`postprocess` of network.json."""
+        """Return `postprocess` of network.json."""
         return settings.postprocess
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """Values for the family's own places in its config.pbtxt template.
+        """Return the values for the family's own places in its config.pbtxt template.
 
         Args:
             settings: of the source.
@@ -194,7 +194,7 @@ class NetworkFamily(ABC):
 
 
 def row_by_row(answer: Callable[[Tensors], dict[str, np.ndarray]], feeds: Tensors) -> dict[str, np.ndarray]:
-    """The answer to a batch of a source that takes one row.
+    """Return the answer to a batch of a source that takes one row.
 
     Args:
         answer: of the source to a batch of one, the batch axis first.
@@ -205,7 +205,7 @@ def row_by_row(answer: Callable[[Tensors], dict[str, np.ndarray]], feeds: Tensor
 
 
 def normalized_planar(image: np.ndarray, settings: InferenceSettings) -> np.ndarray:
-    """PaddleX's NormalizeImage and ToCHWImage of uint8 [N,H,W,3] BGR: float32 [N,3,H,W]."""
+    """Return PaddleX's NormalizeImage and ToCHWImage of uint8 [N,H,W,3] BGR: float32 [N,3,H,W]."""
     pixels = image if settings.img_mode == "BGR" else image[..., ::-1]
     alpha, beta = affine_constants(settings.normalization)
     normalized = pixels.astype(np.float32)
@@ -215,7 +215,7 @@ def normalized_planar(image: np.ndarray, settings: InferenceSettings) -> np.ndar
 
 
 def max_difference(wanted: np.ndarray, got: np.ndarray) -> float:
-    """Largest absolute difference of two arrays; infinite for other shapes or dtypes, or where one is NaN."""
+    """Return the largest difference of two arrays; infinite for other shapes or dtypes, or where one is NaN."""
     if wanted.shape != got.shape or wanted.dtype != got.dtype:
         return float("inf")
     if not wanted.size:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import fit, noise, text_line
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
@@ -19,8 +20,7 @@ from paddlex_triton.export.graph.edits import (
     normalize_centered,
     zero_beyond_widths,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, text_line
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
 from paddlex_triton.network import Family
 
@@ -91,7 +91,7 @@ class CTCRecognition(NetworkFamily):
         )
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, lines of text and the given images, batches of 1, 3 and the maximum, rows of uneven widths.
+        """Yield noise, lines of text and the given images, batches of 1, 3 and the maximum, rows of uneven widths.
 
         What lies beyond a row's width is noise, which must not show.
         """
@@ -112,7 +112,7 @@ class CTCRecognition(NetworkFamily):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The best class per step (the first of equals) and its score; `scores` are those of all classes."""
+        """Return the best class per step (the first of equals) and its score; `scores` are those of all classes."""
         scores = run({source.input.name: self.padded(feeds, settings)})[source.output.name]
         rows, classes = len(feeds["x"]), len(self.characters(settings))
         if scores.ndim != 3 or scores.shape[0] != rows or scores.shape[2] != classes:
@@ -120,7 +120,7 @@ class CTCRecognition(NetworkFamily):
         return {"indices": scores.argmax(axis=2).astype(np.int32), "probs": scores.max(axis=2), "scores": scores}
 
     def padded(self, feeds: Tensors, settings: InferenceSettings) -> np.ndarray:
-        """PaddleX's normalising and padding, float32 [N,3,height,W]."""
+        """Return PaddleX's normalising and padding, float32 [N,3,height,W]."""
         pixels = feeds["x"] if settings.img_mode == "BGR" else feeds["x"][..., ::-1]
         normalized = pixels.astype(np.float32).transpose(0, 3, 1, 2) / np.float32(255)
         normalized -= np.float32(0.5)
@@ -133,7 +133,7 @@ class CTCRecognition(NetworkFamily):
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two scores; another class counts as how much less the source gave it."""
+        """Return the largest difference of two scores; another class counts as how much less the source gave it."""
         del feeds, settings
         apart = max_difference(wanted["probs"], got["probs"])
         if wanted["indices"].shape != got["indices"].shape or wanted["indices"].dtype != got["indices"].dtype:
@@ -149,20 +149,20 @@ class CTCRecognition(NetworkFamily):
         return max(apart, float(np.abs(lost).max()))
 
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
-        """The shape PaddleX resizes lines to, [C,H,W]."""
+        """Return the shape PaddleX resizes lines to, [C,H,W]."""
         return {"image_shape": list(settings.image_shape)}
 
     def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
-        """Of inference.yml, and `bidi` for networks of right-to-left scripts, whose lines PaddleX reorders."""
+        """Return inference.yml's, and `bidi` for networks of right-to-left scripts, whose lines PaddleX reorders."""
         bidi = {"bidi": True} if settings.model_name in _RIGHT_TO_LEFT else {}
         return {**settings.postprocess, **bidi}
 
     def characters(self, settings: InferenceSettings) -> list[str]:
-        """One string per class: the blank, the dictionary, the space (PaddleX always appends it)."""
+        """Return one string per class: the blank, the dictionary, the space (PaddleX always appends it)."""
         return [_BLANK, *(settings.characters or ()), " "]
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The height of a line."""
+        """Return the height of a line."""
         del output_dims
         return {"height": str(settings.image_shape[1])}
 

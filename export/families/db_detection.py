@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import fit, noise, text_page
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families.base import (
     Case,
@@ -22,8 +23,7 @@ from paddlex_triton.export.families.base import (
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, text_page
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.limits import DEFAULT_CANDIDATES, MAX_CANDIDATES
 from paddlex_triton.network import Family
 
@@ -41,7 +41,7 @@ class DBDetection(NetworkFamily):
     max_batch_size: ClassVar[int] = 4
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
-        """Nothing is added.
+        """Return the settings as they are.
 
         Raises:
             InferenceFileError: more lines may be taken from a page than are served.
@@ -74,7 +74,7 @@ class DBDetection(NetworkFamily):
         )
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, pages of text and the given images, batches of 1, 3 and the maximum."""
+        """Yield noise, pages of text and the given images, batches of 1, 3 and the maximum."""
         del settings
         yield Case("noise", {"x": noise(1, 1, 64, 96, 3)})
         yield Case("noise", {"x": noise(2, 3, 160, 96, 3)})
@@ -90,7 +90,7 @@ class DBDetection(NetworkFamily):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The map without its channel axis; it must have the input's own size."""
+        """Return the map without its channel axis; it must have the input's own size."""
         output = run({source.input.name: normalized_planar(feeds["x"], settings)})[source.output.name]
         rows, height, width = feeds["x"].shape[:3]
         if output.shape != (rows, 1, height, width):
@@ -100,7 +100,7 @@ class DBDetection(NetworkFamily):
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two maps.
+        """Return the largest difference of two maps.
 
         Unless graphs ran as they are written, of what boxes are made of: which pixels are text, where one that changes
         sides of the threshold counts as how far it moved, and the mean, which is what boxes are scored by.

@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.export.detection_yml import NMSSettings
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import FormError, Run, Tensors, max_difference, row_by_row
 from paddlex_triton.export.families.detector import (
@@ -45,7 +44,8 @@ from paddlex_triton.export.graph.cut import (
     with_outputs,
 )
 from paddlex_triton.export.graph.nms import nms_inputs, nms_thresholds
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.detector_section import NMSSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 from paddlex_triton.ops.detection_nms import boxes_to_page
 
@@ -73,7 +73,7 @@ class DenseDetection(Detector):
     fixed_rows: ClassVar[bool] = True
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
-        """How boxes are chosen is taken from the graph's own NMS, and from inference.yml where it has none.
+        """Take how boxes are chosen from the graph's own NMS, and from inference.yml where it has none.
 
         PaddleX runs the graph. PaddleDetection writes the section NMS with other numbers when the graph is built
         already: 0.3 and 0.5 beside the 0.025 and 0.6 in PicoDet's.
@@ -130,7 +130,7 @@ class DenseDetection(Detector):
         )
 
     def probe(self, source: SourceGraph) -> bytes:
-        """With an NMS: what goes into it is shown too."""
+        """Return the source; one with an NMS shows its inputs too."""
         ends = _ends_of(source)
         if not ends.has_nms:
             return source.content
@@ -138,11 +138,11 @@ class DenseDetection(Detector):
         return shown.SerializeToString(deterministic=True)
 
     def takes_one(self, source: SourceGraph) -> bool:
-        """A source with an NMS does, whatever it declares."""
+        """Return whether the source has an NMS, which takes one page whatever the source declares."""
         return _ends_of(source).has_nms or super().takes_one(source)
 
     def host_difference(self, source: SourceGraph, settings: InferenceSettings, answer: Tensors) -> float:
-        """The NMS of `ops` against the graph's, on boxes made for it; 0 where the graph has none."""
+        """Compare the NMS of `ops` with the graph's, on boxes made for it; 0 where the graph has none."""
         ends = _ends_of(source)
         if not ends.has_nms:
             return 0.0
@@ -155,7 +155,7 @@ class DenseDetection(Detector):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """All boxes and scores; with an NMS also `page_boxes`, those on the page."""
+        """Return all boxes and scores; with an NMS also `page_boxes`, those on the page."""
         ends = _ends_of(source)
 
         def raw_answer(some: Tensors) -> dict[str, np.ndarray]:
@@ -172,13 +172,13 @@ class DenseDetection(Detector):
         return answer
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """Besides, how many anchors there are."""
+        """Return the values of all detectors, and how many anchors there are."""
         return {**super().config_values(settings, output_dims), "anchors": str(output_dims["boxes"][0])}
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two scores or boxes, these as parts of the network's input; on the page too."""
+        """Return the largest difference of scores or boxes, these as parts of the network's input; on the page too."""
         del exact
         side = max(detection_of(settings).target_size)
         apart = max(
@@ -194,13 +194,13 @@ class DenseDetection(Detector):
         return max(apart, *on_page)
 
     def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
-        """The threshold PaddleX takes where none is asked for, and how boxes are chosen."""
+        """Return the threshold PaddleX takes where none is asked for, and how boxes are chosen."""
         return {**super().postprocess(settings), "nms": _nms_of(settings).thresholds}
 
     def _raw_answer(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """`answer_of_source` for as many pages as the source takes; one, if it has an NMS."""
+        """Return `answer_of_source` for as many pages as the source takes; one, if it has an NMS."""
         ends = _ends_of(source)
         ones = np.ones_like(feeds["scale_factor"])
         plain = run(self.source_feeds(feeds["x"], ones, settings, source))
@@ -220,7 +220,7 @@ def _nms_of(settings: InferenceSettings) -> NMSSettings:
 
 
 def _ends_of(source: SourceGraph) -> _Ends:
-    """Where boxes and scores are.
+    """Return where boxes and scores are.
 
     Raises:
         GraphError: there is nothing that can be told to be them.
@@ -239,7 +239,7 @@ def _require_classes(source: SourceGraph, scores: str, classes: int) -> None:
 
 
 def _raw_outputs(source: SourceGraph) -> tuple[SourceTensor, SourceTensor]:
-    """The outputs of a graph without NMS: boxes [N,A,4] and scores [N,C,A], in whatever order.
+    """Return the outputs of a graph without NMS: boxes [N,A,4] and scores [N,C,A], in whatever order.
 
     Raises:
         GraphError: its outputs are others.

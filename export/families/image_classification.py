@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.export.classification_yml import ClassificationSettings
+from paddlex_triton.drawings import text_line, text_page
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
@@ -18,8 +18,8 @@ from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.cut import free_batch
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import text_line, text_page
+from paddlex_triton.export.inference_file.classifier_section import ClassificationSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 
@@ -31,7 +31,7 @@ class ImageClassification(NetworkFamily):
     fixed_rows: ClassVar[bool] = True
 
     def complete(self, settings: InferenceSettings, source: onnx.ModelProto, origin: str) -> InferenceSettings:
-        """Nothing is added.
+        """Return the settings as they are.
 
         Raises:
             InferenceFileError: inference.yml does not tell the network's size and classes.
@@ -72,13 +72,13 @@ class ImageClassification(NetworkFamily):
         )
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, lines and pages of text either way up, and the given images; batches of 1, 3 and the maximum."""
+        """Yield noise, lines and pages of text either way up, and the given images; batches of 1, 3 and the maximum."""
         return cases_of_one_size(_of(settings).target_size, _text, ("text", "text"), self.max_batch_size, images)
 
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The scores, of one image after the other where the source takes one."""
+        """Return the scores, of one image after the other where the source takes one."""
         probs = answer_for_images(run, feeds, settings, source.input, source.output)
         expected = (len(feeds["x"]), len(_of(settings).labels))
         if probs.shape != expected:
@@ -88,22 +88,22 @@ class ImageClassification(NetworkFamily):
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two scores."""
+        """Return the largest difference of two scores."""
         del feeds, settings, exact
         return max_difference(wanted["probs"], got["probs"])
 
     def geometry(self, settings: InferenceSettings) -> dict[str, Any]:
-        """The network's size and, where that is the middle of the image, the length of the image's shorter side."""
+        """Return the network's size and, where that is the image's middle, the length of the image's shorter side."""
         found = _of(settings)
         geometry: dict[str, Any] = {"target_size": list(found.target_size)}
         return geometry if found.resize_short is None else geometry | {"resize_short": found.resize_short}
 
     def labels(self, settings: InferenceSettings) -> list[str] | None:
-        """The names of the classes."""
+        """Return the names of the classes."""
         return list(_of(settings).labels)
 
     def config_values(self, settings: InferenceSettings, output_dims: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The size of the input and the number of classes."""
+        """Return the size of the input and the number of classes."""
         del output_dims
         height, width = _of(settings).target_size
         return {"height": str(height), "width": str(width), "classes": str(len(_of(settings).labels))}
@@ -116,6 +116,6 @@ def _of(settings: InferenceSettings) -> ClassificationSettings:
 
 
 def _text(seed: int, height: int, width: int) -> np.ndarray:
-    """A line of text where the image is wide, else a page of it; every other one upside down."""
+    """Draw a line of text where the image is wide, else a page of it; every other one upside down."""
     image = text_line(seed, height, width) if width > height else text_page(seed, height, width)
     return image[::-1, ::-1] if seed % 2 else image

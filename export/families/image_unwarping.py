@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from paddlex_triton.drawings import fit, noise, seal_page, text_page
 from paddlex_triton.export.families.base import (
     Case,
     FormError,
@@ -21,8 +22,7 @@ from paddlex_triton.export.families.grid_unwarping import answer_by_grid, flatte
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tensor_info
 from paddlex_triton.export.graph.edits import WHITE, feed_planar_float, normalize_unit, pixels_of_unit
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise, seal_page, text_page
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 _LONGEST_SIDE = 960
@@ -60,18 +60,18 @@ class ImageUnwarping(NetworkFamily):
         )
 
     def distinct(self, first: Tensors, second: Tensors) -> float:
-        """Of a grid, where there is one: the page that it is laid over is another one in any case."""
+        """Compare the grids, where there are some: the pages that they are laid over are others in any case."""
         if "places" in first:
             return max_difference(first["places"], second["places"])
         return super().distinct(first, second)
 
     def keeps_layout(self, source: SourceGraph) -> bool:
-        """Of a grid that is rounded to float16: a value that tips moves the page around it by up to a quarter pixel."""
+        """Return whether a grid is rounded to float16: a value that tips moves the page by up to a quarter pixel."""
         form = grid_form(source)
         return form is not None and form.grid.dtype == TensorProto.FLOAT16
 
     def cases(self, settings: InferenceSettings, images: Sequence[np.ndarray]) -> Iterator[Case]:
-        """Noise, pages of text and seals, and the given images, all of different sizes, odd ones among them."""
+        """Yield noise, pages of text and seals, and the given images, all of different sizes, odd ones among them."""
         del settings
         yield Case("noise", {"x": noise(1, 1, 61, 47, 3)})
         yield Case("noise", {"x": noise(2, 1, 96, 160, 3)})
@@ -90,7 +90,7 @@ class ImageUnwarping(NetworkFamily):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The page in pixels as PaddleX makes them; `levels` are those before they are cut to whole numbers.
+        """Return the page in pixels as PaddleX makes them; `levels` are those before they are cut to whole numbers.
 
         Of a source that answers a grid, see `answer_by_grid`.
         """
@@ -109,7 +109,7 @@ class ImageUnwarping(NetworkFamily):
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two pixels, as a part of white.
+        """Return the largest difference of two pixels, as a part of white.
 
         Cutting to whole numbers makes a level of a rounding, and wrapping round at 256 makes black of white. So unless
         graphs ran as they are written, a pixel that differs counts as how far the source's level would have to be moved
@@ -125,7 +125,7 @@ class ImageUnwarping(NetworkFamily):
         return float(np.max(moved, initial=0.0)) / WHITE
 
     def postprocess(self, settings: InferenceSettings) -> dict[str, Any]:
-        """Nothing: PaddleX reads none."""
+        """Return nothing: PaddleX reads none."""
         del settings
         return {}
 
@@ -142,7 +142,7 @@ def _flatten_pages(source: SourceGraph) -> GraphBuilder:
 
 
 def _distance(levels: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """How far levels lie from the nearest one that becomes a pixel, float64 [M].
+    """Return how far levels lie from the nearest one that becomes a pixel, float64 [M].
 
     Args:
         levels: float32 [M], of white 255, any number.

@@ -1,4 +1,4 @@
-"""What families of networks for images of one size have in common: inputs for the proof, and their source's answer."""
+"""The common parts of families for images of one size: inputs for the proof, and their source's answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from paddlex_triton.drawings import fit, noise
 from paddlex_triton.export.families.base import Case, Run, Tensors, normalized_planar, row_by_row
 from paddlex_triton.export.graph.contract import SourceTensor
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import fit, noise
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 
 
 def cases_of_one_size(
@@ -19,7 +19,7 @@ def cases_of_one_size(
     max_batch_size: int,
     images: Sequence[np.ndarray],
 ) -> Iterator[Case]:
-    """Noise, drawings and the given images; batches of 1, 3 and the maximum.
+    """Yield noise, drawings and the given images; batches of 1, 3 and the maximum.
 
     Args:
         size: height and width of the network's input, pixels.
@@ -41,7 +41,7 @@ def cases_of_one_size(
 def answer_for_images(
     run: Run, feeds: Tensors, settings: InferenceSettings, image: SourceTensor, output: SourceTensor
 ) -> np.ndarray:
-    """A source's answer to images, of one after the other where it takes one.
+    """Return a source's answer to images, of one after the other where it takes one.
 
     Args:
         run: the source.

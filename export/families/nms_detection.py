@@ -22,7 +22,7 @@ from paddlex_triton.export.families.detector import (
 from paddlex_triton.export.families.rows import distinct_rows, rows_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import SourceGraph, tensor_info
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
 
 
@@ -67,7 +67,7 @@ class NMSDetection(Detector):
     def answer_of_source(
         self, run: Run, feeds: Tensors, settings: InferenceSettings, source: SourceGraph
     ) -> dict[str, np.ndarray]:
-        """The rows as they are, and their count."""
+        """Return the rows as they are, and their count."""
         outputs = run(self.source_feeds(feeds["x"], feeds["scale_factor"], settings, source))
         rows, count = (outputs[tensor.name] for tensor in require_rows_and_count(source))
         check_rows(rows, detection_of(settings).labels)
@@ -76,13 +76,13 @@ class NMSDetection(Detector):
         return {"rows": rows, "count": count.astype(np.int32)}
 
     def distinct(self, first: Tensors, second: Tensors) -> float:
-        """Of the rows' classes and scores."""
+        """Return how far the rows' classes and scores lie apart."""
         return distinct_rows(first["rows"], second["rows"])
 
     def difference(
         self, wanted: Tensors, got: Tensors, feeds: Tensors, settings: InferenceSettings, *, exact: bool
     ) -> float:
-        """Largest difference of two rows that stand for the same box."""
+        """Return the largest difference of two rows that stand for the same box."""
         if got["count"].tolist() != [len(got["rows"])]:
             return float("inf")
         detection = detection_of(settings)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddlex_triton.export.detection_yml import NMSSettings
 from paddlex_triton.export.errors import first_line
 from paddlex_triton.export.families.base import FormError
 from paddlex_triton.export.families.rows import matched_difference
 from paddlex_triton.export.graph.contract import SourceGraph, parse_model
 from paddlex_triton.export.graph.cut import begin_at
-from paddlex_triton.export.runtime import open_session
+from paddlex_triton.export.graph.sessions import open_session
+from paddlex_triton.export.inference_file.detector_section import NMSSettings
 from paddlex_triton.ops.detection_nms import multiclass_nms
 
 # Boxes lie in heaps of so many, of which all overlap.
@@ -22,7 +22,7 @@ _SIDE = 1000.0
 
 
 class NMSGraph:
-    """What a source does with boxes and scores.
+    """A source's own choice among boxes and scores.
 
     Pictures do not do to prove it: a network may find nothing in any of them. Boxes and scores made for it do.
 
@@ -51,7 +51,7 @@ class NMSGraph:
         }
 
     def difference(self, classes: int, anchors: int, nms: NMSSettings, *, bounds: bool) -> float:
-        """How far the host's choice lies from the graph's; infinite if it is not of the same boxes.
+        """Return how far the host's choice lies from the graph's; infinite if it is not of the same boxes.
 
         Args:
             classes: how many the network has.
@@ -93,7 +93,7 @@ class NMSGraph:
 
 
 def _heaps(count: int, anchors: int, classes: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Heaps of boxes that overlap, less and more, with scores between 0 and 1, no two alike.
+    """Make heaps of boxes that overlap, less and more, with scores between 0 and 1, no two alike.
 
     Besides, boxes by themselves that score a little less and a little more than the threshold. All others score 0.
 

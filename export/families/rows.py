@@ -8,19 +8,19 @@ from paddlex_triton.export.families.base import max_difference
 
 
 def relative_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> float:
-    """Largest difference of coordinates, as a part of a side; infinite for other shapes or dtypes, or NaN."""
+    """Return the largest difference of coordinates, as a part of a side; infinite for other forms, or NaN."""
     return max_difference(wanted, got) / side
 
 
 def distinct_rows(first: np.ndarray, second: np.ndarray) -> float:
-    """How far classes and scores of rows (float32 [..., 6]) lie apart: places also follow the size of the page."""
+    """Return how far classes and scores of rows (float32 [..., 6]) lie apart: places follow the page's size too."""
     return max_difference(first[..., :2], second[..., :2])
 
 
 def rows_difference(
     wanted: np.ndarray, got: np.ndarray, *, side: float, draw_threshold: float, same_order: bool
 ) -> float:
-    """How far two answers of rows lie apart.
+    """Return how far two answers of rows lie apart.
 
     Args:
         wanted: float32 [M,6]: class, score, x1, y1, x2, y2.
@@ -46,7 +46,7 @@ def rows_difference(
 
 
 def other_rows(wanted: np.ndarray, got: np.ndarray, *, side: float, draw_threshold: float, tolerance: float) -> float:
-    """The part of the rows that have no partner in the other answer, beyond one of each; see `rows_difference`.
+    """Return the part of the rows that have no partner in the other answer, beyond one of each; see `rows_difference`.
 
     Args:
         wanted: float32 [M,6]: class, score, x1, y1, x2, y2.
@@ -65,7 +65,7 @@ def other_rows(wanted: np.ndarray, got: np.ndarray, *, side: float, draw_thresho
 
 
 def matched_difference(wanted: np.ndarray, got: np.ndarray, side: float) -> float:
-    """Difference of two answers that must be of the same rows, in any order; infinite if they are not as many."""
+    """Return the difference of two answers of the same rows, in any order; infinite if they are not as many."""
     if wanted.shape != got.shape or not np.isfinite(got).all():
         return float("inf")
     return float(_distances(_relative(wanted, side), _relative(got, side), -np.inf).max(initial=0.0))
@@ -76,7 +76,7 @@ def _relative(rows: np.ndarray, side: float) -> np.ndarray:
 
 
 def _distances(rows: np.ndarray, others: np.ndarray, floor: float, within: float = np.inf) -> np.ndarray:
-    """Of each row above a score the distance to its nearest among others, of which none is the partner of two.
+    """Return, of each row above a score, the distance to its nearest among others; none is the partner of two.
 
     Args:
         rows: float64 [M,6], coordinates as parts of the page's side.

@@ -1,1 +1,1 @@
-"""Graph surgery: what export changes in an ONNX graph, and nothing else."""
+"""ONNX graphs: reading, cutting, editing and running them."""

@@ -23,7 +23,7 @@ _A, _REACH = -0.5, 2.0
 
 
 def resize_bicubic(builder: GraphBuilder, planar: str, height: int, width: int, channels: Sequence[int]) -> str:
-    """uint8 [N,C,H,W] to whole levels float64 [N,len(channels),height,width], as Pillow 10 makes them.
+    """Resize uint8 [N,C,H,W] to whole levels float64 [N,len(channels),height,width], as Pillow 10 does.
 
     That is first across, then down. Later releases of Pillow go down first where that is less work, which gives other
     levels.
@@ -48,7 +48,7 @@ def resize_bicubic(builder: GraphBuilder, planar: str, height: int, width: int, 
 
 
 def _weights(builder: GraphBuilder, length: str, size: int, axis: int) -> str:
-    """What each pixel of a side adds to each of the resized one, in 2^-22: whole numbers, float64.
+    """Return what each pixel of a side adds to each of the resized one, in 2^-22: whole numbers, float64.
 
     Args:
         builder: takes the nodes.
@@ -71,7 +71,7 @@ def _weights(builder: GraphBuilder, length: str, size: int, axis: int) -> str:
 
 
 def _cubic(builder: GraphBuilder, apart: str) -> str:
-    """Keys' cubic of distances of 0 to 2, in Pillow's order of operations."""
+    """Evaluate Keys' cubic at distances of 0 to 2, in Pillow's order of operations."""
 
     def step(value: str, op: str, number: float) -> str:
         return builder.add(op, value, _number(builder, number))
@@ -84,7 +84,7 @@ def _cubic(builder: GraphBuilder, apart: str) -> str:
 
 
 def _whole_levels(builder: GraphBuilder, sums: str) -> str:
-    """Sums of levels times weights to the nearest whole levels from 0 to 255, the higher one of two."""
+    """Round sums of levels times weights to the nearest whole levels from 0 to 255, the higher one of two."""
     half = builder.add("Add", sums, _number(builder, 2 ** (_PRECISION - 1)))
     levels = builder.add("Floor", builder.add("Div", half, _number(builder, 2**_PRECISION)))
     return builder.add("Clip", levels, _number(builder, 0), _number(builder, WHITE))

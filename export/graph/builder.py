@@ -30,7 +30,7 @@ class GraphBuilder:
         self._count = 0
 
     def after_source(self) -> None:
-        """Nodes added from here on read the source's output."""
+        """Let nodes that are added from here on read the source's output."""
         self._nodes = self._after
 
     def constant(self, value: np.ndarray) -> str:
@@ -68,7 +68,7 @@ class GraphBuilder:
         return self.add("Squeeze", tensor, output=output, axes=[axis])
 
     def reduce_max(self, tensor: str, axis: int, output: str | None = None) -> str:
-        """Maximum over an axis, which is dropped (its number is an input since opset 18)."""
+        """Add the maximum over an axis, which is dropped (its number is an input since opset 18)."""
         if self.source.opset >= 18:
             axes = self.constant(np.array([axis], np.int64))
             return self.add("ReduceMax", tensor, axes, output=output, keepdims=0)
@@ -77,7 +77,7 @@ class GraphBuilder:
     def build(
         self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], metadata: dict[str, str]
     ) -> onnx.ModelProto:
-        """The edited model: our first nodes, the source, our last nodes.
+        """Return the edited model: our first nodes, the source, our last nodes.
 
         Args:
             inputs: the network's inputs.

@@ -81,7 +81,7 @@ class SourceGraph:
         return tensors[0]
 
     def outside(self) -> str:
-        """Inputs and outputs, for messages."""
+        """List inputs and outputs, for messages."""
         return f"inputs {_names(self.inputs)} and outputs {_names(self.outputs)}"
 
 
@@ -119,7 +119,7 @@ def open_source(content: bytes) -> SourceGraph:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """The opset of ONNX's own operators that a model uses.
+    """Return the opset of ONNX's own operators that a model uses.
 
     Raises:
         GraphError: it names none.
@@ -131,7 +131,7 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 
 def dims_text(shape: tuple[int | None, ...]) -> str:
-    """A shape for messages: symbolic dimensions as `?`."""
+    """Write a shape for messages: symbolic dimensions as `?`."""
     return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"
 
 
@@ -185,7 +185,7 @@ def _pin_versions(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _drop_initializer_inputs(graph: onnx.GraphProto) -> None:
-    """Old graphs list their weights as inputs too; since IR version 4 a weight that is no input is a constant."""
+    """Take weights out of the inputs, where old graphs list them: since IR version 4 others are constants."""
     weights = {tensor.name for tensor in graph.initializer}
     kept = [value for value in graph.input if value.name not in weights]
     del graph.input[:]
@@ -193,7 +193,7 @@ def _drop_initializer_inputs(graph: onnx.GraphProto) -> None:
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
-    """Declared dimensions; paddle2onnx writes a free one as a name or as -1."""
+    """Return the declared dimensions; paddle2onnx writes a free one as a name or as -1."""
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in dims)
 
@@ -210,5 +210,5 @@ def _names(values: Iterable[SourceTensor]) -> str:
 
 
 def tensor_info(name: str, dtype: int, dims: list[int | str]) -> onnx.ValueInfoProto:
-    """A graph input or output with named free dimensions."""
+    """Make a graph input or output with named free dimensions."""
     return helper.make_tensor_value_info(name, dtype, dims)

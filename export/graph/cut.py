@@ -15,12 +15,12 @@ _SIZES_INPUT = {"Reshape": 1, "Resize": 3}
 
 
 def nodes_of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
-    """The nodes of some operator, those in branches and loops left out."""
+    """Return the nodes of some operator, those in branches and loops left out."""
     return [node for node in model.graph.node if node.op_type == op]
 
 
 def with_outputs(model: onnx.ModelProto, names: Sequence[str], rank: int) -> onnx.ModelProto:
-    """A copy with inner float tensors of some rank shown as outputs, after its own ones."""
+    """Copy a model with inner float tensors of some rank as outputs after its own."""
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     present = {output.name for output in shown.graph.output}
@@ -33,7 +33,7 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str], rank: int) -> onn
 
 
 def keep_ancestors(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """A copy with the nodes and weights alone that some tensors are made from. Inputs and outputs are left as they are.
+    """Copy a model with those nodes and weights alone that some tensors are made from; inputs and outputs stay.
 
     Args:
         model: its nodes are in the order they run in.
@@ -56,7 +56,7 @@ def keep_ancestors(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelPr
 
 
 def begin_at(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
-    """The part of a graph between inner float tensors, which become its inputs, and some of its outputs.
+    """Cut out the part of a graph between inner float tensors, which become its inputs, and some of its outputs.
 
     Args:
         model: its nodes are in the order they run in.
@@ -81,12 +81,12 @@ def begin_at(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[st
 
 
 def reads(model: onnx.ModelProto, name: str) -> bool:
-    """Whether any node reads a tensor."""
+    """Return whether any node reads a tensor."""
     return any(name in _read_by(node) for node in model.graph.node)
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
-    """Shapes of inner tensors and outputs, as far as they follow from those declared, None where they do not."""
+    """Return the shapes of inner tensors and outputs that follow from those declared, None for others."""
     inferred = shape_inference.infer_shapes(model, data_prop=True)
     found = {}
     for value in (*inferred.graph.value_info, *inferred.graph.output):
@@ -97,7 +97,7 @@ def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]
 
 
 def free_batch(model: onnx.ModelProto, image: str) -> onnx.ModelProto:
-    """A copy of a graph made for a batch of 1 that takes any, as far as fixed sizes of Reshape and Resize prevent it.
+    """Copy a graph made for a batch of 1 so that it takes any, as far as sizes in Reshape and Resize prevent it.
 
     Whatever is made from the image and brought to [1, ...] gets the batch in place of the 1. Whether that was all
     shows in the proof, which runs rows together and alone.
@@ -167,7 +167,7 @@ def _new_constant(graph: onnx.GraphProto, name: str, values: Sequence[int]) -> s
 
 
 def _read_by(node: onnx.NodeProto) -> set[str]:
-    """Tensors that a node reads, in its branches too."""
+    """Return the tensors that a node reads, in its branches too."""
     found = set(node.input)
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
@@ -178,7 +178,7 @@ def _read_by(node: onnx.NodeProto) -> set[str]:
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Integer constants by name: weights, Constant nodes, and those passed on by Identity or Cast."""
+    """Return the integer constants by name: weights, Constant nodes, and those passed on by Identity or Cast."""
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in _integers(model.graph.initializer)}
     for node in model.graph.node:
         if node.op_type == "Constant":

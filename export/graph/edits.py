@@ -6,14 +6,14 @@ import numpy as np
 from onnx import TensorProto
 
 from paddlex_triton.export.graph.builder import GraphBuilder
-from paddlex_triton.export.inference_yml import Normalization
+from paddlex_triton.export.inference_file.inference_settings import Normalization
 
 # The highest level of a pixel.
 WHITE = 255.0
 
 
 def affine_constants(normalization: Normalization) -> tuple[np.ndarray, np.ndarray]:
-    """`NormalizeImage` as x * alpha + beta.
+    """Return `NormalizeImage` as x * alpha + beta.
 
     PaddleX computes alpha = scale / std and beta = -mean / std in float64 and applies them, rounded, to float32
     pixels. Any other form of the same formula differs in the last bits.
@@ -27,7 +27,7 @@ def affine_constants(normalization: Normalization) -> tuple[np.ndarray, np.ndarr
 
 
 def feed_planar_float(builder: GraphBuilder, image: str, img_mode: str) -> str:
-    """uint8 [N,H,W,3] BGR to float32 [N,3,H,W], in the channel order the network was trained on.
+    """Turn uint8 [N,H,W,3] BGR into float32 [N,3,H,W], in the channel order the network was trained on.
 
     The transpose comes first: it then moves bytes, not floats.
     """
@@ -38,26 +38,26 @@ def feed_planar_float(builder: GraphBuilder, image: str, img_mode: str) -> str:
 
 
 def normalize_affine(builder: GraphBuilder, planar: str, normalization: Normalization, output: str) -> str:
-    """Detectors: x * alpha + beta, per channel."""
+    """Normalise as for detectors: x * alpha + beta, per channel."""
     alpha, beta = (values.reshape(1, 3, 1, 1) for values in affine_constants(normalization))
     scaled = builder.add("Mul", planar, builder.constant(alpha))
     return builder.add("Add", scaled, builder.constant(beta), output=output)
 
 
 def normalize_centered(builder: GraphBuilder, planar: str) -> str:
-    """Recognisers: / 255, - 0.5, / 0.5, each rounded to float32 as in PaddleX."""
+    """Normalise as for recognisers: / 255, - 0.5, / 0.5, each rounded to float32 as in PaddleX."""
     unit = builder.add("Div", planar, builder.constant(np.array(255.0, np.float32)))
     centered = builder.add("Sub", unit, builder.constant(np.array(0.5, np.float32)))
     return builder.add("Div", centered, builder.constant(np.array(0.5, np.float32)))
 
 
 def normalize_unit(builder: GraphBuilder, planar: str, output: str) -> str:
-    """Unwarping: * (1 / 255), which is not the same as / 255 in the last bit."""
+    """Normalise as for unwarping: * (1 / 255), which is not the same as / 255 in the last bit."""
     return builder.add("Mul", planar, builder.constant(np.array(1 / WHITE, np.float32)), output=output)
 
 
 def pixels_of_unit(builder: GraphBuilder, planar: str, output: str) -> str:
-    """float32 [N,3,H,W], 1 is white, to uint8 [N,H,W,3]: cut towards 0, and modulo 256 as numpy does it.
+    """Turn float32 [N,3,H,W], 1 is white, into uint8 [N,H,W,3]: cut towards 0, modulo 256 as numpy does it.
 
     A cast from float to uint8 does what it likes with numbers outside 0 to 255; from int32 it drops the upper bits.
     """
@@ -90,7 +90,7 @@ def zero_beyond_widths(builder: GraphBuilder, planar: str, widths: str, output: 
 
 
 def greedy_classes(builder: GraphBuilder, scores: str, indices: str, probs: str) -> None:
-    """float32 [N,T,C] to the best class (int32 [N,T], the first of equals as in numpy) and its score [N,T]."""
+    """Reduce float32 [N,T,C] to the best class (int32 [N,T], the first of equals) and its score [N,T]."""
     best = builder.add("ArgMax", scores, axis=2, keepdims=0)
     builder.add("Cast", best, output=indices, to=TensorProto.INT32)
     builder.reduce_max(scores, 2, output=probs)

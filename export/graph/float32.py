@@ -7,7 +7,7 @@ from onnx import TensorProto, numpy_helper
 
 
 def in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy in which all that was float16 is float32: weights, constants, casts, inputs and outputs.
+    """Copy a model with float32 where it has float16: weights, constants, casts, inputs and outputs.
 
     The weights keep their values. ONNX Runtime computes float16 graphs in float32 on CPUs that have no arithmetic for
     them, so that answers stay what they were there, less the rounding of inputs and outputs. Graphs inside of nodes are

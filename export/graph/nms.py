@@ -1,4 +1,4 @@
-"""What a graph's own NMS is told, as Paddle2ONNX writes Paddle's multiclass_nms3 (read off one of version 2.1).
+"""The numbers of a graph's own NMS, as Paddle2ONNX writes Paddle's multiclass_nms3 (read off one of version 2.1).
 
 NonMaxSuppression takes its thresholds, and how many boxes it keeps of a class, as inputs. TopK behind it keeps the best
 of all classes: as many as there are, but no more than a constant.
@@ -22,7 +22,7 @@ _PASS_FIRST = ("ReduceMin", "Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze
 
 
 def nms_thresholds(model: onnx.ModelProto) -> dict[str, int | float] | None:
-    """The numbers of a graph's only NMS: score_threshold, nms_threshold, nms_top_k, keep_top_k.
+    """Read the numbers of a graph's only NMS: score_threshold, nms_threshold, nms_top_k, keep_top_k.
 
     Returns:
         None where there is no NMS or there are several, or a number is no positive constant (thresholds: 0 to 1).
@@ -49,7 +49,7 @@ def nms_thresholds(model: onnx.ModelProto) -> dict[str, int | float] | None:
 
 
 def nms_inputs(source: SourceGraph) -> tuple[str, str] | None:
-    """The boxes [N,A,4] and the scores [N,C,A] that a source's only NMS chooses from, by the source's own names.
+    """Return the boxes [N,A,4] and the scores [N,C,A] that a source's only NMS chooses from, by the source's own names.
 
     Returns:
         None without an NMS, or with several.
@@ -69,18 +69,18 @@ def nms_inputs(source: SourceGraph) -> tuple[str, str] | None:
 
 
 def _told(node: onnx.NodeProto) -> tuple[str, ...]:
-    """The inputs max_output_boxes_per_class, iou_threshold and score_threshold, empty where they are left out."""
+    """Return inputs max_output_boxes_per_class, iou_threshold and score_threshold, empty where they are left out."""
     return tuple(node.input[index] if index < len(node.input) else "" for index in (2, 3, 4))
 
 
 def _constant(name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping[str, float]) -> float | None:
-    """The only constant a tensor comes from."""
+    """Return the only constant a tensor comes from."""
     found = _constants_of(name, makers, constants)
     return found.pop() if len(found) == 1 else None
 
 
 def _constants_of(name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping[str, float]) -> set[float]:
-    """The constants that a tensor is one of, or the least of."""
+    """Return the constants that a tensor is one of, or the least of."""
     if name in constants:
         return {constants[name]}
     node = makers.get(name)
@@ -96,7 +96,7 @@ def _bounds_behind(
     makers: Mapping[str, onnx.NodeProto],
     constants: Mapping[str, float],
 ) -> set[float]:
-    """What bounds the number of boxes that TopK keeps of those chosen."""
+    """Return the bound on the number of boxes that TopK keeps of those chosen."""
     made_from_choice, found = set(nms.output), set()
     for node in model.graph.node:
         if made_from_choice.isdisjoint(node.input):
@@ -108,7 +108,7 @@ def _bounds_behind(
 
 
 def _scalars(model: onnx.ModelProto) -> dict[str, float]:
-    """Constants of one number by name."""
+    """Return the constants of one number by name."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in nodes_of(model, "Constant"):
         for attribute in node.attribute:

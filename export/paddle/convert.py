@@ -21,13 +21,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from paddlex_triton import paths
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.errors import ConversionError, ConverterError, GraphError
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.graph.nms import nms_inputs
-from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
-from paddlex_triton.export.paddle.cases import ProofInput, proof_inputs
+from paddlex_triton.export.inference_file.inference_settings import FILE_NAME, InferenceSettings, read_inference_yml
+from paddlex_triton.export.limited_process import CommandResult, run_limited
+from paddlex_triton.export.paddle.conversion_report import ConversionReport, ProofCase
+from paddlex_triton.export.paddle.dtype_patch import patch_dtypes
 from paddlex_triton.export.paddle.environment import (
     WORKER,
     Converter,
@@ -36,13 +37,12 @@ from paddlex_triton.export.paddle.environment import (
     find_converter,
     worker_environment,
 )
-from paddlex_triton.export.paddle.inner import show_nms_inputs
-from paddlex_triton.export.paddle.mend import mend_numbers
-from paddlex_triton.export.paddle.model import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_model, operator_names
+from paddlex_triton.export.paddle.nms_outputs import expose_nms_inputs
+from paddlex_triton.export.paddle.program import operator_names, read_program
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
-from paddlex_triton.export.paddle.report import ConversionReport, ProofCase
-from paddlex_triton.export.process import Ended, run_limited
-from paddlex_triton.export.sources.base import sha256_of
+from paddlex_triton.export.paddle.proof_inputs import ProofInput, proof_inputs
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
+from paddlex_triton.own_weights import GRAPH_FILES, PARAMETERS_FILE, PaddleModel, find_paddle_model
 
 # UVDoc's GridSample exists from 16 on, LayerNormalization in one piece from 17; what is served reads up to 20.
 OPSET = 17
@@ -82,7 +82,7 @@ def convert_folder(folder: Path, *, progress: Progress) -> Converted:
             does not answer as it does.
         InferenceFileError: its inference.yml cannot be read.
     """
-    model = find_model(folder)
+    model = find_paddle_model(folder)
     if model is None:
         raise ConversionError(f"{folder} holds no {' or '.join(GRAPH_FILES)} with {PARAMETERS_FILE}")
     settings_file = folder / FILE_NAME
@@ -114,7 +114,7 @@ def _convert(
         job = _Job(Path(folder), converter, model)
         started = time.perf_counter()
         progress(f"converting {job.name} with paddle2onnx {converter.versions['paddle2onnx']}")
-        mended = job.copy_model()
+        patched = job.copy_model()
         result = job.run("convert", opset=OPSET, onnx=str(job.onnx))
         content = job.read_onnx()
         seconds = time.perf_counter() - started
@@ -127,7 +127,7 @@ def _convert(
             onnx_sha256=sha256_of(content),
             converters=result["versions"],
             opset=OPSET,
-            mended_operators=mended,
+            patched_operators=patched,
             folded=result["folded"],
             peak_mib=result["peak_mib"],
             seconds=round(seconds, 3),
@@ -159,10 +159,10 @@ class _Job:
         self.onnx = folder / "out.onnx"
 
     def copy_model(self) -> int:
-        """Work on a copy: numbers are mended in it, and the files people own are never opened by a tool.
+        """Work on a copy: numbers are patched in it, and the files people own are never opened by a tool.
 
         Returns:
-            How many operators were mended.
+            How many operators were patched.
         """
         inner = self.folder / "model"
         inner.mkdir()
@@ -170,13 +170,13 @@ class _Job:
         shutil.copyfile(self.model.parameters, copy.parameters)
         if not self.model.is_pir:
             shutil.copyfile(self.model.graph, copy.graph)
-            mended = 0
+            patched = 0
         else:
-            program = self.model.read_program()
-            mended = mend_numbers(program)
+            program = read_program(self.model.graph)
+            patched = patch_dtypes(program)
             copy.graph.write_text(json.dumps(program), encoding="utf-8")
         self.model = copy
-        return mended
+        return patched
 
     def run(self, action: str, **arguments: Any) -> dict[str, Any]:
         """Run the worker.
@@ -202,14 +202,14 @@ class _Job:
             )
         return found
 
-    def _operators(self, ended: Ended) -> str:
-        """What Paddle2ONNX leaves out where it refuses an operator: which ones the model has."""
+    def _operators(self, ended: CommandResult) -> str:
+        """Return the model's operators, which Paddle2ONNX leaves out where it refuses one."""
         if "unsupported operators" not in ended.output or not self.model.is_pir:
             return ""
-        return f"; the model's operators are {', '.join(sorted(operator_names(self.model.read_program())))}"
+        return f"; the model's operators are {', '.join(sorted(operator_names(read_program(self.model.graph))))}"
 
     def read_onnx(self) -> bytes:
-        """What the worker wrote.
+        """Read the ONNX file that the worker wrote.
 
         Raises:
             ConversionError: it wrote nothing.
@@ -243,11 +243,11 @@ class _Job:
             raise ConversionError(f"{self.name}: {error}{self.converter.advice()}") from error
 
     def _with_nms_inputs(self) -> Path | None:
-        """The graph that also answers with what its NMS chooses from; None for the older form, which is not JSON."""
+        """Write the graph that also answers with its NMS's inputs; None for the older form, which is not JSON."""
         if not self.model.is_pir:
             return None
-        program = self.model.read_program()
-        if not show_nms_inputs(program):
+        program = read_program(self.model.graph)
+        if not expose_nms_inputs(program):
             return None
         graph = self.folder / "shown" / self.model.graph.name
         graph.parent.mkdir()
@@ -255,14 +255,14 @@ class _Job:
         return graph
 
     def _answer_with(self, inputs: Sequence[ProofInput], graph: Path) -> list[list[np.ndarray]] | None:
-        """`_answer` by the graph that answers more; None where PaddlePaddle does not run it: then less is compared."""
+        """Answer by the graph that answers more; None where PaddlePaddle does not run it: then less is compared."""
         try:
             return self._answer(inputs, graph)
         except ConversionError:
             return None
 
     def _answer(self, inputs: Sequence[ProofInput], graph: Path) -> list[list[np.ndarray]]:
-        """PaddlePaddle's answers, by a graph of the model."""
+        """Return PaddlePaddle's answers, by a graph of the model."""
         pairs = [
             (self.folder / f"input{index}.npz", self.folder / f"answer{index}.npz") for index in range(len(inputs))
         ]
@@ -293,7 +293,7 @@ def _keep(staging: Path, kept: Path, content: bytes, report: ConversionReport) -
 
 
 def _read(kept: Path) -> Converted | None:
-    """A conversion from before, None where there is none or it is damaged."""
+    """Read a conversion from before, None where there is none or it is damaged."""
     try:
         report = ConversionReport.model_validate_json((kept / _REPORT).read_bytes())
         content = (kept / _MODEL).read_bytes()

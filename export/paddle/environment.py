@@ -17,9 +17,8 @@ from pathlib import Path
 
 from paddlex_triton import paths
 from paddlex_triton.export.errors import ConverterError
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
-from paddlex_triton.export.process import Ended, run_limited
+from paddlex_triton.export.limited_process import CommandResult, run_limited
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
 
 Progress = Callable[[str], None]
 
@@ -52,7 +51,7 @@ class Converter:
     versions: dict[str, str]
 
     def advice(self) -> str:
-        """What to try where a conversion failed, nothing if the pinned versions did it."""
+        """Return what to try where a conversion failed, nothing if the pinned versions did it."""
         other = [f"{name} {self.versions[name]}" for name in CONVERTERS if self.versions[name] != pins()[name]]
         wanted = " and ".join(f"{name} {pins()[name]}" for name in CONVERTERS)
         return f"; {VARIABLE} has {' and '.join(other)}; {wanted} is what is known to convert" if other else ""
@@ -60,13 +59,13 @@ class Converter:
 
 @lru_cache(maxsize=1)
 def pins() -> dict[str, str]:
-    """The pinned packages: name -> version."""
+    """Return the pinned packages: name -> version."""
     found = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
     return dict(found)
 
 
 def expected_versions() -> dict[str, str]:
-    """The versions of `PACKAGES` that will convert, told without making an environment.
+    """Return the versions of `PACKAGES` that will convert, told without making an environment.
 
     Raises:
         ConverterError: the Python that is named cannot be run or lacks a package.
@@ -76,7 +75,7 @@ def expected_versions() -> dict[str, str]:
 
 
 def find_converter(progress: Progress) -> Converter:
-    """The Python that converts: the one that is named, else the environment of this tool, made if it is not there.
+    """Return the Python that converts: the one that is named, else this tool's environment, made if it is missing.
 
     Raises:
         ConverterError: it cannot be made, or the one that is named does not do.
@@ -87,7 +86,7 @@ def find_converter(progress: Progress) -> Converter:
 
 
 def worker_environment(scratch: Path) -> dict[str, str]:
-    """The variables a worker runs with.
+    """Return the variables a worker runs with.
 
     Args:
         scratch: a folder for its temporary files.
@@ -105,7 +104,7 @@ def worker_environment(scratch: Path) -> dict[str, str]:
 
 
 def environment_folder() -> Path:
-    """Where the environment of these pins and this Python lies."""
+    """Return where the environment of these pins and this Python lies."""
     key = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
     return paths.home() / "converter" / f"python{sys.version_info.major}.{sys.version_info.minor}-{key}"
 
@@ -149,7 +148,7 @@ def _make(folder: Path, progress: Progress) -> None:
         made.rename(folder)
 
 
-def _require(ended: Ended, what: str) -> None:
+def _require(ended: CommandResult, what: str) -> None:
     if not ended.succeeded:
         raise ConverterError(
             f"{what}: {ended.reason()}. Conversion can use another Python that has the packages of {REQUIREMENTS}: "
@@ -158,7 +157,7 @@ def _require(ended: Ended, what: str) -> None:
 
 
 def _versions_of(python: Path) -> dict[str, str]:
-    """The versions of `PACKAGES` in an existing Python."""
+    """Return the versions of `PACKAGES` in an existing Python."""
     with _asking() as scratch:
         job, result = Path(scratch) / "job.json", Path(scratch) / "result.json"
         job.write_text(json.dumps({"action": "versions", "packages": PACKAGES}), encoding="utf-8")
@@ -182,7 +181,7 @@ def _versions_of(python: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _asking() -> Iterator[str]:
-    """A folder for a question to a Python. One that a killed export left is removed before."""
+    """Make a folder for a question to a Python. One that a killed export left is removed before."""
     folder = paths.home() / "asking"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,10 @@ from paddlex_triton.export.families.detector import rows_and_count
 from paddlex_triton.export.families.rows import other_rows, rows_difference
 from paddlex_triton.export.graph.contract import SourceGraph, parse_model
 from paddlex_triton.export.graph.cut import with_outputs
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.paddle.cases import ProofInput
-from paddlex_triton.export.paddle.report import OutputDifference, ProofCase
-from paddlex_triton.export.runtime import open_session
+from paddlex_triton.export.graph.sessions import open_session
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.paddle.conversion_report import OutputDifference, ProofCase
+from paddlex_triton.export.paddle.proof_inputs import ProofInput
 
 # Largest difference of two values, as a part of the output's range. Measured: 4e-4 for text detectors, less for others.
 # An operator converted wrongly is off by the whole range.
@@ -116,7 +116,7 @@ def _apart(name: str, wanted: np.ndarray, got: np.ndarray) -> OutputDifference:
 def _rows_apart(
     name: str, wanted: np.ndarray, got: np.ndarray, case: ProofInput, settings: InferenceSettings, *, few: bool
 ) -> OutputDifference:
-    """How far rows lie apart, `few` of which may be other ones."""
+    """Return how far rows lie apart, `few` of which may be other ones."""
     sizes = next(np.array(values.shape[2:]) for values in case.feeds.values() if values.ndim == 4)
     side = float(np.max(sizes / case.feeds["scale_factor"][0])) if "scale_factor" in case.feeds else float(max(sizes))
     threshold = settings.detection.draw_threshold if settings.detection is not None else 0.5
@@ -154,7 +154,7 @@ def _require(case: ProofInput, output: OutputDifference, wanted: np.ndarray) -> 
 
 
 def _is_page(case: ProofInput, output: OutputDifference) -> bool:
-    """Whether an output is an image of the input's own size."""
+    """Return whether an output is an image of the input's own size."""
     return any(list(values.shape) == output.shape for values in case.feeds.values() if values.ndim == 4)
 
 

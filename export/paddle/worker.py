@@ -28,7 +28,7 @@ _CONVERTERS = ("paddlepaddle", "paddle2onnx")
 
 
 def versions(job: dict[str, Any]) -> dict[str, Any]:
-    """The versions of some packages, without importing them."""
+    """Return the versions of some packages, without importing them."""
     return {"versions": {name: _version(name) for name in job["packages"]}}
 
 
@@ -92,7 +92,7 @@ def _fold(path: Path) -> bool:
 
 
 def _end_with_parent() -> None:
-    """Whoever kills the export means its worker too."""
+    """End with the process that started this one: whoever kills the export means its worker too."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
@@ -106,7 +106,7 @@ def _version(package: str) -> str | None:
 
 
 def _peak_mib() -> int:
-    """The most memory this process has held: Linux counts in KiB, macOS in bytes."""
+    """Return the most memory this process has held: Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
 

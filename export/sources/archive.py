@@ -55,7 +55,7 @@ def unpack(
 def _choose(
     tar: tarfile.TarFile, wanted: Collection[str], max_members: int, max_bytes: int
 ) -> dict[str, tarfile.TarInfo]:
-    """The members that are wanted: name of the file -> member."""
+    """Return the members that are wanted: name of the file -> member."""
     files: dict[str, tarfile.TarInfo] = {}
     for count, member in enumerate(tar, start=1):
         if count > max_members:

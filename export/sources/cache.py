@@ -1,4 +1,4 @@
-"""What was fetched from PaddleX's hubs, kept by network.
+"""The cache of networks that were fetched from PaddleX's hubs.
 
 `<cache>/official/<network>/<network>` holds a network's files and notes on where they came from, and is there whole or
 not at all. Beside it lie the parts of downloads that broke off, which the next one continues, and folders being filled,
@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paddlex_triton import paths
-from paddlex_triton.export.sources.base import sha256_of_file
+from paddlex_triton.checksums import sha256_of_file
 
 _NOTES = "fetched.json"
 
@@ -58,11 +58,11 @@ class CachedNetwork:
         return self.folder / self.folder.name
 
     def is_there(self) -> bool:
-        """Whether it was fetched before. Whether it is undamaged shows when it is loaded."""
+        """Return whether it was fetched before. Whether it is undamaged shows when it is loaded."""
         return (self.model / _NOTES).is_file()
 
     def load(self) -> Fetched | None:
-        """What was fetched before, if it is undamaged."""
+        """Return what was fetched before, if it is undamaged."""
         try:
             fetched = Fetched.model_validate_json((self.model / _NOTES).read_bytes())
             found = {name: sha256_of_file(self.model / name) for name in fetched.files}
@@ -72,5 +72,5 @@ class CachedNetwork:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of all files of a folder, by name."""
+    """Return the SHA-256 of all files of a folder, by name."""
     return {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())}

@@ -8,12 +8,12 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from paddlex_triton.export.errors import GraphError, SourceError
-from paddlex_triton.export.inference_yml import FILE_NAME, InferenceSettings, read_inference_yml
+from paddlex_triton.checksums import sha256_of
+from paddlex_triton.export.errors import GraphError, SourceError, UsageError
+from paddlex_triton.export.inference_file.inference_settings import FILE_NAME, InferenceSettings, read_inference_yml
 from paddlex_triton.export.paddle.convert import convert_folder
-from paddlex_triton.export.paddle.model import PaddleModel
-from paddlex_triton.export.sources.base import LOCAL, Weights, sha256_of
-from paddlex_triton.export.sources.own import find_weights
+from paddlex_triton.export.sources.weights import Weights
+from paddlex_triton.own_weights import LOCAL, PaddleModel, WeightsError, find_weights
 
 
 def _silent(message: str) -> None:
@@ -47,7 +47,10 @@ class DirectorySource:
             ConversionError: the PaddlePaddle model cannot be turned into an ONNX file that answers as it does.
             InferenceFileError: its inference.yml cannot be read.
         """
-        chosen = find_weights(self.folder)
+        try:
+            chosen = find_weights(self.folder)
+        except WeightsError as error:
+            raise UsageError(str(error)) from None
         settings_file = self.folder / FILE_NAME
         settings = read_inference_yml(settings_file) if settings_file.is_file() else InferenceSettings()
         if isinstance(chosen, PaddleModel):

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from paddlex_triton.export.errors import UsageError
-from paddlex_triton.export.zoo import HubName, ZooEntry
+from paddlex_triton.zoo import HubName, ZooEntry
 
 CHOICE_VARIABLE = "PADDLE_PDX_MODEL_SOURCE"
 NO_CHECK_VARIABLE = "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"
@@ -47,7 +47,7 @@ class Hub:
         return "{file}" not in self.path
 
     def url(self, package: str, file: str = "") -> str:
-        """Where a package lies, or one of its files.
+        """Return where a package lies, or one of its files.
 
         Args:
             package: name of the network, with `_onnx` behind it for PaddleX's ONNX package.
@@ -97,8 +97,8 @@ HUBS: tuple[Hub, ...] = (
 _MOST_NAMED = 6
 
 
-def by_hand(entries: Sequence[ZooEntry]) -> str:
-    """How to bring networks where there is no network: one sentence, with addresses."""
+def manual_download_advice(entries: Sequence[ZooEntry]) -> str:
+    """Return how to bring networks where there is no network: one sentence, with addresses."""
     store = next(hub for hub in HUBS if hub.gives_archives)
     urls = [store.url(entry.official.packages(entry.name)[0]) for entry in entries if entry.official]
     if len(urls) == 1:
@@ -112,8 +112,8 @@ def by_hand(entries: Sequence[ZooEntry]) -> str:
     )
 
 
-def in_words(silent: Mapping[str, str]) -> str:
-    """Hubs and why they are not asked, those with the same reason together."""
+def grouped_reasons(silent: Mapping[str, str]) -> str:
+    """List hubs and why they are not asked, those with the same reason together."""
     hubs: dict[str, list[str]] = {}
     for hub, why in silent.items():
         hubs.setdefault(why, []).append(hub)
@@ -135,7 +135,7 @@ class Hubs:
         self._asked: dict[str, str | None] = {}
 
     def in_order(self, names: Collection[HubName]) -> tuple[Hub, ...]:
-        """Those of the names, the chosen one first.
+        """Return the hubs of these names, the chosen one first.
 
         Raises:
             UsageError: `PADDLE_PDX_MODEL_SOURCE` names no hub, or a mirror's address has a password in it.
@@ -148,7 +148,7 @@ class Hubs:
         return tuple(sorted(hubs, key=lambda hub: hub.name != chosen))
 
     def silent(self, names: Collection[HubName]) -> dict[str, str]:
-        """Those that do not answer: hub in words -> why.
+        """Return the hubs that do not answer: hub in words -> why.
 
         Any answer is one, an error of HTTP too: whether a network is there shows when it is asked for.
         """
@@ -159,7 +159,7 @@ class Hubs:
         return {str(hub): reason for hub in hubs if (reason := self._asked[hub.endpoint]) is not None}
 
     def answering(self, names: Collection[HubName]) -> tuple[Hub, ...]:
-        """Those that answer, in their order."""
+        """Return the hubs that answer, in their order."""
         silent = self.silent(names)
         return tuple(hub for hub in self.in_order(names) if str(hub) not in silent)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from paddlex_triton.export.errors import SourceError
-from paddlex_triton.export.sources.base import Weights
 from paddlex_triton.export.sources.directory import DirectorySource
-from paddlex_triton.export.zoo import ShippedEntry
+from paddlex_triton.export.sources.weights import Weights
+from paddlex_triton.zoo import ShippedEntry
 
 # What labels of these sources begin with.
 SHIPPED = "shipped:"

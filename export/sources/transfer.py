@@ -12,9 +12,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from paddlex_triton.checksums import sha256_of_file
 from paddlex_triton.export.errors import SourceError, Unreachable
 from paddlex_triton.export.limits import MAX_FETCHED_BYTES
-from paddlex_triton.export.sources.base import sha256_of_file
 
 # Told the bytes that are there and, where the server says it, of how many.
 Progress = Callable[[int, int | None], None]
@@ -55,7 +55,7 @@ class Patience:
 
 
 class _Notes(BaseModel):
-    """What is known of a file of which a part is there. It lies beside the part."""
+    """Notes on a file of which a part is there; they lie beside the part."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -165,7 +165,7 @@ class _Attempts:
 
 
 def _continue(client: httpx.Client, part: _Part, progress: Progress, max_bytes: int) -> None:
-    """One try: ask for what is missing and write it."""
+    """Ask once for what is missing and write it."""
     before = part.size
     try:
         if not part.is_whole:
@@ -225,7 +225,7 @@ def _accept(response: httpx.Response, part: _Part, max_bytes: int) -> None:
 
 
 def _require_rest(response: httpx.Response, part: _Part) -> None:
-    """The answer goes on where the part ends, and is of a file of the same size."""
+    """Refuse an answer that does not go on where the part ends, or is of a file of another size."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     sizes = {"*", str(part.notes.size)}
     if found is None or int(found[1]) != part.size or (part.notes.size is not None and found[2] not in sizes):
@@ -234,7 +234,7 @@ def _require_rest(response: httpx.Response, part: _Part) -> None:
 
 
 def _validator(response: httpx.Response) -> str | None:
-    """What tells this version of a file from others. A weak ETag does not: it stands for equal meaning."""
+    """Return what tells this version of a file from others; no weak ETag, which stands for equal meaning."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified")
 

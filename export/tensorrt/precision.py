@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from paddlex_triton.network import Family
-
-PrecisionName = Literal["fp32", "fp16"]
+from paddlex_triton.tensorrt_plans import PrecisionName
 
 _FILE = Path(__file__).with_name("precision.yaml")
 
 
 class PrecisionEntry(BaseModel):
-    """What a plan is to be made in, and why."""
+    """The precision a plan is to be made in, and why."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,7 +32,7 @@ class PrecisionTable(BaseModel):
     networks: dict[str, PrecisionEntry]
 
     def of(self, name: str, family: Family) -> PrecisionEntry:
-        """A network's entry, or its family's.
+        """Return a network's entry, or its family's.
 
         Raises:
             KeyError: the family has no plans.
@@ -44,5 +42,5 @@ class PrecisionTable(BaseModel):
 
 @lru_cache(maxsize=1)
 def precision_table() -> PrecisionTable:
-    """The table that comes along."""
+    """Read the table that comes along."""
     return PrecisionTable.model_validate(yaml.safe_load(_FILE.read_text(encoding="utf-8")))

@@ -45,7 +45,7 @@ class Bounds:
     most: Shape
 
     def covers(self, shape: Shape) -> bool:
-        """Whether a shape lies within."""
+        """Return whether a shape lies within."""
         return len(shape) == len(self.least) and all(
             low <= size <= high for low, size, high in zip(self.least, shape, self.most, strict=True)
         )
@@ -70,7 +70,7 @@ class PlanShapes:
     max_sides: tuple[int, int] | None = None
 
     def profile_for(self, shapes: Mapping[str, Shape]) -> int | None:
-        """The number of the first profile that covers an input, None if none does."""
+        """Return the number of the first profile that covers an input, None if none does."""
         for number, profile in enumerate(self.profiles):
             if all(name in shapes and bounds.covers(shapes[name]) for name, bounds in profile.items()):
                 return number
@@ -80,7 +80,7 @@ class PlanShapes:
 def plan_shapes(
     family: Family, geometry: Mapping[str, Any], max_batch_size: int, dynamic_shapes: DynamicShapes | None = None
 ) -> PlanShapes | None:
-    """The profiles of a network.
+    """Return the profiles of a network.
 
     Args:
         family: its family.
@@ -106,7 +106,7 @@ def plan_shapes(
 
 
 def _pages(given: Bounds | None) -> PlanShapes:
-    """DB: one page a run.
+    """Return the profiles of DB: one page a run.
 
     Large pages differ in size, and each takes gigabytes: four of them would not fit. PaddleX's inference.yml has 1 too.
     """
@@ -125,7 +125,7 @@ def _pages(given: Bounds | None) -> PlanShapes:
 
 
 def _lines(geometry: Mapping[str, Any], rows: int, given: Bounds | None) -> PlanShapes:
-    """CTC: lines of one height, short ones and long ones."""
+    """Return the profiles of CTC: lines of one height, short ones and long ones."""
     shape = geometry.get("image_shape")
     if not isinstance(shape, (list, tuple)) or len(shape) != 3:
         raise ValueError(f"image_shape is {shape!r}; [3, height, width] is expected")
@@ -153,7 +153,7 @@ def _line_profile(rows: int, height: int, widths: tuple[int, int, int], lines: i
 
 
 def _images_of_one_size(family: Family, geometry: Mapping[str, Any], rows: int, given: Bounds | None) -> PlanShapes:
-    """Detectors, classifiers, keypoints: only the number of rows differs."""
+    """Return the profile of detectors, classifiers and keypoints: only the number of rows differs."""
     size = geometry.get("target_size")
     if not isinstance(size, (list, tuple)) or len(size) != 2:
         raise ValueError(f"target_size is {size!r}; [height, width] is expected")
@@ -170,7 +170,7 @@ def _images_of_one_size(family: Family, geometry: Mapping[str, Any], rows: int, 
 
 
 def _image_of(shapes: DynamicShapes) -> Bounds | None:
-    """The shapes of the only image among an inference.yml's inputs, as the network here takes it, [N,H,W,C]."""
+    """Return the shapes of the only image among an inference.yml's inputs, as the network here takes it, [N,H,W,C]."""
     images = [of for of in shapes.values() if all(len(shape) == 4 and shape[1] == 3 for shape in of)]
     if len(images) != 1 or len(images[0]) != 3:
         return None
@@ -179,7 +179,7 @@ def _image_of(shapes: DynamicShapes) -> Bounds | None:
 
 
 def shapes_argument(profile: Profile, which: str) -> str:
-    """trtexec's way to write shapes: `x:1x48x320x3,widths:1x1`.
+    """Write a profile's shapes as trtexec reads them: `x:1x48x320x3,widths:1x1`.
 
     Args:
         profile: of the plan.
@@ -189,5 +189,5 @@ def shapes_argument(profile: Profile, which: str) -> str:
 
 
 def shape_list(shapes: Mapping[str, Sequence[int]]) -> str:
-    """trtexec's way to write shapes of inputs."""
+    """Write shapes of inputs as trtexec reads them."""
     return ",".join(f"{name}:{'x'.join(str(size) for size in shape)}" for name, shape in shapes.items())

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddlex_triton.export.errors import MissingTensorRT, PlanBuildError
-from paddlex_triton.export.process import Ended, run_limited
+from paddlex_triton.export.limited_process import CommandResult, run_limited
 from paddlex_triton.export.tensorrt.profiles import Profile, shape_list, shapes_argument
-from paddlex_triton.export.tensorrt.target import Target, architecture_of, architectures_here, major_of, version_in
+from paddlex_triton.tensorrt_target import Target, architecture_of, architectures_here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,9 @@ _RUNNING_SECONDS = 600.0
 _ENDING_SECONDS = 20.0
 # trtexec takes a list of inputs and their files apart at these.
 _SEPARATORS = frozenset(",:'")
+# The first line of trtexec: `&&&& RUNNING TensorRT.trtexec [TensorRT v100300] [b26] # trtexec --help`. Instead of
+# v100300 some write v11.1.0.106.
+_BANNER = re.compile(r"\[TensorRT v(?P<version>\d+(?:\.\d+)*)\]")
 _CAPABILITY = re.compile(r"Compute Capability:\s*(\d+\.\d)")
 _NOT_A_NUMBER = re.compile(r"(?<![\w\"])[-+]?(nan|inf)(?:inity)?(?![\w\"])", re.IGNORECASE)
 _INTEGERS = ("indices", "count")
@@ -109,7 +112,7 @@ class Trtexec:
 
 
 def build_options(graph: Path, plan: Path, profiles: Sequence[Profile]) -> list[str]:
-    """What trtexec is told to make a plan."""
+    """Return trtexec's options to make a plan."""
     options = [f"--onnx={graph}", f"--saveEngine={plan}", "--skipInference"]
     # Types are what the graph says (a matter of course from version 11 on), and FP32 is all of its 24 bits.
     options += ["--stronglyTyped", "--noTF32"]
@@ -126,7 +129,7 @@ def build_options(graph: Path, plan: Path, profiles: Sequence[Profile]) -> list[
 def run_options(
     plan: Path, profile: int, shapes: Mapping[str, Sequence[int]], files: Mapping[str, Path], answer: Path
 ) -> list[str]:
-    """What trtexec is told to run a plan once."""
+    """Return trtexec's options to run a plan once."""
     loaded = ",".join(f"{name}:{file}" for name, file in files.items())
     return [
         f"--loadEngine={plan}",
@@ -141,7 +144,7 @@ def run_options(
 
 
 def read_answer(text: str, outputs: Sequence[str]) -> dict[str, np.ndarray]:
-    """The tensors in what `--exportOutput` writes: `[{"name": "prob", "dimensions": "1x64x96", "values": [0.1, ...]}]`.
+    """Read what `--exportOutput` writes: `[{"name": "prob", "dimensions": "1x64x96", "values": [0.1, ...]}]`.
 
     Raises:
         PlanBuildError: an output is missing, or of no form that is known.
@@ -163,7 +166,7 @@ def read_answer(text: str, outputs: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def find_trtexec(repository: Path) -> Trtexec:
-    """The trtexec and the GPU of this machine.
+    """Find the trtexec and the GPU of this machine.
 
     Args:
         repository: where plans go, for the message that says how to do without.
@@ -197,7 +200,7 @@ def find_trtexec(repository: Path) -> Trtexec:
 
 
 def advice(repository: Path) -> str:
-    """How to make plans with the trtexec of NVIDIA's container, from the host."""
+    """Return how to make plans with the trtexec of NVIDIA's container, from the host."""
     folder = repository.resolve().parent
     mount = shlex.quote(f"{folder}:{folder}")
     user = f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") else "1000:1000"
@@ -210,8 +213,31 @@ def advice(repository: Path) -> str:
 
 
 def tensorrt_image() -> str:
-    """NVIDIA's TensorRT image of the release that the Triton image is of."""
+    """Return NVIDIA's TensorRT image of the release that the Triton image is of."""
     return "nvcr.io/nvidia/tensorrt:26.08-py3"
+
+
+def version_in(output: str) -> str | None:
+    """Return TensorRT's version in what trtexec says, three numbers; None where it says none.
+
+    TensorRT 8 writes v8601 for 8.6.1, later ones v100300 for 10.3.0, some builds the numbers with dots.
+    """
+    found = _BANNER.search(output)
+    if found is None:
+        return None
+    version = found["version"]
+    if "." in version:
+        numbers = [int(number) for number in version.split(".")]
+        return ".".join(str(number) for number in [*numbers, 0, 0][:3])
+    number = int(version)
+    base = 100 if number >= 10_000 else 10
+    major, rest = divmod(number, base * 100)
+    return f"{major}.{rest // 100}.{rest % 100}"
+
+
+def major_of(version: str) -> int:
+    """Return the first number of a version."""
+    return int(version.split(".", 1)[0])
 
 
 def require_plain_path(folder: Path) -> None:
@@ -228,7 +254,7 @@ def require_plain_path(folder: Path) -> None:
 
 
 def _command(repository: Path) -> tuple[str, ...]:
-    """trtexec's words: of the variable, on the path, in its usual place."""
+    """Return trtexec's words: of the variable, on the path, in its usual place."""
     named = os.environ.get(VARIABLE, "").strip()
     if not named:
         found = shutil.which("trtexec") or shutil.which(_USUAL_PLACE)
@@ -244,7 +270,7 @@ def _command(repository: Path) -> tuple[str, ...]:
     return words
 
 
-def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[float], None]) -> Ended:
+def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[float], None]) -> CommandResult:
     """Run it to its end. A build must not go on, for an hour, after a killed export, so it is told to end with this."""
     # GPU 0 is then the one that nvidia-smi lists first.
     environment = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -254,8 +280,8 @@ def _run(command: Sequence[str], seconds: float, log: Path, tell: Callable[[floa
         raise PlanBuildError(f"{command[0]} does not start: {error.strerror or error}") from error
 
 
-def _reason(ended: Ended) -> str:
-    """Its errors, if it named some; else its last lines."""
+def _reason(ended: CommandResult) -> str:
+    """Return the errors it named; its last lines, if it named none."""
     errors = [line for line in ended.output.splitlines() if "[E]" in line]
     if not errors:
         return ended.reason()

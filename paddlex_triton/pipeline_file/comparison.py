@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from paddlex_triton.export.commands import export_command_for, export_command_for_file
-from paddlex_triton.export.errors import UsageError
-from paddlex_triton.export.sources.base import LOCAL
-from paddlex_triton.export.sources.own import weights_sha256
+from paddlex_triton.export_hints import export_command_for, export_command_for_file
 from paddlex_triton.network import NetworkInfo, Provenance
+from paddlex_triton.own_weights import LOCAL, WeightsError, weights_sha256
 from paddlex_triton.pipeline_file.model import PipelineFile
 
 
@@ -57,7 +55,7 @@ def _difference(folder: Path | None, made_from: Provenance) -> str | None:
         return f"{source}, the file names {wanted}"
     try:
         same = weights_sha256(folder) == made_from.source_sha256
-    except (UsageError, OSError):
+    except (WeightsError, OSError):
         return None
     return None if same else f"other weights than those that are in {folder} now"
 

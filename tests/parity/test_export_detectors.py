@@ -16,7 +16,7 @@ from onnx import helper
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import SOURCE_PREFIX, open_source
-from paddlex_triton.export.inference_yml import parse_inference, read_inference_yml
+from paddlex_triton.export.inference_file.inference_settings import parse_inference, read_inference_yml
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 
@@ -151,7 +151,7 @@ def test_graph_normalises_as_paddlex(shared, kind):
 
 
 def fed_to_source(yml: dict, height: int, width: int, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a source gets for an input of the exported network."""
+    """Return a source's input for one of the exported network."""
     model = onnx.parser.parse_model(
         f"""<ir_version: 8, opset_import: ["": 17]>
         fed (float[N,2] im_shape, float[N,3,{height},{width}] image, float[N,2] scale_factor)
@@ -189,7 +189,7 @@ def test_official_file_is_read(shared):
 
 
 def test_zoo_says_what_the_official_file_says(shared):
-    from paddlex_triton.export.zoo import find_network
+    from paddlex_triton.export.lookup import find_network
 
     official = read_inference_yml(shared / "models" / "dicts" / "PP-DocLayout-S.inference.yml")
     # Shapes for TensorRT, which only the file itself has.

@@ -18,8 +18,8 @@ from onnx import numpy_helper
 from paddlex_triton.export.api import Options, Outcome, run_export_directory
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import parse_inference, read_inference_yml
-from paddlex_triton.export.zoo import find_network
+from paddlex_triton.export.inference_file.inference_settings import parse_inference, read_inference_yml
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.keypoint_crop import crop_people, frames_of_boxes
 from paddlex_triton.ops.keypoint_decode import keypoints_on_page

@@ -20,10 +20,10 @@ from paddle_ymls import YMLS
 
 from paddlex_triton.export.api import Options, Outcome, run_export_directory, run_export_network
 from paddlex_triton.export.errors import ConversionError
+from paddlex_triton.export.limited_process import run_limited
+from paddlex_triton.export.paddle.conversion_report import ConversionReport
 from paddlex_triton.export.paddle.convert import convert_folder
 from paddlex_triton.export.paddle.environment import WORKER, find_converter, worker_environment
-from paddlex_triton.export.paddle.report import ConversionReport
-from paddlex_triton.export.process import run_limited
 from paddlex_triton.export.sources.hubs import HUBS
 from paddlex_triton.network import Family, NetworkInfo
 
@@ -134,7 +134,7 @@ def test_scales_as_paddlepaddle_3_3_writes_them(weights, tmp_path):
     assert turn_scales(program) == 2
     (newer / "inference.json").write_text(json.dumps(program))
     converted = convert_folder(newer, progress=silent)
-    assert converted.report.mended_operators == 1
+    assert converted.report.patched_operators == 1
     assert converted.model == convert_folder(weights / "db_detection", progress=silent).model
 
 

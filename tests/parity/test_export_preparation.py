@@ -22,8 +22,12 @@ from paddlex_triton.export.api import Options, Outcome, export_network, run_expo
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import NetworkFamily
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference, read_inference_yml
-from paddlex_triton.export.zoo import find_network
+from paddlex_triton.export.inference_file.inference_settings import (
+    InferenceSettings,
+    parse_inference,
+    read_inference_yml,
+)
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.classification import resize_exactly, resize_short_and_crop
 from paddlex_triton.ops.crop import crop_quad
@@ -72,7 +76,7 @@ def exported(shared, tmp_path_factory) -> Callable[[str], Outcome]:
 
 @pytest.fixture(scope="module")
 def cases(shared) -> Mapping[str, np.ndarray]:
-    """What PaddleX's own operators made of stored arrays."""
+    """Read what PaddleX's own operators made of stored arrays."""
     return np.load(shared / "reference" / "ops" / "cases.npz", allow_pickle=False)
 
 
@@ -96,7 +100,7 @@ def test_old_opset_was_raised(shared, exported):
 
 
 def fed(family: NetworkFamily, model: onnx.ModelProto, settings: InferenceSettings, x: np.ndarray) -> np.ndarray:
-    """What an exported network feeds its source of an input."""
+    """Return what an exported network feeds its source of an input."""
     source = open_source(model.SerializeToString())
     edited = family.edit(source, settings)
     edited.graph.output.append(helper.make_tensor_value_info(source.input.inner, TensorProto.FLOAT, None))

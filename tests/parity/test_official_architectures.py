@@ -127,7 +127,7 @@ def test_layout_networks_find_what_paddlex_finds(exported, found_by_paddlex, nam
 
 
 def rows_of(session: onnxruntime.InferenceSession, info: NetworkInfo, page: np.ndarray) -> tuple[np.ndarray, bool]:
-    """What a module makes of a page, up to PaddleX's threshold, less boxes of whole pages, clipped to the page.
+    """Return what a module makes of a page, up to PaddleX's threshold, less boxes of whole pages, clipped to the page.
 
     Returns:
         The rows, and whether there were no more boxes than may be kept.

@@ -12,7 +12,7 @@ from same_result import assert_same
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.export.api import export_directory, export_network
-from paddlex_triton.export.zoo import networks_of
+from paddlex_triton.export.lookup import pipeline_networks
 from paddlex_triton.server.host.launcher import EmbeddedServer
 
 DETECTOR = "PP-OCRv4_mobile_seal_det"
@@ -43,7 +43,7 @@ def server(shared, networks, tmp_path_factory) -> Iterator[EmbeddedServer]:
     """The networks that need none of PaddleX's hubs, and the layout network that its answers were made with."""
     repository = tmp_path_factory.mktemp("layout")
     export_directory(shared / "models" / "prototype_seal_layout", into=repository, name="prototype_seal_layout")
-    for name in networks_of("seal_recognition", "offline"):
+    for name in pipeline_networks("seal_recognition", "offline"):
         export_network(name)
     models = {"layout_detection": "offline_seal_layout,prototype_seal_layout"}
     log = repository.parent / "official.log"

@@ -1,4 +1,4 @@
-"""What the generators draw and the network learns from."""
+"""The pages that the generators draw and the network learns from."""
 
 from __future__ import annotations
 

@@ -36,14 +36,14 @@ class Curve:
         return float(self.lengths[-1])
 
     def at(self, where: float) -> tuple[np.ndarray, np.ndarray]:
-        """Point and unit normal, float64 [2] each, at an arc length; beyond the ends those of the ends."""
+        """Return the point and unit normal, float64 [2] each, at an arc length; beyond the ends those of the ends."""
         point = np.stack([np.interp(where, self.lengths, self.points[:, axis]) for axis in (0, 1)], axis=-1)
         normal = np.stack([np.interp(where, self.lengths, self.normals[:, axis]) for axis in (0, 1)], axis=-1)
         return point, normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
 
 
 def arc(radii: tuple[float, float], middle: float, inward: bool) -> Curve:
-    """A whole turn of an ellipse around the origin, cut opposite of a middle.
+    """Return a whole turn of an ellipse around the origin, cut opposite of a middle.
 
     Args:
         radii: along x and y.
@@ -59,7 +59,7 @@ def arc(radii: tuple[float, float], middle: float, inward: bool) -> Curve:
 
 
 def line(start: tuple[float, float], end: tuple[float, float]) -> Curve:
-    """A straight line; the glyphs' tops are to its left as it is walked."""
+    """Return a straight line; the glyphs' tops are to its left as it is walked."""
     points = np.linspace(start, end, 9)
     along = np.subtract(end, start) / max(float(np.hypot(*np.subtract(end, start))), 1e-9)
     normals = np.broadcast_to([along[1], -along[0]], points.shape).astype(np.float64)
@@ -67,7 +67,7 @@ def line(start: tuple[float, float], end: tuple[float, float]) -> Curve:
 
 
 def advance(character: str) -> float:
-    """Room of a character along its line, in glyph heights."""
+    """Return the room of a character along its line, in glyph heights."""
     if not character.isascii():
         return 1.0
     if character.isalpha():
@@ -76,13 +76,13 @@ def advance(character: str) -> float:
 
 
 def natural_length(text: str) -> float:
-    """Length of a line set solid, in glyph heights."""
+    """Return the length of a line set solid, in glyph heights."""
     return sum(map(advance, text))
 
 
 @lru_cache(maxsize=64)
 def _full_height(face: Face, size: int) -> int:
-    """Of the ink of tall characters of a face, pixels; Latin faces have no Chinese ones."""
+    """Return the height of the ink of a face's tall characters, pixels; Latin faces have no Chinese ones."""
     return max(glyph(face, character, size).shape[0] for character in "国事餐露赢8B") or size
 
 
@@ -156,7 +156,7 @@ def _places(widths: list[float], style: Lettering) -> np.ndarray:
 
 
 def _stretch(mask: np.ndarray, full: int, character: str) -> float:
-    """Letters and digits are stretched to the height of a Chinese character, as stamp makers do."""
+    """Return the factor that stretches letters and digits to a Chinese character's height, as stamp makers do."""
     stretched = character.isascii() and character.isalnum()
     return full / mask.shape[0] if stretched or mask.shape[0] > full else 1.0
 

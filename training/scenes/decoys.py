@@ -1,4 +1,4 @@
-"""What on a page is taken for a seal and is none: red print, letterheads, marks of scanners, rings and stars."""
+"""Decoys, which are taken for seals and are none: red print, letterheads, marks of scanners, rings and stars."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training.scenes.textures import chance
 
 
 def red(rng: np.random.Generator) -> tuple[int, int, int]:
-    """A red of print, BGR."""
+    """Choose a red of print, BGR."""
     return int(rng.integers(0, 90)), int(rng.integers(0, 80)), int(rng.integers(150, 250))
 
 
 def letterhead(rng: np.random.Generator, image: np.ndarray) -> int:
-    """A red head of an office with a rule below, a star in the rule now and then; returns where it ends, pixels."""
+    """Draw a red head of an office with a rule below, a star in it now and then; return where it ends, pixels."""
     height, width = image.shape[:2]
     colour, size = red(rng), int(width * rng.uniform(0.035, 0.085))
     text = words.firm(rng)[: max(3, int(width * 0.85 / size))] + ("文件" if chance(rng, 0.4) else "")
@@ -40,7 +40,7 @@ def _star(image: np.ndarray, x: float, y: float, radius: float, colour: tuple[in
 
 
 def scan_marks(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Dark edges and corners, punched holes, folds, streaks: in place."""
+    """Draw dark edges and corners, punched holes, folds, streaks: in place."""
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(1, 4))):
         kind, level = int(rng.integers(5)), int(rng.integers(0, 120))
@@ -67,7 +67,7 @@ def scan_marks(rng: np.random.Generator, image: np.ndarray) -> None:
 
 
 def _edge(rng: np.random.Generator, image: np.ndarray) -> None:
-    """A shadow along one side, as at the spine of a book."""
+    """Draw a shadow along one side, as at the spine of a book."""
     width = image.shape[1]
     reach = int(width * rng.uniform(0.02, 0.16))
     fade = np.linspace(rng.uniform(0.1, 0.6), 1.0, reach, dtype=np.float32)[None, :, None]
@@ -78,7 +78,7 @@ def _edge(rng: np.random.Generator, image: np.ndarray) -> None:
 
 
 def red_print(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Some lines of print in red or blue, boxed or not: in place."""
+    """Draw some lines of print in red or blue, boxed or not: in place."""
     height, width = image.shape[:2]
     colour = (
         red(rng)

@@ -1,4 +1,4 @@
-"""What scanners, cameras, photocopiers and messengers do to a picture."""
+"""Damage that scanners, cameras, photocopiers and messengers do to a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UPSCALING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST, cv2.INTER_AR
 
 
 def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Light, resolution, blur, noise, contrast, grey and JPEG, each in a part of the cases.
+    """Change light, resolution, blur, noise, contrast, grey and JPEG, each in a part of the cases.
 
     Args:
         rng: everything is drawn from it.
@@ -38,12 +38,12 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
-    """A picture without colour, uint8 [H, W, 3] BGR as before."""
+    """Take the colour out of a picture, uint8 [H, W, 3] BGR as before."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """A picture after JPEG compression."""
+    """Compress a picture as JPEG and read it back."""
     return np.asarray(
         cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
     )

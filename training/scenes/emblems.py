@@ -29,7 +29,7 @@ def stroke(ink: np.ndarray, points: np.ndarray, pose: np.ndarray, thickness: flo
 
 
 def ellipse(radii: tuple[float, float], points: int = 180) -> np.ndarray:
-    """Contour of an ellipse around the origin, float64 [points, 2]."""
+    """Return the contour of an ellipse around the origin, float64 [points, 2]."""
     turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
     return np.stack([radii[0] * np.sin(turn), -radii[1] * np.cos(turn)], axis=1)
 
@@ -41,7 +41,7 @@ def ring(ink: np.ndarray, radii: tuple[float, float], thickness: float, pose: np
 
 
 def star(radius: float, points: int = 5, depth: float = 0.382) -> np.ndarray:
-    """Contour of a star standing on two points, float64 [2 points, 2]."""
+    """Return the contour of a star standing on two points, float64 [2 points, 2]."""
     turn = np.arange(2 * points) * np.pi / points
     reach = np.where(np.arange(2 * points) % 2 == 0, radius, radius * depth)
     return np.stack([reach * np.sin(turn), -reach * np.cos(turn)], axis=1)
@@ -74,7 +74,7 @@ def _star(rng: np.random.Generator, ink: np.ndarray, radius: float, pose: np.nda
 
 
 def _tools(rng: np.random.Generator, ink: np.ndarray, radius: float, pose: np.ndarray, pixels: float) -> None:
-    """Strokes like a hammer and a sickle."""
+    """Draw strokes like a hammer and a sickle."""
     thick = pixels * rng.uniform(0.12, 0.24)
     start, sweep = rng.uniform(-0.6, 0.4), rng.uniform(3.4, 4.6)
     turn = np.linspace(start, start + sweep, 24)
@@ -87,7 +87,7 @@ def _tools(rng: np.random.Generator, ink: np.ndarray, radius: float, pose: np.nd
 
 
 def draw_logo(rng: np.random.Generator, ink: np.ndarray, radius: float, pose: np.ndarray, pixels: float) -> None:
-    """A made-up mark of a firm: blots, loops, stripes, wedges or rays."""
+    """Draw a made-up mark of a firm: blots, loops, stripes, wedges or rays."""
     kind = int(rng.integers(5))
     if kind == 0:
         lobes, phase = int(rng.integers(3, 9)), rng.uniform(0, 6.3)
@@ -116,7 +116,7 @@ def draw_logo(rng: np.random.Generator, ink: np.ndarray, radius: float, pose: np
 
 
 def _mesh(rng: np.random.Generator, ink: np.ndarray, radius: float, pose: np.ndarray, pixels: float) -> None:
-    """Circles, crosshairs and a net of thin lines."""
+    """Draw circles, crosshairs and a net of thin lines."""
     thin = max(1.0, pixels * rng.uniform(0.02, 0.05))
     for share in np.linspace(0.3, 1.0, int(rng.integers(2, 5))):
         stroke(ink, ellipse((radius * share, radius * share), 60), pose, thin, closed=True)

@@ -19,7 +19,7 @@ _Box = tuple[int, int, int, int]
 
 
 def photo(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A photograph of nothing: coloured clouds with blots; uint8 [height, width, 3]."""
+    """Draw a photograph of nothing: coloured clouds with blots; uint8 [height, width, 3]."""
     picture = colour_noise(rng, height, width, int(rng.integers(2, 12)))
     for _ in range(int(rng.integers(0, 7))):
         corners = rng.uniform(0, 1, (int(rng.integers(3, 6)), 2)) * (width, height)
@@ -38,7 +38,7 @@ def photo(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def chart(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A bar, line or pie chart on white, uint8 [height, width, 3]."""
+    """Draw a bar, line or pie chart on white, uint8 [height, width, 3]."""
     picture = np.full((height, width, 3), 255 if chance(rng, 0.8) else 235, np.uint8)
     kind, count = int(rng.integers(3)), int(rng.integers(3, 11))
     if kind == 2:
@@ -73,7 +73,7 @@ def _pie(rng: np.random.Generator, picture: np.ndarray, count: int) -> None:
 
 
 def qr_code(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Random modules with the three finder squares of a QR code, uint8 [height, width, 3]."""
+    """Draw random modules with the three finder squares of a QR code, uint8 [height, width, 3]."""
     count = int(rng.integers(21, 54))
     modules = rng.random((count, count)) < 0.5
     if chance(rng, 0.9):
@@ -97,7 +97,7 @@ def qr_code(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def barcode(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Black bars on white, uint8 [height, width, 3]."""
+    """Draw black bars on white, uint8 [height, width, 3]."""
     bars = rng.random(int(rng.integers(18, 70))) < 0.5
     row = np.where(bars, 0, 255).astype(np.uint8)[None, :, None].repeat(3, axis=2)
     return np.asarray(cv2.resize(row, (width, height), interpolation=cv2.INTER_NEAREST))
@@ -126,7 +126,7 @@ def mark(rng: np.random.Generator, image: np.ndarray, box: _Box) -> None:
 
 
 def _state_emblem(rng: np.random.Generator, mask: np.ndarray, pose: np.ndarray, radius: float) -> None:
-    """A disc with stars, a gate and a wreath, as on certificates."""
+    """Draw a disc with stars, a gate and a wreath, as on certificates."""
     fill(mask, [ellipse((1.0, 1.0)), ellipse((0.72, 0.74))], pose)
     for angle in np.linspace(0.35, 2 * np.pi - 0.35, int(rng.integers(12, 26))):
         ray = np.array([[np.sin(angle), np.cos(angle)]])
@@ -140,7 +140,7 @@ def _state_emblem(rng: np.random.Generator, mask: np.ndarray, pose: np.ndarray, 
 
 
 def _badge(rng: np.random.Generator, mask: np.ndarray, pose: np.ndarray) -> None:
-    """A solid disc or shield with light letters cut out."""
+    """Draw a solid disc or shield with light letters cut out."""
     outline = ellipse((1.0, 1.0)) if chance(rng, 0.6) else star(1.0, int(rng.integers(8, 24)), 0.86)
     fill(mask, [outline], pose)
     holes = np.zeros_like(mask)

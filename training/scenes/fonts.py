@@ -62,7 +62,7 @@ class Face:
 
 @lru_cache(maxsize=1)
 def chinese_faces() -> tuple[Face, ...]:
-    """Faces with simplified Chinese, digits and Latin letters, in a fixed order.
+    """List faces with simplified Chinese, digits and Latin letters, in a fixed order.
 
     Raises:
         FontsMissing: fewer than three are installed.
@@ -72,7 +72,7 @@ def chinese_faces() -> tuple[Face, ...]:
 
 @lru_cache(maxsize=1)
 def latin_faces() -> tuple[Face, ...]:
-    """Faces with Latin letters and digits, in a fixed order.
+    """List faces with Latin letters and digits, in a fixed order.
 
     Raises:
         FontsMissing: none is installed.
@@ -82,13 +82,13 @@ def latin_faces() -> tuple[Face, ...]:
 
 @lru_cache(maxsize=128)
 def truetype(face: Face, size: int) -> ImageFont.FreeTypeFont:
-    """A face at a size in pixels."""
+    """Load a face at a size in pixels."""
     return ImageFont.truetype(face.path, size, index=face.index, layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=16384)
 def glyph(face: Face, character: str, size: int) -> np.ndarray:
-    """The ink of one character, cut to its edges.
+    """Return the ink of one character, cut to its edges.
 
     Args:
         face: to draw with.
@@ -113,13 +113,13 @@ def glyph(face: Face, character: str, size: int) -> np.ndarray:
 
 
 def master_size(height: float) -> int:
-    """The smallest master not smaller than a height in pixels, else the largest."""
+    """Return the smallest master not smaller than a height in pixels, else the largest."""
     return next((size for size in MASTER_SIZES if size >= height), MASTER_SIZES[-1])
 
 
 @lru_cache(maxsize=512)
 def strip(face: Face, text: str, size: int = 32) -> np.ndarray:
-    """A line of text as a mask, for print of documents: uint8 [1.25 size, width]."""
+    """Draw a line of text as a mask, for print of documents: uint8 [1.25 size, width]."""
     font = truetype(face, size)
     width = max(1, int(font.getlength(text)) + 4)
     canvas = Image.new("L", (width, size * 5 // 4))
@@ -128,7 +128,7 @@ def strip(face: Face, text: str, size: int = 32) -> np.ndarray:
 
 
 def fit_mask(mask: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A mask at another size, uint8 [height, width]."""
+    """Resize a mask, uint8 [height, width]."""
     smaller = height < mask.shape[0] or width < mask.shape[1]
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
 

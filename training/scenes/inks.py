@@ -32,7 +32,7 @@ class Ink:
 
 
 def draw_ink(rng: np.random.Generator) -> Ink:
-    """Ink of a seal: two thirds a sound red, the rest blue, purple, black, grey, or faded."""
+    """Choose the ink of a seal: two thirds a sound red, the rest blue, purple, black, grey, or faded."""
     kind = rng.random()
     if kind < 0.75:
         colour = _hue(rng, rng.normal(0.0, 0.022), (0.55, 1.0), (0.5, 1.0))
@@ -49,7 +49,7 @@ def draw_ink(rng: np.random.Generator) -> Ink:
 
 
 def draw_visible_ink(rng: np.random.Generator, paper: np.ndarray) -> Ink:
-    """Ink that is seen on a paper, uint8 [..., 3]: faint now and then, but not lost."""
+    """Choose ink that is seen on a paper, uint8 [..., 3]: faint now and then, but not lost."""
     shade = paper.reshape(-1, 3).mean(axis=0)
     ink = draw_ink(rng)
     for _ in range(8):
@@ -82,7 +82,7 @@ def press(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray, origin:
 
 
 def _coverage(rng: np.random.Generator, mask: np.ndarray, ink: Ink) -> np.ndarray:
-    """Opacity of every pixel, float32 [h, w], 0..1."""
+    """Return the opacity of every pixel, float32 [h, w], 0..1."""
     height, width = mask.shape
     swell = rng.random()
     if swell < 0.16 and min(height, width) > 150:

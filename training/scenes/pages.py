@@ -52,7 +52,7 @@ class _Sheet:
 
 
 def draw_page_scene(rng: np.random.Generator, side: int = SIDE) -> PageScene:
-    """A page with text, tables, pictures and none to four seals, or one seal from close by, squeezed into a square.
+    """Draw a page with text, tables, pictures and none to four seals, or one seal close by, squeezed into a square.
 
     Args:
         rng: everything is drawn from it.
@@ -78,7 +78,7 @@ def draw_page_scene(rng: np.random.Generator, side: int = SIDE) -> PageScene:
 
 
 def draw_page_without_seals(rng: np.random.Generator, side: int = SIDE) -> PageScene:
-    """A page without a seal, with codes, emblems, logos, letterheads, red print and marks of scanners.
+    """Draw a page without a seal, with codes, emblems, logos, letterheads, red print and marks of scanners.
 
     Args:
         rng: everything is drawn from it.
@@ -99,7 +99,7 @@ def draw_page_without_seals(rng: np.random.Generator, side: int = SIDE) -> PageS
 
 
 def _row_of_seals(rng: np.random.Generator, side: int) -> PageScene:
-    """A wide or tall picture of two to five seals beside each other, as cut out of pages."""
+    """Draw a wide or tall picture of two to five seals beside each other, as cut out of pages."""
     count = int(rng.integers(2, 6))
     across = chance(rng, 0.7)
     sheet = _Sheet(rng, side, rng.uniform(1.0, 1.6) / count if across else rng.uniform(0.6, 1.0) * count)
@@ -214,7 +214,7 @@ def _press(rng: np.random.Generator, sheet: _Sheet, stamp: Stamp) -> None:
 
 
 def _under(image: np.ndarray, stamp: Stamp) -> np.ndarray:
-    """Some pixels of the page where a stamp is going to be."""
+    """Return some pixels of the page where a stamp is going to be."""
     x1, y1, x2, y2 = np.clip(stamp.box, 0, (*image.shape[1::-1], *image.shape[1::-1])).astype(int)
     pixels = image[y1:y2:5, x1:x2:5]
     return pixels if pixels.size else image[::40, ::40]
@@ -263,12 +263,12 @@ def _finish(rng: np.random.Generator, sheet: _Sheet, side: int) -> PageScene:
 
 
 def _way_down(rng: np.random.Generator) -> int:
-    """Pages come to a network averaged, or with the steps of an interpolation that skips pixels."""
+    """Choose an interpolation: pages come to a network averaged, or with the steps of one that skips pixels."""
     return (cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LINEAR)[int(rng.choice(3, p=(0.6, 0.3, 0.1)))]
 
 
 def _boxes(outlines: list[np.ndarray], kinds: list[int], side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the outlines, cut to the picture; those hardly on it are left out."""
+    """Return the bounds of the outlines, cut to the picture; those hardly on it are left out."""
     kept = []
     for outline, kind in zip(outlines, kinds, strict=True):
         whole = np.concatenate([outline.min(axis=0), outline.max(axis=0)])

@@ -26,7 +26,7 @@ _STRIP_SIZE = 32
 
 
 def draw_paper(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """An empty sheet: tint, light and shade, fibres, now and then a wavy security print; uint8 [height, width, 3]."""
+    """Draw an empty sheet: tint, light, shade, fibres, now and then wavy security print; uint8 [height, width, 3]."""
     paper = np.broadcast_to(_tint(rng), (height, width, 3)).astype(np.float32)
     shade = np.ones((height, width), np.float32)
     if chance(rng, 0.4):
@@ -63,7 +63,7 @@ def _waves(rng: np.random.Generator, paper: np.ndarray) -> None:
 
 
 def dark_colour(rng: np.random.Generator) -> tuple[int, int, int]:
-    """Of print: nearly always black or grey."""
+    """Choose a colour of print: nearly always black or grey."""
     if chance(rng, 0.88):
         level = int(rng.integers(0, 110))
         return level, level, level
@@ -96,7 +96,7 @@ def blend(
 
 @lru_cache(maxsize=1024)
 def _printed(face: Face, number: int, latin: bool) -> np.ndarray:
-    """A long line of a document, always the same one for a number."""
+    """Make up a long line of a document, always the same one for a number."""
     rng = np.random.default_rng([number, int(latin)])
     text = words.gibberish(rng, 2 * _STRIP_CHARACTERS) if latin else words.sentence(rng, _STRIP_CHARACTERS)
     return strip(face, text, _STRIP_SIZE)
@@ -138,13 +138,13 @@ def print_text(
 
 
 def any_face(rng: np.random.Generator, latin: float = 0.15) -> Face:
-    """A face to print with, now and then a Latin one."""
+    """Choose a face to print with, now and then a Latin one."""
     faces = latin_faces() if chance(rng, latin) else chinese_faces()
     return faces[int(rng.integers(len(faces)))]
 
 
 def scribble(rng: np.random.Generator, image: np.ndarray, centre: tuple[float, float], size: float) -> None:
-    """A signature-like stroke of a pen, in place; `size` is its width in pixels."""
+    """Draw a signature-like stroke of a pen, in place; `size` is its width in pixels."""
     colour = (
         dark_colour(rng)
         if chance(rng, 0.7)

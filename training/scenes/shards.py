@@ -24,7 +24,7 @@ import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.shared_folders import locked
 from training.console import errors_said
 from training.errors import ShardError
 from training.files import write_whole

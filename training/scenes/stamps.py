@@ -45,7 +45,7 @@ class Stamp:
 
 
 def draw_turn(rng: np.random.Generator) -> float:
-    """How far a seal is turned, radians: beyond 40 degrees in a quarter of the cases, else nearly straight."""
+    """Choose how far a seal is turned, radians: beyond 40 degrees in a quarter of the cases, else nearly straight."""
     if chance(rng, 0.25):
         return float(rng.uniform(np.radians(40), np.radians(320)))
     return float(np.clip(rng.normal(0, np.radians(12)), -np.radians(40), np.radians(40)))
@@ -175,7 +175,7 @@ def _bottom_arc(rng: np.random.Generator, stamp: Stamp, aspect: float, edge: flo
 
 
 def _middle(rng: np.random.Generator, stamp: Stamp, wide: float, tall: float) -> None:
-    """Ornament and straight lines inside of the arcs; `wide` and `tall` are the half axes left for them."""
+    """Draw the ornament and straight lines inside of the arcs; `wide` and `tall` are the half axes left for them."""
     if min(wide, tall) < 0.15:
         return
     ornament = chance(rng, 0.8)
@@ -271,7 +271,7 @@ def _rows(rng: np.random.Generator, stamp: Stamp, wide: float, tall: float) -> N
 
 
 def _columns(rng: np.random.Generator, stamp: Stamp, wide: float, tall: float) -> None:
-    """Columns from right to left, as on a name seal."""
+    """Draw columns from right to left, as on a name seal."""
     count = int(rng.integers(2, 4)) if chance(rng, 0.85) else 1
     letters = int(rng.integers(2, 5))
     width, room = 2 * wide / count, 2 * tall / letters

@@ -57,7 +57,7 @@ def draw_table(rng: np.random.Generator, image: np.ndarray, x: int, y: int, widt
 def _grid(
     rng: np.random.Generator, image: np.ndarray, edges: np.ndarray, levels: np.ndarray, colour: tuple, thickness: int
 ) -> None:
-    """All borders, but those of a few joined cells."""
+    """Draw all borders, but those of a few joined cells."""
     joined = 0.12 if chance(rng, 0.4) else 0.0
     for top, bottom in pairwise(levels):
         for index, edge in enumerate(edges):
@@ -71,7 +71,7 @@ def _grid(
 def _rules(
     rng: np.random.Generator, image: np.ndarray, edges: np.ndarray, levels: np.ndarray, colour: tuple, thickness: int
 ) -> None:
-    """A rule at the top, one under the head, one at the bottom, and sometimes thin ones between."""
+    """Draw a rule at the top, one under the head, one at the bottom, and sometimes thin ones between."""
     thin = chance(rng, 0.35)
     for index, level in enumerate(levels):
         ends = (int(edges[0]), int(level)), (int(edges[-1]), int(level))

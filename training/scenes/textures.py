@@ -13,12 +13,12 @@ SCALES = (0.0, 0.8, 1.6, 3.5)
 
 
 def chance(rng: np.random.Generator, probability: float) -> bool:
-    """True as often as told."""
+    """Return true as often as told."""
     return bool(rng.random() < probability)
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is uniform."""
+    """Draw a number whose logarithm is uniform."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -31,7 +31,7 @@ def _tile(scale: int) -> np.ndarray:
 
 
 def grain(rng: np.random.Generator, height: int, width: int, scale: int = 0) -> np.ndarray:
-    """Noise of mean 0 and deviation 1, float32 [height, width].
+    """Make noise of mean 0 and deviation 1, float32 [height, width].
 
     Args:
         rng: chooses the piece.
@@ -47,12 +47,12 @@ def grain(rng: np.random.Generator, height: int, width: int, scale: int = 0) -> 
 
 
 def smooth_field(rng: np.random.Generator, height: int, width: int, cells: int, low: float, high: float) -> np.ndarray:
-    """A soft random surface between two values, float32 [height, width]."""
+    """Draw a soft random surface between two values, float32 [height, width]."""
     knots = rng.uniform(low, high, (cells, cells)).astype(np.float32)
     return np.asarray(cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def colour_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> np.ndarray:
-    """Soft coloured clouds, uint8 [height, width, 3]."""
+    """Draw soft coloured clouds, uint8 [height, width, 3]."""
     knots = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC))

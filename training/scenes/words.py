@@ -1,4 +1,4 @@
-"""What seals and documents say: random characters and the usual words of firms and offices."""
+"""Texts of seals and documents: random characters and the usual words of firms and offices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LATIN_WORDS = _words(
 
 @lru_cache(maxsize=1)
 def common_characters() -> str:
-    """The 3755 characters of GB 2312's first level."""
+    """Return the 3755 characters of GB 2312's first level."""
     codes = (bytes((row, cell)) for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF))
     return "".join(code.decode("gb2312", errors="ignore") for code in codes)
 
@@ -49,18 +49,18 @@ def _pick(rng: np.random.Generator, words: tuple[str, ...]) -> str:
 
 
 def characters(rng: np.random.Generator, count: int) -> str:
-    """Random common characters."""
+    """Make up random common characters."""
     table = common_characters()
     return "".join(table[index] for index in rng.integers(len(table), size=count))
 
 
 def digits(rng: np.random.Generator, count: int) -> str:
-    """Random digits."""
+    """Make up random digits."""
     return "".join(map(str, rng.integers(10, size=count)))
 
 
 def firm(rng: np.random.Generator) -> str:
-    """A name as on the upper arc of a seal: region, random characters, trade, kind of office."""
+    """Make up a name as on the upper arc of a seal: region, random characters, trade, kind of office."""
     parts = [
         _pick(rng, _REGIONS) + ("市" if rng.random() < 0.15 else "") if rng.random() < 0.75 else "",
         characters(rng, int(rng.integers(1, 6))),
@@ -71,7 +71,7 @@ def firm(rng: np.random.Generator) -> str:
 
 
 def purpose(rng: np.random.Generator) -> str:
-    """A short line inside of a seal."""
+    """Make up a short line inside of a seal."""
     chance = rng.random()
     if chance < 0.62:
         return _pick(rng, _BUSINESS)
@@ -83,26 +83,26 @@ def purpose(rng: np.random.Generator) -> str:
 
 
 def date(rng: np.random.Generator) -> str:
-    """A date, printed or stamped; not always one of the calendar."""
+    """Make up a date, printed or stamped; not always one of the calendar."""
     year, month, day = int(rng.integers(1980, 2040)), int(rng.integers(1, 13)), int(rng.integers(1, 32))
     form = int(rng.integers(3))
     return (f"{year}年{month:02d}月{day:02d}日", f"{year}.{month}.{day}", f"{year}-{month:02d}-{day:02d}")[form]
 
 
 def latin(rng: np.random.Generator, words: int) -> str:
-    """English words of firms in capitals."""
+    """Make up English words of firms in capitals."""
     return " ".join(_pick(rng, _LATIN_WORDS) for _ in range(words))
 
 
 def gibberish(rng: np.random.Generator, count: int) -> str:
-    """Small Latin letters with spaces, as long as asked."""
+    """Make up small Latin letters with spaces, as long as asked."""
     letters = rng.integers(97, 123, size=count)
     letters[rng.random(count) < 0.16] = 32
     return bytes(letters.astype(np.uint8)).decode("ascii")
 
 
 def sentence(rng: np.random.Generator, count: int) -> str:
-    """Running Chinese text of a document with some punctuation, as long as asked."""
+    """Make up running Chinese text of a document with some punctuation, as long as asked."""
     text = list(characters(rng, count))
     for index in np.flatnonzero(rng.random(count) < 0.09):
         text[index] = "，。、；：（）《》"[int(rng.integers(9))]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton import paths
-from paddlex_triton.export.commands import export_command_for_file
+from paddlex_triton.export_hints import export_command_for_file
 from paddlex_triton.exported import choose_preset, not_exported
 from paddlex_triton.flavours import CPU, Flavour
 from paddlex_triton.module_parameters import read_networks

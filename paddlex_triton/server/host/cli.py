@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.flavours import CPU, FLAVOURS
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError

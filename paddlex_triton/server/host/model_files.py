@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddlex_triton.export.tensorrt.plans import Plan, PlanError, described
 from paddlex_triton.flavours import Flavour
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.model_config import parse_config
+from paddlex_triton.tensorrt_plans import Plan, PlanError, limited_by_plan
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config
     except PlanError as error:
         raise AssemblyError(str(error)) from None
     _require_agreeing(plan, parsed.max_batch_size, [list(group.profile) for group in parsed.instance_group])
-    return ModelFiles(described(info, plan.info).model_dump_json(indent=1) + "\n", {flavour.model_file: plan.file})
+    return ModelFiles(
+        limited_by_plan(info, plan.info).model_dump_json(indent=1) + "\n", {flavour.model_file: plan.file}
+    )
 
 
 def _require_agreeing(plan: Plan, rows: int, profiles: list[list[str]]) -> None:

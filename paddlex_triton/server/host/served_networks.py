@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddlex_triton.export.commands import export_command_for
+from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.exported import find_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.pipeline_file import PipelineFile

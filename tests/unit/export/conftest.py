@@ -99,7 +99,7 @@ def recognizer_yml(name: str = "tiny_rec", characters: list[str] | None = None) 
 
 
 class Kit:
-    """What the tests build their inputs with."""
+    """The tools that the tests build their inputs with."""
 
     characters = CHARACTERS
     detector = staticmethod(detector)

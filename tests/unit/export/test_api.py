@@ -21,9 +21,9 @@ from paddlex_triton.export.errors import (
     UsageError,
     VerificationError,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
-from paddlex_triton.export.report import ExportReport
-from paddlex_triton.export.sources.base import Weights
+from paddlex_triton.export.export_report import ExportReport
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, parse_inference
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.limits import MAX_CANDIDATES
 from paddlex_triton.network import NetworkInfo
 
@@ -71,7 +71,7 @@ def test_characters_from_the_onnx_file(kit, weights_folder, tmp_path):
 
 
 def test_own_constants_reach_the_graph(kit, weights_folder, tmp_path):
-    """What inference.yml says wins over the family's defaults."""
+    """Settings of inference.yml win over the family's defaults."""
     model = kit.detector()
     paths = [
         export_directory(weights_folder(model, kit.detector_yml(name, **constants), name), tmp_path / "repository")

@@ -16,11 +16,12 @@ from preparation_graphs import doc_orientation_folder, textline_orientation_fold
 from typer.testing import CliRunner
 
 from paddlex_triton.client import transports
-from paddlex_triton.export import api, cli, plan, work, zoo
+from paddlex_triton.export import api, cli, lookup
 from paddlex_triton.export.cli import register
+from paddlex_triton.export.commandline import choices, export_run
 from paddlex_triton.export.errors import ConversionError, GraphError, SourceError, VerificationError
 from paddlex_triton.export.sources.cache import CachedNetwork
-from paddlex_triton.export.zoo import Zoo, load_zoo
+from paddlex_triton.zoo import Zoo, load_zoo
 
 app = typer.Typer()
 register(app)
@@ -239,7 +240,7 @@ def small_zoo(monkeypatch):
     small = Zoo(
         networks={name: entry.model_copy(update={"sources": (entry.official,)}) for name, entry in entries.items()}
     )
-    for module in (zoo, plan, cli):
+    for module in (lookup, choices, cli):
         monkeypatch.setattr(module, "load_zoo", lambda: small)
 
 
@@ -326,7 +327,7 @@ def test_fallback_where_it_shows_late_that_there_is_no_network(monkeypatch, tmp_
             api.export_network(entry.name, tmp_path)
         exported.append(entry.name)
 
-    monkeypatch.setattr(work, "_export_entry", export_entry)
+    monkeypatch.setattr(export_run, "_export_entry", export_entry)
     done = call("export", "--pipeline", "seal_recognition", "--into", str(tmp_path / "repository"))
     assert done.exit_code == 0, done.output
     instead = OFFLINE[:3]
@@ -351,7 +352,7 @@ def exporting(monkeypatch) -> Callable[[str, Exception], list[str]]:
             exported.append(entry.name)
             return entry.name
 
-        monkeypatch.setattr(work, "_export_entry", export_entry)
+        monkeypatch.setattr(export_run, "_export_entry", export_entry)
         return exported
 
     return pretend
@@ -501,9 +502,9 @@ def test_missing_extra_is_said(monkeypatch):
 
 def test_help_and_commands_import_nothing_heavy():
     script = (
-        "import sys; sys.modules.update(onnx=None, onnxruntime=None, cv2=None)\n"
+        "import sys; sys.modules.update(filelock=None, onnx=None, onnxruntime=None, cv2=None)\n"
         "import paddlex_triton.export.cli\n"
-        "from paddlex_triton.export.commands import export_command_for\n"
+        "from paddlex_triton.export_hints import export_command_for\n"
         "print(export_command_for('PP-OCRv4_mobile_rec'))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)

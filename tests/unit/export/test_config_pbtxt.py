@@ -15,7 +15,7 @@ from paddlex_triton.export.config_pbtxt import render_config
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.detector import Detector
 from paddlex_triton.export.flavour_sections import SECTIONS
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, parse_inference
 from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.network import FAMILY_OUTPUTS
 

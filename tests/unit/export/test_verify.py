@@ -14,7 +14,7 @@ from paddlex_triton.export import verify as verify_module
 from paddlex_triton.export.errors import VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.verify import verify
 
 

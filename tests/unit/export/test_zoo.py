@@ -7,23 +7,16 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from paddlex_triton.export import zoo
+from paddlex_triton.export import lookup
 from paddlex_triton.export.api import Options, sources_of
-from paddlex_triton.export.commands import export_command_for
 from paddlex_triton.export.errors import UsageError
 from paddlex_triton.export.identify import family_for, name_for
-from paddlex_triton.export.inference_yml import Normalization, parse_inference
+from paddlex_triton.export.inference_file.inference_settings import Normalization, parse_inference
+from paddlex_triton.export.lookup import find_network, pipeline_networks, steps_without_network
 from paddlex_triton.export.sources.shipped import NETWORKS
-from paddlex_triton.export.zoo import (
-    HubName,
-    Zoo,
-    find_network,
-    load_zoo,
-    networks_of,
-    parse_zoo,
-    steps_without_network,
-)
+from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.zoo import HubName, Zoo, load_zoo, parse_zoo
 
 ENTRY = """
 networks:
@@ -69,7 +62,7 @@ def test_the_network_that_comes_along_is_small():
     ("pipeline", "preset"), [(spec.name, preset) for spec in PIPELINES.values() for preset in spec.presets]
 )
 def test_the_zoo_knows_what_presets_name(pipeline, preset):
-    spec, names = PIPELINES[pipeline], networks_of(pipeline, preset)
+    spec, names = PIPELINES[pipeline], pipeline_networks(pipeline, preset)
     assert set(names) == set(spec.presets[preset].values())
     for step, name in spec.presets[preset].items():
         assert find_network(name).family in spec.steps[step].families
@@ -83,14 +76,14 @@ def test_the_zoo_knows_the_networks_of_optional_steps(spec):
 
 def test_presets_of_seals():
     server = ("PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
-    official, offline = ("PP-DocLayout-L", *server), networks_of("seal_recognition", "offline")
+    official, offline = ("PP-DocLayout-L", *server), pipeline_networks("seal_recognition", "offline")
     assert offline == ("offline_seal_layout", "PP-OCRv4_mobile_seal_det", "PP-OCRv4_mobile_rec")
-    assert networks_of("seal_recognition", "nopp") == official
-    assert networks_of("seal_recognition", exported=official) == (*official, ANY_ORIENTATION)
-    assert networks_of("seal_recognition") == (*offline, ANY_ORIENTATION)
-    assert networks_of("seal_recognition", exported=server) == networks_of("seal_recognition")
-    assert networks_of("seal_recognition", "seal_recognition-nopp-nolayout") == server
-    assert set(networks_of("seal_recognition", "default")) == {*PAGE_PREPARATION, *official}
+    assert pipeline_networks("seal_recognition", "nopp") == official
+    assert pipeline_networks("seal_recognition", exported=official) == (*official, ANY_ORIENTATION)
+    assert pipeline_networks("seal_recognition") == (*offline, ANY_ORIENTATION)
+    assert pipeline_networks("seal_recognition", exported=server) == pipeline_networks("seal_recognition")
+    assert pipeline_networks("seal_recognition", "seal_recognition-nopp-nolayout") == server
+    assert set(pipeline_networks("seal_recognition", "default")) == {*PAGE_PREPARATION, *official}
 
 
 PAGE_PREPARATION = ("PP-LCNet_x1_0_doc_ori", "UVDoc")
@@ -114,17 +107,17 @@ LARGE_LINES, SMALL_LINES = "PP-LCNet_x1_0_textline_ori", "PP-LCNet_x0_25_textlin
 )
 def test_optional_steps_come_with_their_networks(exported, networks, off):
     """Where no preset is named, and in no other place."""
-    assert networks_of("OCR", exported=exported) == (*OCR, *networks)
-    assert networks_of("OCR", "PP-OCRv4_mobile", exported) == OCR
+    assert pipeline_networks("OCR", exported=exported) == (*OCR, *networks)
+    assert pipeline_networks("OCR", "PP-OCRv4_mobile", exported) == OCR
     assert tuple(steps_without_network("ocr", exported)) == off
 
 
 def test_optional_steps_of_the_fallback():
-    offline = networks_of("seal_recognition", "offline")
-    assert networks_of("seal_recognition", exported=PAGE_PREPARATION) == (*offline, *PAGE_PREPARATION)
+    offline = pipeline_networks("seal_recognition", "offline")
+    assert pipeline_networks("seal_recognition", exported=PAGE_PREPARATION) == (*offline, *PAGE_PREPARATION)
     assert steps_without_network("seal_recognition") == {"doc_unwarping": ("UVDoc", ANY_UNWARPING)}
     assert find_network(ANY_UNWARPING).on_request
-    assert networks_of("seal_recognition", exported=[ANY_UNWARPING])[-1] == ANY_UNWARPING
+    assert pipeline_networks("seal_recognition", exported=[ANY_UNWARPING])[-1] == ANY_UNWARPING
     assert steps_without_network("seal_recognition", ("UVDoc",)) == {}
     assert steps_without_network("human_keypoint_detection") == {}
     with pytest.raises(UsageError, match="unknown pipeline 'x'"):
@@ -137,14 +130,14 @@ def test_networks_that_can_be_fetched_are_taken(monkeypatch):
     networks = dict(load_zoo().networks)
     for name in (LARGE_LINES, SMALL_LINES):
         networks[name] = networks[name].model_copy(update={"sources": fetched})
-    monkeypatch.setattr(zoo, "load_zoo", lambda: Zoo(networks=networks))
+    monkeypatch.setattr(lookup, "load_zoo", lambda: Zoo(networks=networks))
     found = (*OCR, ANY_ORIENTATION)
-    assert networks_of("OCR") == (*found, LARGE_LINES)
-    assert networks_of("OCR", exported=[SMALL_LINES]) == (*found, SMALL_LINES)
+    assert pipeline_networks("OCR") == (*found, LARGE_LINES)
+    assert pipeline_networks("OCR", exported=[SMALL_LINES]) == (*found, SMALL_LINES)
     assert "textline_orientation" not in steps_without_network("OCR")
     networks[LARGE_LINES] = networks[LARGE_LINES].model_copy(update={"on_request": True})
-    assert networks_of("OCR") == (*found, SMALL_LINES)
-    assert networks_of("OCR", exported=[LARGE_LINES]) == (*found, LARGE_LINES)
+    assert pipeline_networks("OCR") == (*found, SMALL_LINES)
+    assert pipeline_networks("OCR", exported=[LARGE_LINES]) == (*found, LARGE_LINES)
 
 
 def test_networks_that_prepare_pages_are_described():
@@ -286,12 +279,14 @@ def test_networks_in_wheels_come_from_there_first():
 def test_networks_that_can_be_had():
     """Which ones can is asked for: without an answer it is those that need no hub."""
     nopp = ("PP-DocLayout-L", "PP-OCRv4_server_seal_det", "PP-OCRv4_server_rec")
-    assert networks_of("seal_recognition", can_fetch=lambda entry: True) == (*nopp, *PAGE_PREPARATION)
-    assert networks_of("seal_recognition", can_fetch=lambda entry: entry.name in nopp) == nopp
-    offline = networks_of("seal_recognition", "offline")
-    assert networks_of("seal_recognition", can_fetch=lambda entry: entry.name in nopp[1:]) == offline
-    assert networks_of("seal_recognition") == (*offline, ANY_ORIENTATION)
-    assert networks_of("seal_recognition", exported=nopp[:1], can_fetch=lambda entry: entry.name in nopp[1:]) == nopp
+    assert pipeline_networks("seal_recognition", can_fetch=lambda entry: True) == (*nopp, *PAGE_PREPARATION)
+    assert pipeline_networks("seal_recognition", can_fetch=lambda entry: entry.name in nopp) == nopp
+    offline = pipeline_networks("seal_recognition", "offline")
+    assert pipeline_networks("seal_recognition", can_fetch=lambda entry: entry.name in nopp[1:]) == offline
+    assert pipeline_networks("seal_recognition") == (*offline, ANY_ORIENTATION)
+    assert (
+        pipeline_networks("seal_recognition", exported=nopp[:1], can_fetch=lambda entry: entry.name in nopp[1:]) == nopp
+    )
     assert steps_without_network("OCR", can_fetch=lambda entry: True) == {}
     assert list(steps_without_network("OCR", can_fetch=lambda entry: "UVDoc" in entry.name)) == [
         "doc_orientation_classify",
@@ -318,8 +313,8 @@ def test_networks_that_are_not_well_described(text, message):
 
 
 def test_default_preset_of_ocr():
-    assert networks_of("OCR", "PP-OCRv4_mobile") == networks_of("OCR", can_fetch=lambda entry: False) == OCR
-    assert networks_of("OCR") == networks_of("ocr") == (*OCR, ANY_ORIENTATION)
+    assert pipeline_networks("OCR", "PP-OCRv4_mobile") == pipeline_networks("OCR", can_fetch=lambda entry: False) == OCR
+    assert pipeline_networks("OCR") == pipeline_networks("ocr") == (*OCR, ANY_ORIENTATION)
 
 
 def test_good_zoo_is_read():
@@ -348,9 +343,9 @@ def test_unknown_names():
     with pytest.raises(UsageError, match="`paddlex-triton models` lists"):
         find_network("zzz")
     with pytest.raises(UsageError, match="unknown pipeline 'x'; known: OCR"):
-        networks_of("x")
+        pipeline_networks("x")
     with pytest.raises(UsageError, match="no preset 'x'; known: PP-OCRv4_mobile"):
-        networks_of("OCR", "x")
+        pipeline_networks("OCR", "x")
 
 
 def test_command_lines():

@@ -1,4 +1,4 @@
-"""What the tests of the generators have in common."""
+"""Fixtures for the tests of the generators."""
 
 from __future__ import annotations
 

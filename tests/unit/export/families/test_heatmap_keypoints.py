@@ -18,7 +18,7 @@ from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ExportError, GraphError, InferenceFileError, UsageError, VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.verify import verify
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import NetworkInfo

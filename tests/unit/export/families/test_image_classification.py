@@ -31,12 +31,12 @@ from preparation_graphs import (
     tinted,
 )
 
+from paddlex_triton.drawings import noise, text_page
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ExportError, GraphError, InferenceFileError, UsageError, VerificationError
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.graph.contract import open_source
-from paddlex_triton.export.inference_yml import Normalization, parse_inference
-from paddlex_triton.export.samples import noise, text_page
+from paddlex_triton.export.inference_file.inference_settings import Normalization, parse_inference
 from paddlex_triton.export.verify import verify
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import NetworkInfo

@@ -22,7 +22,7 @@ from paddlex_triton.export.graph.edits import (
     normalize_centered,
     zero_beyond_widths,
 )
-from paddlex_triton.export.inference_yml import InferenceSettings, Normalization, parse_inference
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, Normalization, parse_inference
 
 
 def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -39,7 +39,7 @@ def identity(dims: list, opset: int = 17) -> onnx.ModelProto:
 
 
 def fed(family: str, settings: InferenceSettings, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    """What the source network gets for an input of the exported one."""
+    """Return the source network's input for one of the exported network."""
     dims = {"db_detection": ["B", 3, "H", "W"], "ctc_recognition": ["B", 3, 48, "W"]}[family]
     source = open_source(identity(dims).SerializeToString())
     builder = GraphBuilder(source)

@@ -1,4 +1,4 @@
-"""What a graph's own NMS is told, read where inference.yml does not say it."""
+"""The numbers of a graph's own NMS, read where inference.yml does not say it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from onnx import helper, numpy_helper
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import InferenceFileError
+from paddlex_triton.export.export_report import ExportReport
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import normalized_planar
 from paddlex_triton.export.families.rows import matched_difference
 from paddlex_triton.export.graph.nms import nms_thresholds
-from paddlex_triton.export.inference_yml import parse_inference
-from paddlex_triton.export.report import ExportReport
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.ops.detection_nms import boxes_to_page, multiclass_nms
 

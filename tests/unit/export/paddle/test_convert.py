@@ -17,9 +17,9 @@ import pytest
 
 from paddlex_triton.export.api import Options, run_export_directory
 from paddlex_triton.export.errors import ConversionError, UsageError
+from paddlex_triton.export.export_report import ExportReport
 from paddlex_triton.export.paddle import convert
 from paddlex_triton.export.paddle.convert import convert_folder
-from paddlex_triton.export.report import ExportReport
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.network import NetworkInfo
 
@@ -70,7 +70,7 @@ def test_converted_and_proved(stub, folder):
         "comparing tuned/inference.json with its ONNX file",
     ]
     report = converted.report
-    assert (report.opset, report.mended_operators, report.folded) == (17, 0, True)
+    assert (report.opset, report.patched_operators, report.folded) == (17, 0, True)
     assert report.max_difference <= 1e-6
     assert [case.name for case in report.cases] == ["noise", "noise", "picture"]
     assert [case.inputs["x"][0] for case in report.cases] == [1, 3, 1]
@@ -256,21 +256,21 @@ def operators_with(kind: str) -> list[dict]:
     ]
 
 
-def test_numbers_of_paddlepaddle_3_3_are_mended_in_a_copy(stub, folder, monkeypatch):
+def test_numbers_of_paddlepaddle_3_3_are_patched_in_a_copy(stub, folder, monkeypatch):
     def program(kind: str) -> dict:
         return PROGRAM | {"program": {"regions": [{"blocks": [{"ops": operators_with(kind)}]}]}}
 
     (folder / "inference.json").write_text(json.dumps(program("0.a_f64")))
     seen: list[dict] = []
-    original = convert.mend_numbers
+    original = convert.patch_dtypes
 
     def spy(content):
-        mended = original(content)
+        patched = original(content)
         seen.append(content)
-        return mended
+        return patched
 
-    monkeypatch.setattr(convert, "mend_numbers", spy)
-    assert run(folder).report.mended_operators == 4
+    monkeypatch.setattr(convert, "patch_dtypes", spy)
+    assert run(folder).report.patched_operators == 4
     assert seen == [program("0.a_f32")]
     assert original(seen[0]) == 0
     assert json.loads((folder / "inference.json").read_text()) == program("0.a_f64"), "people's own file is as it was"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from paddlex_triton.export.errors import ConversionError
+from paddlex_triton.export.limited_process import last_lines, run_limited
 from paddlex_triton.export.paddle import environment
 from paddlex_triton.export.paddle.environment import PACKAGES, environment_folder, find_converter, pins
-from paddlex_triton.export.process import last_lines, run_limited
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -124,7 +124,7 @@ def test_all_packages_are_pinned_and_packaged():
     assert (pins()["paddlepaddle"], pins()["paddle2onnx"]) == ("3.2.2", "2.1.0")
     lines = [line for line in environment.REQUIREMENTS.read_text().splitlines() if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^ ;]*(; python_version .*)?", line) for line in lines)
-    assert '"export/paddle/requirements.txt"' in (ROOT / "pyproject.toml").read_text()
+    assert '"paddle/requirements.txt"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_product_never_imports_paddlepaddle(tmp_path):

@@ -15,9 +15,9 @@ from paddlex_triton.export.errors import ConversionError
 from paddlex_triton.export.graph.contract import SourceGraph, open_source, parse_model
 from paddlex_triton.export.graph.cut import with_outputs
 from paddlex_triton.export.graph.nms import nms_inputs
-from paddlex_triton.export.inference_yml import InferenceSettings, parse_inference
-from paddlex_triton.export.paddle.cases import ProofInput, proof_inputs
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, parse_inference
 from paddlex_triton.export.paddle.proof import MEAN_TOLERANCE, TOLERANCE, compare
+from paddlex_triton.export.paddle.proof_inputs import ProofInput, proof_inputs
 
 KEYPOINT_YML = {
     "Preprocess": [

@@ -9,8 +9,9 @@ import pytest
 from hub_server import NOBODY, Fault, HubServer
 
 from paddlex_triton.export.errors import UsageError
-from paddlex_triton.export.sources.hubs import HUBS, Hubs, by_hand
-from paddlex_triton.export.zoo import HubName, find_network
+from paddlex_triton.export.lookup import find_network
+from paddlex_triton.export.sources.hubs import HUBS, Hubs, manual_download_advice
+from paddlex_triton.zoo import HubName
 
 ALL: tuple[HubName, ...] = tuple(hub.name for hub in HUBS)
 VARIABLE = "PADDLE_PDX_MODEL_SOURCE"
@@ -106,8 +107,8 @@ def test_any_answer_is_one(fault):
 def test_by_hand():
     """One network by its name; several by their archives; many by a pattern. The ONNX package where there is one."""
     one, two = find_network("UVDoc"), find_network("PP-DocLayout-S")
-    assert re.findall(r"/([^/\s]+)_infer\.tar", by_hand([one])) == ["UVDoc_onnx"]
-    assert by_hand([one]).endswith("`paddlex-triton export --from-dir DIR --name UVDoc`")
-    assert re.findall(r"/([^/\s]+)_infer\.tar", by_hand([one, two])) == ["UVDoc_onnx", "PP-DocLayout-S"]
-    assert by_hand([one, two]).endswith("--name NAME`")
-    assert re.findall(r"/([^/\s]+)_infer\.tar", by_hand([one, two] * 4)) == ["NAME"]
+    assert re.findall(r"/([^/\s]+)_infer\.tar", manual_download_advice([one])) == ["UVDoc_onnx"]
+    assert manual_download_advice([one]).endswith("`paddlex-triton export --from-dir DIR --name UVDoc`")
+    assert re.findall(r"/([^/\s]+)_infer\.tar", manual_download_advice([one, two])) == ["UVDoc_onnx", "PP-DocLayout-S"]
+    assert manual_download_advice([one, two]).endswith("--name NAME`")
+    assert re.findall(r"/([^/\s]+)_infer\.tar", manual_download_advice([one, two] * 4)) == ["NAME"]

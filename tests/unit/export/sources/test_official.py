@@ -17,13 +17,13 @@ from hub_server import NOBODY, Fault, HubServer, tar_of
 
 from paddlex_triton.export.api import Options, export_directory, export_network, run_export_network
 from paddlex_triton.export.errors import InstallError, SourceError, Unreachable
-from paddlex_triton.export.inference_yml import InferenceSettings
-from paddlex_triton.export.sources import hub as hub_module
-from paddlex_triton.export.sources.base import Weights
-from paddlex_triton.export.sources.hub import OfficialSource
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.export.sources import official as hub_module
+from paddlex_triton.export.sources.official import OfficialSource
 from paddlex_triton.export.sources.transfer import Patience
-from paddlex_triton.export.zoo import HubName, OfficialEntry, ZooEntry
+from paddlex_triton.export.sources.weights import Weights
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.zoo import HubName, OfficialEntry, ZooEntry
 
 HUB_NAMES = get_args(HubName)
 STORE = "/paddlex/official_inference_model/paddle3.0.0"
@@ -279,8 +279,8 @@ def test_files_that_came_wait_for_those_that_broke_off(hub, files, source):
 FETCH = f"""
 import sys
 from pathlib import Path
-from paddlex_triton.export.sources.hub import OfficialSource
-from paddlex_triton.export.zoo import find_network
+from paddlex_triton.export.sources.official import OfficialSource
+from paddlex_triton.export.lookup import find_network
 entry = find_network({NAME!r})
 weights = OfficialSource(entry, entry.official, cache=Path(sys.argv[1])).fetch()
 print(weights.sha256)

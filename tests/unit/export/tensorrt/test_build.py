@@ -26,15 +26,15 @@ from tensorrt_machine import Machine
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import InstallError, PlanBuildError
 from paddlex_triton.export.families.base import Case
-from paddlex_triton.export.locks import locked
+from paddlex_triton.export.shared_folders import locked
 from paddlex_triton.export.tensorrt import build, trtexec
 from paddlex_triton.export.tensorrt.build import PlanOptions, make_plan
-from paddlex_triton.export.tensorrt.cases import gate_cases
-from paddlex_triton.export.tensorrt.graph import graph_for_tensorrt
-from paddlex_triton.export.tensorrt.plans import PlanInfo, plans_in
+from paddlex_triton.export.tensorrt.build_folder import build_folder_of, recover_killed_build
+from paddlex_triton.export.tensorrt.gate_inputs import gate_cases
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
-from paddlex_triton.export.tensorrt.workplace import tidy, workplace_folder
+from paddlex_triton.export.tensorrt.typed_graph import graph_for_tensorrt
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.tensorrt_plans import PlanInfo, plans_in
 
 
 @pytest.fixture
@@ -370,7 +370,7 @@ def test_killed_during_the_build(machine, detector, repository, before):
     names = plan_names(repository, detector) if before else []
     machine.set(sleep="600")
     process = subprocess.Popen([sys.executable, "-c", BUILD, str(repository), detector], stderr=subprocess.DEVNULL)
-    place = workplace_folder(repository)
+    place = build_folder_of(repository)
     deadline = time.monotonic() + 60
     while len(machine.calls("--onnx")) <= before and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -409,12 +409,12 @@ def test_what_a_killed_build_left_is_put_right_without_another_build(machine, de
     """Also the plan that it was about to replace; but nothing of a build that is under way."""
     made(detector, repository)
     (plan,) = plans_in(repository / detector)
-    place = workplace_folder(repository)
+    place = build_folder_of(repository)
     (place / "old" / detector).mkdir(parents=True)
     plan.folder.rename(place / "old" / detector / plan.folder.name)
     (place / "fp32.onnx").write_bytes(b"half")
     with locked(place) if at_work else contextlib.nullcontext():
-        tidy(repository)
+        recover_killed_build(repository)
         assert (plans_in(repository / detector) == []) is at_work
         assert left_beside(repository) == ([place.name] if at_work else [])
     assert not make_plan(detector, trtexec_for(repository), PlanOptions(repository)).made
@@ -438,19 +438,19 @@ KILLED_RUNS = (
     + """
 import os, shutil
 from pathlib import Path
-from paddlex_triton.export.tensorrt import workplace
+from paddlex_triton.export.tensorrt import build_folder
 from paddlex_triton.network import NetworkInfo
 
 base, source, before = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
 
 def install(repository, text):
     info = NetworkInfo.load(repository / "net" / "network.json")
-    with workplace.workplace(repository) as place:
+    with build_folder.locked_build_folder(repository) as place:
         made = place / (info.sha256[:12] + "-trt10.3.0-sm90-fp32")
         made.mkdir()
         for name in ("model.plan", "plan.json"):
             (made / name).write_text(text)
-        workplace.install_plan(made, repository, info)
+        build_folder.install_plan(made, repository, info)
 
 for step in range(500):
     repository = base / str(step) / "repository"
@@ -491,9 +491,9 @@ def test_killed_at_every_step_of_the_installation(tmp_path, before):
 
 
 def _install_nothing(repository: Path) -> None:
-    from paddlex_triton.export.tensorrt.workplace import workplace
+    from paddlex_triton.export.tensorrt.build_folder import locked_build_folder
 
-    with workplace(repository):
+    with locked_build_folder(repository):
         pass
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import Case
-from paddlex_triton.export.tensorrt.cases import gate_cases
 from paddlex_triton.export.tensorrt.gate import MEASURES, compare
+from paddlex_triton.export.tensorrt.gate_inputs import gate_cases
 from paddlex_triton.export.tensorrt.profiles import WITHOUT_PLAN, plan_shapes
 from paddlex_triton.network import NetworkInfo, Provenance
 

@@ -9,12 +9,12 @@ import pytest
 
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families import FAMILIES
-from paddlex_triton.export.inference_yml import parse_inference
+from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.tensorrt.precision import precision_table
 from paddlex_triton.export.tensorrt.profiles import WITHOUT_PLAN, PlanShapes, plan_shapes, shapes_argument
-from paddlex_triton.export.zoo import load_zoo
 from paddlex_triton.ops.recognition import merge_batches, plan_batches
 from paddlex_triton.ops.text_detection import detection_size
+from paddlex_triton.zoo import load_zoo
 
 ZOO = load_zoo().networks
 PLANNED = [name for name, entry in ZOO.items() if entry.family not in WITHOUT_PLAN]

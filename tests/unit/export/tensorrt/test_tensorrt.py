@@ -25,16 +25,16 @@ from typer.testing import CliRunner
 from paddlex_triton import paths
 from paddlex_triton.export.api import Options, export_directory
 from paddlex_triton.export.cli import register
+from paddlex_triton.export.commandline.plan_builds import export_with_plans
+from paddlex_triton.export.commandline.request import ExportRequest
 from paddlex_triton.export.errors import ExportError, PlanBuildError
-from paddlex_triton.export.plan import Request
 from paddlex_triton.export.tensorrt.build import PlanOptions, make_plan
-from paddlex_triton.export.tensorrt.command import run_with_plans
-from paddlex_triton.export.tensorrt.plans import PlanError, PlanInfo, find_plan, plans_in
-from paddlex_triton.export.tensorrt.target import Target, architecture_of, version_in
-from paddlex_triton.export.tensorrt.trtexec import find_trtexec, read_answer, tensorrt_image
+from paddlex_triton.export.tensorrt.trtexec import find_trtexec, read_answer, tensorrt_image, version_in
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.tensorrt_plans import PlanError, PlanInfo, find_plan, plans_in
+from paddlex_triton.tensorrt_target import Target, architecture_of
 
 pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
 ROOT = Path(__file__).resolve().parents[4]
@@ -187,7 +187,7 @@ def test_words_of_a_command_instead_of_a_path(machine, weights, repository, monk
     ],
 )
 def test_words_that_are_no_command(machine, weights, repository, monkeypatch, words, text):
-    """What was said is what is wrong, whatever else there is."""
+    """An error that was named is the reason, whatever else there is."""
     monkeypatch.setenv("PADDLEX_TRITON_TRTEXEC", words)
     done = export(weights, repository)
     assert (done.exit_code, f"PADDLEX_TRITON_TRTEXEC {text}" in done.stderr) == (3, True), done.stderr
@@ -379,11 +379,11 @@ def test_plan_is_described(pipeline, repository):
     assert PlanInfo.model_validate(content).target == Target("10.3.0", "sm90")
 
 
-class _Work:
+class _FailingRun:
     """An export of everything in which one network failed."""
 
     def __init__(self, done: list[str], *, everything: bool) -> None:
-        self.done, self.request, self.console = done, Request(everything=everything), Console()
+        self.done, self.request, self.console = done, ExportRequest(everything=everything), Console()
 
     def run(self, options: Options) -> None:
         raise ExportError("1 of 2 networks are exported; failed: other")
@@ -392,9 +392,9 @@ class _Work:
 @pytest.mark.parametrize("everything", [False, True])
 def test_all_of_the_zoo_goes_on_after_a_failure(machine, weights, repository, everything):
     export_directory(weights, repository)
-    work: Any = _Work(["tiny_det"], everything=everything)
+    run: Any = _FailingRun(["tiny_det"], everything=everything)
     with pytest.raises(ExportError, match="failed: other"):
-        run_with_plans(work, Options(repository), find_trtexec(repository))
+        export_with_plans(run, Options(repository), find_trtexec(repository))
     assert len(plans_in(repository / "tiny_det")) == everything
 
 

@@ -12,8 +12,8 @@ from stand_in_networks import write_network
 from typer.testing import CliRunner
 
 from paddlex_triton import paths
-from paddlex_triton.export.sources.own import weights_sha256
 from paddlex_triton.network import Family, NetworkInfo
+from paddlex_triton.own_weights import weights_sha256
 from paddlex_triton.pipeline_file import read_pipeline_file
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.cli import register
