@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-import paddlex_triton.client.cli
-import paddlex_triton.export.cli
-import paddlex_triton.pipeline_file.cli
-import paddlex_triton.server.host.cli
 from paddlex_triton.version import __version__
 
+_MODULES = {
+    "predict": "paddlex_triton.client.cli",
+    "export": "paddlex_triton.export.cli",
+    "models": "paddlex_triton.export.cli",
+    "assemble": "paddlex_triton.server.host.cli",
+    "serve": "paddlex_triton.server.host.cli",
+    "serve-container": "paddlex_triton.server.host.cli",
+    "get-pipeline-config": "paddlex_triton.pipeline_file.cli",
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name; a command's module is imported when it is looked up, so that a client loads no server."""
+
+    def __getitem__(self, name: str) -> Any:
+        commands = typer.Typer()
+        import_module(_MODULES[name]).register(commands)
+        return typer.main.get_group(commands).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()
+
+
 app = typer.Typer(
+    cls=_Group,
     help="PaddleX pipelines on NVIDIA Triton Inference Server.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-paddlex_triton.client.cli.register(app)
-paddlex_triton.export.cli.register(app)
-paddlex_triton.server.host.cli.register(app)
-paddlex_triton.pipeline_file.cli.register(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -42,8 +69,10 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
+    from paddlex_triton.client.cli import paddlex_spelling
+
     given = list(sys.argv[1:] if arguments is None else arguments)
-    app(args=paddlex_triton.client.cli.paddlex_spelling(given), prog_name="paddlex-triton")
+    app(args=paddlex_spelling(given), prog_name="paddlex-triton")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ ensure_environment() {
     die "$python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt \
     --editable '.[dev]'
+  # The Python inside Triton reads no PYTHON... variables, but does read this file: no bytecode beside the sources there.
+  echo "import os, sys; sys.dont_write_bytecode |= 'PYTHONDONTWRITEBYTECODE' in os.environ" \
+    >"$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/no_bytecode.pth"
   echo "$wanted" >"$stamp"
 }
 

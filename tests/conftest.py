@@ -1,13 +1,37 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
 # PaddleX's own outputs, real weights and images, kept outside the repository.
 SHARED = Path(os.environ.get("PADDLEX_TRITON_SHARED", ROOT.parent / "shared"))
+
+
+# Hypothesis keeps examples; among the sources by default.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".venv" / "cache" / "hypothesis"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark every test with the folder it is in: unit, packaging, server or parity."""
+    for item in items:
+        item.add_marker(item.path.relative_to(TESTS).parts[0])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_repository(tmp_path_factory) -> Iterator[Path]:
+    """The folder that networks are exported to and looked for in unless a test says otherwise: not the checkout's."""
+    from paddlex_triton import paths
+
+    folder = tmp_path_factory.mktemp("default") / "model_repository"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "networks_repository", lambda: folder)
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -43,14 +67,13 @@ def _is_parity(report) -> bool:
 
 
 @pytest.fixture(scope="session")
-def networks() -> Path:
+def networks(default_repository) -> Path:
     """The repository with PP-OCRv4_mobile_det and PP-OCRv4_mobile_rec, exported once."""
     from paddlex_triton.export.api import export_network
-    from paddlex_triton.paths import networks_repository
 
     for name in ("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"):
         export_network(name)
-    return networks_repository()
+    return default_repository
 
 
 @pytest.fixture(scope="session")

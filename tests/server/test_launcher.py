@@ -73,7 +73,7 @@ def serve(networks, tmp_path):
         http, grpc, metrics = free_ports("127.0.0.1", 3)
         log = tmp_path / "triton.log"
         arguments = ["--pipeline", "OCR", "--http-port", str(http), "--grpc-port", str(grpc)]
-        arguments += ["--metrics-port", str(metrics), "--log-file", str(log)]
+        arguments += ["--metrics-port", str(metrics), "--log-file", str(log), "--networks", str(networks)]
         process = subprocess.Popen(
             [COMMAND, "serve", *arguments],
             stdout=subprocess.PIPE,
@@ -162,7 +162,11 @@ def test_a_taken_port_is_refused_before_anything_starts(networks):
         taken.listen()
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [COMMAND, "serve", "--http-port", str(port)], check=False, capture_output=True, text=True, timeout=60
+            [COMMAND, "serve", "--http-port", str(port), "--networks", str(networks)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
     assert done.returncode == 1
     assert f"127.0.0.1:{port}" in done.stderr

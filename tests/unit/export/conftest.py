@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
-from hub_server import NOBODY
+from hub_server import NOBODY, HubServer
 from onnx import TensorProto, helper, numpy_helper
 
 from paddlex_triton.export.sources.hubs import HUBS
@@ -142,3 +142,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
 
     open_hubs()
     return open_hubs
+
+
+@pytest.fixture
+def store(no_network) -> Iterator[HubServer]:
+    """PaddleX's store, on this machine."""
+    with HubServer().running() as server:
+        no_network(bos=server.url)
+        yield server

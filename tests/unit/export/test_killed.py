@@ -59,6 +59,7 @@ def is_whole(network: Path) -> bool:
     return wanted <= files and info.sha256 == hashlib.sha256((network / "1" / "model.onnx").read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_killed_at_moments_all_over_the_way(hub, tmp_path):
     base = tmp_path / "runs"
     base.mkdir()

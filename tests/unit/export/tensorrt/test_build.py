@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import disk_calls
@@ -25,39 +24,14 @@ from tensorrt_machine import Machine
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import InstallError, PlanBuildError
-from paddlex_triton.export.families.base import Case
 from paddlex_triton.export.shared_folders import locked
-from paddlex_triton.export.tensorrt import build, trtexec
+from paddlex_triton.export.tensorrt import trtexec
 from paddlex_triton.export.tensorrt.build import PlanOptions, make_plan
 from paddlex_triton.export.tensorrt.build_folder import build_folder_of, recover_killed_build
-from paddlex_triton.export.tensorrt.gate_inputs import gate_cases
 from paddlex_triton.export.tensorrt.trtexec import Trtexec, find_trtexec
 from paddlex_triton.export.tensorrt.typed_graph import graph_for_tensorrt
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.tensorrt_plans import PlanInfo, plans_in
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch) -> Machine:
-    return Machine(tmp_path / "bin", monkeypatch)
-
-
-@pytest.fixture
-def all_pages() -> None:
-    """Asks for a comparison as it is done."""
-
-
-@pytest.fixture(autouse=True)
-def small_pages(request, monkeypatch) -> None:
-    """Detectors are compared on their smallest page alone: what the stand-in answers of large ones takes seconds."""
-    if "all_pages" in request.fixturenames:
-        return
-
-    def smallest(info: NetworkInfo, rows: int, images: Sequence[np.ndarray]) -> list[Case]:
-        cases = list(gate_cases(info, rows, images))
-        return [min(cases, key=lambda case: case.feeds["x"].size)] if info.family == "db_detection" else cases
-
-    monkeypatch.setattr(build, "gate_cases", smallest)
 
 
 @pytest.fixture

@@ -48,11 +48,6 @@ def call(*arguments: str):
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch) -> Machine:
-    return Machine(tmp_path / "bin", monkeypatch)
-
-
-@pytest.fixture
 def weights(kit, weights_folder) -> Path:
     return weights_folder(kit.detector(), kit.detector_yml())
 
