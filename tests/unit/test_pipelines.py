@@ -1,12 +1,9 @@
 """Pipelines, the places networks take in them, and PaddleX's presets."""
 
-from pathlib import Path
-
 import pytest
 
 from paddlex_triton.pipelines import PIPELINES, ChoiceError, find_pipeline, find_preset, preset_switches
 
-README = Path(__file__).resolve().parent.parent.parent / "README.md"
 SEAL = PIPELINES["seal_recognition"]
 LIGHT = {"seal_text_detection": "PP-OCRv4_mobile_seal_det", "text_recognition": "PP-OCRv4_mobile_rec"}
 
@@ -93,14 +90,3 @@ def test_pipelines_are_found_whatever_the_case(name):
 def test_unknown_pipelines_are_refused_with_the_known_ones():
     with pytest.raises(ChoiceError, match="unknown pipeline 'ORC'; known: OCR, seal_recognition"):
         find_pipeline("ORC")
-
-
-def test_the_readme_lists_the_presets_of_seals():
-    rows = [line.strip("| ").split("|") for line in README.read_text().splitlines() if line.startswith("| `")]
-    listed = {
-        row[0].split("`")[1]: [cell.strip() for cell in row[1:]] for row in rows if row[0].split("`")[1] in SEAL.presets
-    }
-    assert listed.keys() == SEAL.presets.keys()
-    assert listed.pop("default")[0].startswith("as `nopp`")
-    for name, cells in listed.items():
-        assert cells == [SEAL.presets[name].get(step, "") for step in SEAL.steps if step not in SEAL.when_exported]
