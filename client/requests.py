@@ -22,40 +22,6 @@ from paddlex_triton.errors import ErrorCode, InvalidParameter
 from paddlex_triton.params import PagePreparationParams, Params, parse_params
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_pipeline
 
-# Parameters behind the input in the signatures of PaddleX's `predict` methods: callers may leave their names out.
-POSITIONAL: dict[str, tuple[str, ...]] = {
-    "OCR": (
-        "use_doc_orientation_classify",
-        "use_doc_unwarping",
-        "use_textline_orientation",
-        "text_det_limit_side_len",
-        "text_det_limit_type",
-        "text_det_max_side_limit",
-        "text_det_thresh",
-        "text_det_box_thresh",
-        "text_det_unclip_ratio",
-        "text_rec_score_thresh",
-        "return_word_box",
-    ),
-    "human_keypoint_detection": ("det_threshold",),
-    "doc_preprocessor": ("use_doc_orientation_classify", "use_doc_unwarping"),
-    "seal_recognition": (
-        "use_doc_orientation_classify",
-        "use_doc_unwarping",
-        "use_layout_detection",
-        "layout_det_res",
-        "layout_threshold",
-        "layout_nms",
-        "layout_unclip_ratio",
-        "layout_merge_bboxes_mode",
-        "seal_det_limit_side_len",
-        "seal_det_limit_type",
-        "seal_det_thresh",
-        "seal_det_box_thresh",
-        "seal_det_unclip_ratio",
-        "seal_rec_score_thresh",
-    ),
-}
 # Parameters of PaddleX's that only None is accepted for, and why.
 _NOT_SUPPORTED: dict[str, dict[str, str]] = {
     "seal_recognition": {
@@ -124,7 +90,7 @@ def name_positional(spec: PipelineSpec, positional: Sequence[Any], params: Mappi
     Raises:
         TypeError: there are more than PaddleX's method has, or one was given twice.
     """
-    order = POSITIONAL[spec.name]
+    order = spec.positional
     if len(positional) > len(order):
         raise TypeError(
             f"predict() takes an input and at most {len(order)} parameters without a name; {len(positional)} were given"

@@ -42,6 +42,7 @@ class PipelineSpec:
         modules: the modules the ensemble chains, in order. The first one is served once for every pipeline, and tells
             the others which pipeline a request is of; the others are shared.
         params: its parameters.
+        positional: those that callers of PaddleX's `predict` may give without their names, in order, behind the input.
         steps: the places networks take, by PaddleX's names.
         presets: name -> step -> network. A step that is not named stays empty, and its step is off.
         default_preset: the one that is taken if none is named.
@@ -54,6 +55,7 @@ class PipelineSpec:
     ensemble: str
     modules: tuple[str, ...]
     params: type[Params]
+    positional: tuple[str, ...]
     steps: Mapping[str, Step]
     presets: Mapping[str, Mapping[str, str]] = field(repr=False)
     default_preset: str
@@ -96,11 +98,10 @@ _LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
 _LAYOUT_OFFLINE = {"layout_detection": "offline_seal_layout"}
 
 
+_PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 _PREPARES_PAGES = {
-    "doc_orientation_classify": Step(
-        "doc_preprocessor", _CLASSIFIES, "use_doc_orientation_classify", require_quarter_turns
-    ),
-    "doc_unwarping": Step("doc_preprocessor", _FLATTENS, "use_doc_unwarping"),
+    "doc_orientation_classify": Step("doc_preprocessor", _CLASSIFIES, _PREPARATION_SWITCHES[0], require_quarter_turns),
+    "doc_unwarping": Step("doc_preprocessor", _FLATTENS, _PREPARATION_SWITCHES[1]),
 }
 
 
@@ -110,6 +111,18 @@ _SPECS = (
         ensemble="ocr",
         modules=("doc_preprocessor", "text_detection", "text_recognition"),
         params=OCRParams,
+        positional=(
+            *_PREPARATION_SWITCHES,
+            "use_textline_orientation",
+            "text_det_limit_side_len",
+            "text_det_limit_type",
+            "text_det_max_side_limit",
+            "text_det_thresh",
+            "text_det_box_thresh",
+            "text_det_unclip_ratio",
+            "text_rec_score_thresh",
+            "return_word_box",
+        ),
         steps={
             **_PREPARES_PAGES,
             "text_detection": Step("text_detection", _DETECTS_TEXT),
@@ -130,6 +143,21 @@ _SPECS = (
         ensemble="seal_recognition",
         modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
         params=SealRecognitionParams,
+        positional=(
+            *_PREPARATION_SWITCHES,
+            "use_layout_detection",
+            "layout_det_res",
+            "layout_threshold",
+            "layout_nms",
+            "layout_unclip_ratio",
+            "layout_merge_bboxes_mode",
+            "seal_det_limit_side_len",
+            "seal_det_limit_type",
+            "seal_det_thresh",
+            "seal_det_box_thresh",
+            "seal_det_unclip_ratio",
+            "seal_rec_score_thresh",
+        ),
         steps={
             **_PREPARES_PAGES,
             "layout_detection": Step("layout_detection", _DETECTS_OBJECTS, "use_layout_detection"),
@@ -155,6 +183,7 @@ _SPECS = (
         ensemble="human_keypoint_detection",
         modules=("doc_preprocessor", "human_detection", "keypoint_detection"),
         params=KeypointParams,
+        positional=("det_threshold",),
         steps={
             "human_detection": Step("human_detection", _DETECTS_OBJECTS),
             "keypoint_detection": Step("keypoint_detection", _FINDS_JOINTS),
@@ -177,6 +206,7 @@ _SPECS = (
         ensemble="doc_preprocessor",
         modules=("doc_preprocessor",),
         params=DocPreprocessorParams,
+        positional=_PREPARATION_SWITCHES,
         steps=_PREPARES_PAGES,
         # PaddleX's own configuration, and one that needs none of its hubs.
         presets={"default": _PAGE_PREPARATION, "offline": {"doc_orientation_classify": "text_image_orientation"}},

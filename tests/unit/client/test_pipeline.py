@@ -22,7 +22,6 @@ from paddlex_triton.client.exceptions import (
     ServerError,
     UnsupportedError,
 )
-from paddlex_triton.client.requests import POSITIONAL
 from paddlex_triton.client.transports.mock import MockTransport
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.pipelines import PIPELINES
@@ -185,8 +184,8 @@ def test_parameters_without_their_names(pipeline, numbered):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_pipeline_has_an_order_of_parameters_that_it_knows(name):
     # One is there to keep the places of the others, and is refused.
-    assert set(POSITIONAL[name]) - set(PIPELINES[name].params.model_fields) <= {"layout_det_res"}
-    assert len(set(POSITIONAL[name])) == len(POSITIONAL[name])
+    assert set(PIPELINES[name].positional) - set(PIPELINES[name].params.model_fields) <= {"layout_det_res"}
+    assert len(set(PIPELINES[name].positional)) == len(PIPELINES[name].positional)
 
 
 def test_parameters_travel_as_they_were_given(pipeline, numbered):

@@ -11,7 +11,6 @@ from paddlex_triton.client import AsyncPipeline, embedded
 from paddlex_triton.client import pipeline as pipeline_module
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError, error_from_response
 from paddlex_triton.client.networks import Networks, PresetWatch, choose_networks
-from paddlex_triton.client.requests import POSITIONAL
 from paddlex_triton.client.results import SealRecognitionResult
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
 from paddlex_triton.errors import ErrorCode, format_message
@@ -19,7 +18,7 @@ from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, find_pipeline
 
 SEAL = find_pipeline("seal_recognition")
-ORDER = POSITIONAL["seal_recognition"]
+ORDER = SEAL.positional
 PREPARED = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
 ON = {"use_layout_detection": True}
 PLAIN = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
