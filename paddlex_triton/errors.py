@@ -1,4 +1,4 @@
-"""What can go wrong on the server, as callers see it.
+"""Errors of the server, as callers see them.
 
 Every error a module answers with reads `<stage>: <CODE>: <message>`. The code is ours; Triton's own status
 follows from it. An ensemble puts `in ensemble '<name>', ` in front, and Triton's Python backend forgets the

@@ -1,4 +1,4 @@
-"""What the labels of classifiers must be for the steps that use them."""
+"""Checks that the labels of classifiers fit the steps that use them."""
 
 from __future__ import annotations
 

@@ -336,7 +336,7 @@ def _explain(error: ValidationError, schema: type[BaseModel], values: Mapping[st
 
 
 def _allowed(schema: type[BaseModel], name: str) -> str | None:
-    """What a parameter of several forms may be, None for those of one form."""
+    """Say in words what a parameter of several forms may be; None for those of one form."""
     field = schema.model_fields.get(name)
     extra = field.json_schema_extra if field is not None else None
     return str(extra[ALLOWED]) if isinstance(extra, dict) and ALLOWED in extra else None

@@ -27,7 +27,7 @@ class UsedNetwork(BaseModel, frozen=True):
 
 
 class StageSettings(BaseModel, frozen=True):
-    """What all stages tell: stage, product version, and the networks by the steps they took.
+    """The settings that all stages tell: stage, product version, and the networks by the steps they took.
 
     Keys that are not known here are kept: a server may be newer than its clients.
     """
@@ -70,7 +70,7 @@ class LayoutDetectionSettings(StageSettings, frozen=True):
 
 
 class LineDetectionSettings(StageSettings, frozen=True):
-    """What both detectors of text lines tell; all but `text_type` is PaddleX's `text_det_params`."""
+    """The settings that both detectors of text lines tell; all but `text_type` is PaddleX's `text_det_params`."""
 
     text_type: Literal["general", "seal"]
     limit_side_len: Side

@@ -22,7 +22,7 @@ _FINER = 3
 
 @dataclass(frozen=True)
 class Seal:
-    """What a seal says and how it looks.
+    """A seal: its words and its looks.
 
     Attributes:
         arc: text along the upper edge, from left to right; none on a square seal.

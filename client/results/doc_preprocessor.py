@@ -114,7 +114,7 @@ class DocPreprocessorResult(BaseResult):
 
 
 class RegionPreparation(DocPreprocessorResult):
-    """What PaddleX calls `doc_preprocessor_res` where it reads a part of a page: nothing was done to it.
+    """PaddleX's `doc_preprocessor_res` where a part of a page is read: nothing was done to it.
 
     `["output_img"]` is the part of the prepared page, UINT8 [H,W,3] BGR, cut out when it is first asked for.
     """

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @dataclass(frozen=True)
 class Built:
-    """What a zip of the tree holds, and what was built from it once it was unpacked."""
+    """The tree as a zip holds it, and what was built from it once it was unpacked."""
 
     tree_files: frozenset[str]
     links: frozenset[str]

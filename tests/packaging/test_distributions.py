@@ -1,4 +1,4 @@
-"""What users install: it comes whole from a zip without links, and the client comes without a server."""
+"""The distributions that users install: whole from a zip without links, and the client comes without a server."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What PaddleX's own pipelines make of pipeline files. Run by an interpreter that has PaddleX; needs nothing of this
+"""Asks PaddleX's own pipelines about pipeline files. Run by an interpreter that has PaddleX; needs nothing of this
 project.
 
     python paddlex_pipeline_files.py files.json answers.json

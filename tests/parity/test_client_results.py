@@ -84,7 +84,7 @@ def settings(**values: Any) -> np.ndarray:
 
 
 def tensors_of(res: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What the `ocr` ensemble answers when PaddleX's result is `res`."""
+    """Return what the `ocr` ensemble answers when PaddleX's result is `res`."""
     return {
         **preparation_of(res),
         **lines_of([res]),
@@ -94,7 +94,7 @@ def tensors_of(res: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def seal_tensors_of(res: dict[str, Any], page_size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """What the `seal_recognition` ensemble answers when PaddleX's result is `res`."""
+    """Return what the `seal_recognition` ensemble answers when PaddleX's result is `res`."""
     seals = res["seal_res_list"]
     layout = res.get("layout_det_res")
     boxes = layout["boxes"] if layout else []

@@ -36,7 +36,7 @@ def golden() -> dict[str, np.ndarray]:
 
 
 def normalise(images: np.ndarray) -> np.ndarray:
-    """What the networks' first nodes do: RGB, one product and one sum in float32, constants made in float64."""
+    """As the networks' first nodes: RGB, one product and one sum in float32, constants made in float64."""
     mean, std = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
     alpha, beta = (1 / 255 / std).astype(np.float32), (-mean / std).astype(np.float32)
     return (images[..., ::-1].astype(np.float32) * alpha + beta).transpose(0, 3, 1, 2)

@@ -36,7 +36,7 @@ def labels() -> list[str]:
 
 
 def normalise(image: np.ndarray, constants: tuple[tuple[float, ...], tuple[float, ...]]) -> np.ndarray:
-    """What a layout network's first nodes do: RGB, one product and one sum in float32, constants made in float64."""
+    """As a layout network's first nodes: RGB, one product and one sum in float32, constants made in float64."""
     mean, std = np.array(constants)
     alpha, beta = (1 / 255 / std).astype(np.float32), (-mean / std).astype(np.float32)
     return (image[:, :, ::-1].astype(np.float32) * alpha + beta).transpose(2, 0, 1)[None]

@@ -40,14 +40,14 @@ def cases(shared: Path) -> Cases:
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
-    """What the first nodes of detectors and classifiers do: constants in float64, rounded once, float32 throughout."""
+    """As the first nodes of detectors and classifiers: constants in float64, rounded once, float32 throughout."""
     alpha = (1 / 255 / IMAGENET_STD).astype(np.float32)
     beta = (-IMAGENET_MEAN / IMAGENET_STD).astype(np.float32)
     return (image.astype(np.float32) * alpha + beta).transpose(2, 0, 1)[None]
 
 
 def normalise_for_recognition(x: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """What the recognition network's first nodes do, blanking of the padding included."""
+    """Do what the recognition network's first nodes do, blanking of the padding included."""
     values = (x.astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
     padding = np.arange(x.shape[2]) >= widths
     return np.where(padding[:, None, :, None], np.float32(0), values).transpose(0, 3, 1, 2)

@@ -146,7 +146,7 @@ def sha256(crop: np.ndarray) -> bytes:
 
 
 def ask_paddlex(python: str, page: np.ndarray, polygons: list[np.ndarray], folder: Path):
-    """What `paddlex_rectification.py` answers."""
+    """The answers of `paddlex_rectification.py`."""
     points, offsets = pack_polygons(polygons)
     np.savez(folder / "polygons.npz", page=page, points=points, offsets=offsets)
     command = [python, str(SCRIPT), str(folder / "polygons.npz"), str(folder / "digests.npz")]

@@ -90,7 +90,7 @@ def test_lines_at_random_are_of_every_kind(golden):
 
 
 def test_boxes_around_words(golden):
-    """What PaddleX's `text_word_boxes` are: left, top, right, bottom, int64; of no words a float array of none."""
+    """Return PaddleX's `text_word_boxes`: left, top, right, bottom, int64; of no words a float array of none."""
     for regions in golden["regions"]:
         boxes = boxes_around(regions)
         expected = np.array([[*np.min(region, axis=0), *np.max(region, axis=0)] for region in regions])

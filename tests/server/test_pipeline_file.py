@@ -35,7 +35,7 @@ def ocr_file(tmp_path):
 
 @pytest.fixture
 def seal_config(seal_models):
-    """What a file of the seal server's own networks holds."""
+    """Return a file of the seal server's own networks."""
     config = make_config(PIPELINES["seal_recognition"], "nopp")
     modules = config["SubPipelines"]["SealOCR"]["SubModules"]
     config["SubModules"]["LayoutDetection"]["model_name"] = seal_models["layout_detection"]

@@ -17,7 +17,7 @@ NOBODY = "http://127.0.0.1:1"
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one answer.
+    """A fault of one answer.
 
     Attributes:
         status: answered instead of the file.

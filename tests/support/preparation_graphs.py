@@ -37,7 +37,7 @@ def tinted(page: np.ndarray, position: int) -> np.ndarray:
 
 
 def shifted(page: np.ndarray, shift: tuple[int, int] = SHIFT) -> np.ndarray:
-    """What `unwarping_graph` makes of a page, uint8 [H,W,3]."""
+    """Return what `unwarping_graph` makes of a page, uint8 [H,W,3]."""
     return np.ascontiguousarray(np.roll(page, shift, axis=(0, 1)))
 
 

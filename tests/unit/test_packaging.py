@@ -1,4 +1,4 @@
-"""What an installed wheel carries besides Python packages."""
+"""The contents of an installed wheel besides Python packages."""
 
 import runpy
 from pathlib import Path

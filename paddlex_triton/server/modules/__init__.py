@@ -1,1 +1,1 @@
-"""What runs inside Triton: the base class of the modules in `model_repository`, and what several of them share."""
+"""The code that runs inside Triton: the base class of the modules in `model_repository`, and what they share."""

@@ -50,7 +50,7 @@ def random_people(rng: np.random.Generator, width: int, height: int, count: int)
 
 
 def paddlex_result(page: np.ndarray, rows: np.ndarray, keypoints: np.ndarray) -> Any:
-    """What PaddleX's pipeline makes of the networks' answers."""
+    """Return what PaddleX's pipeline makes of the networks' answers."""
     pipelines = importlib.import_module("paddlex.inference.pipelines.keypoint_detection.pipeline")
     processors = importlib.import_module("paddlex.inference.models.object_detection.processors")
     answers = iter(keypoints)

@@ -38,7 +38,7 @@ BENT = [
 
 @dataclass(frozen=True)
 class Case:
-    """What is switched on, and what the classifier of pages answers."""
+    """The switches, and what the classifier of pages answers."""
 
     angle: int | None = None
     flattened: bool = False
@@ -152,7 +152,7 @@ def ocr(case: Case, text_type: str, polygons: Callable[[np.ndarray], list[np.nda
 
 
 def page_result(case: Case, page: np.ndarray) -> Any:
-    """What PaddleX gives out about a page of text."""
+    """Return PaddleX's result of a page of text."""
     quads = [np.array(quad, np.int16) for quad in QUADS[: case.lines]]
     (result,) = ocr(case, "general", lambda _: quads).predict(
         page,
@@ -164,7 +164,7 @@ def page_result(case: Case, page: np.ndarray) -> Any:
 
 
 def seal_result(case: Case, page: np.ndarray) -> Any:
-    """What PaddleX gives out about a page with seals."""
+    """Return PaddleX's result of a page with seals."""
     detection = importlib.import_module("paddlex.inference.models.object_detection.result")
 
     def boxes(image: np.ndarray) -> list[dict[str, Any]]:

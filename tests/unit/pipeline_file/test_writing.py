@@ -14,7 +14,7 @@ from paddlex_triton.pipelines import PIPELINES, find_preset
 PRESETS = [(name, preset) for name, spec in PIPELINES.items() for preset in (None, *spec.presets)]
 
 
-def role_of(parameter):
+def step_of(parameter):
     """The optional step that a parameter belongs to."""
     return {"layout": "layout_detection", "textline": "textline_orientation"}.get(parameter.partition("_")[0])
 
@@ -43,7 +43,7 @@ def test_what_is_written_reads_as_what_is_so_anyway(tmp_path, name, preset):
         parameter for parameter in set(spec.params.model_fields) - set(file.params) if "_model_name" not in parameter
     }
     assert missing - {"return_preprocessed_img", "det_threshold"} == {
-        parameter for parameter in missing if role_of(parameter) in file.off
+        parameter for parameter in missing if step_of(parameter) in file.off
     }
 
 
