@@ -97,7 +97,7 @@ class AsyncPipeline:
         """
         self._check_open()
         reader = PageReader(choose_input(input, x))
-        return self._predict(reader, self._plan(name_positional(self._spec, positional, params)))
+        return self._predict(reader, self._prepare(name_positional(self._spec, positional, params)))
 
     __call__ = predict
 
@@ -121,7 +121,7 @@ class AsyncPipeline:
     ) -> None:
         await self.close()
 
-    def _plan(self, params: Mapping[str, Any]) -> PredictRequest:
+    def _prepare(self, params: Mapping[str, Any]) -> PredictRequest:
         return prepare_request(self._spec, params, self._defaults)
 
     async def _predict(self, reader: PageReader, request: PredictRequest) -> AsyncIterator[BaseResult]:

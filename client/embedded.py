@@ -125,7 +125,7 @@ def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:
 
 def _start(spec: PipelineSpec, networks: Networks) -> _Running:
     try:
-        from paddlex_triton.server.host.errors import ServerError
+        from paddlex_triton.server.host.errors import HostError
         from paddlex_triton.server.host.launcher import EmbeddedServer
     except ImportError as error:
         raise EmbeddedServerError(
@@ -141,7 +141,7 @@ def _start(spec: PipelineSpec, networks: Networks) -> _Running:
     )
     try:
         server.start()
-    except ServerError as error:
+    except HostError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise EmbeddedServerError(f"no server answers, and the embedded one cannot start: {error}") from error
     except BaseException:

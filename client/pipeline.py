@@ -246,10 +246,10 @@ def create_pipeline(
     """Make a pipeline by PaddleX's name or from one of its files, on a Triton server.
 
     Args:
-        pipeline: "OCR", "seal_recognition" or "human_keypoint_detection"; or the path of a pipeline file of PaddleX's,
-            `my/seal_recognition.yaml`. Its switches and thresholds are what a call does not give. Its networks are
-            those of an embedded server, which is started even if another one is there; at `url` a warning tells if
-            others answer. Other warnings tell what in the file has no meaning here.
+        pipeline: "OCR", "seal_recognition", "human_keypoint_detection" or "doc_preprocessor"; or the path of a pipeline
+            file of PaddleX's, `my/seal_recognition.yaml`. Its switches and thresholds are what a call leaves out, its
+            networks those of an embedded server, which is started even if another one is there; at `url` a warning
+            tells if others answer. Other warnings tell what in the file has no meaning here.
         config: what such a file holds, as a dict; wins over `pipeline`.
         device, use_hpip, hpi_config, enable_hpi, engine, engine_config, pp_option, hpi_params: arguments of PaddleX
             that the server decides; they are ignored with a warning.

@@ -17,10 +17,9 @@ from paddlex_triton.client.inputs import Input
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import RESULTS, BaseResult
 from paddlex_triton.client.results.base import to_plain
-from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.errors import ErrorCode, InvalidParameter
 from paddlex_triton.params import PagePreparationParams, Params, parse_params
-from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_pipeline
+from paddlex_triton.pipelines import PREPARATION_SWITCHES, ChoiceError, PipelineSpec, find_pipeline
 
 # Parameters of PaddleX's that only None is accepted for, and why.
 _NOT_SUPPORTED: dict[str, dict[str, str]] = {

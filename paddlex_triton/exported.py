@@ -52,7 +52,8 @@ def choose_preset(spec: PipelineSpec, repositories: Sequence[Path], models: Netw
     if missing and spec.fallback_preset is not None:
         preset = spec.fallback_preset
     added = {step: _first_exported(names, repositories) for step, names in spec.when_exported.items()}
-    networks = {step: name for step, name in added.items() if name is not None} | find_preset(spec, preset)
+    # The fallback has a network for a step of which a better one may be exported.
+    networks = find_preset(spec, preset) | {step: name for step, name in added.items() if name is not None}
     first_choice = {step: names[0] for step, names in spec.when_exported.items()} | find_preset(spec)
     reasons = _reasons(missing, repositories)
     stand_ins = {

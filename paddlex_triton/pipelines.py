@@ -44,11 +44,11 @@ class PipelineSpec:
         params: its parameters.
         positional: those that callers of PaddleX's `predict` may give without their names, in order, behind the input.
         steps: the places networks take, by PaddleX's names.
-        presets: name -> step -> network. A step that is not named stays empty, and its step is off.
+        presets: name -> step -> network. A step that is not named has no network, and is off.
         default_preset: the one that is taken if none is named.
         fallback_preset: the one that is taken if none is named and networks of the default one are not exported.
         when_exported: optional steps that are added if no preset is named: step -> networks, of which the first one
-            that is exported is taken; the step stays off where none is.
+            that is exported is taken; where none is, the step is as in the preset.
     """
 
     name: str
@@ -98,10 +98,11 @@ _LAYOUT_S = {"layout_detection": "PP-DocLayout-S"}
 _LAYOUT_OFFLINE = {"layout_detection": "offline_seal_layout"}
 
 
-_PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
+# The parameters that turn the steps of page preparation on, in PaddleX's order.
+PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 _PREPARES_PAGES = {
-    "doc_orientation_classify": Step("doc_preprocessor", _CLASSIFIES, _PREPARATION_SWITCHES[0], require_quarter_turns),
-    "doc_unwarping": Step("doc_preprocessor", _FLATTENS, _PREPARATION_SWITCHES[1]),
+    "doc_orientation_classify": Step("doc_preprocessor", _CLASSIFIES, PREPARATION_SWITCHES[0], require_quarter_turns),
+    "doc_unwarping": Step("doc_preprocessor", _FLATTENS, PREPARATION_SWITCHES[1]),
 }
 
 
@@ -112,7 +113,7 @@ _SPECS = (
         modules=("doc_preprocessor", "text_detection", "text_recognition"),
         params=OCRParams,
         positional=(
-            *_PREPARATION_SWITCHES,
+            *PREPARATION_SWITCHES,
             "use_textline_orientation",
             "text_det_limit_side_len",
             "text_det_limit_type",
@@ -144,7 +145,7 @@ _SPECS = (
         modules=("doc_preprocessor", "layout_detection", "seal_text_detection", "text_recognition"),
         params=SealRecognitionParams,
         positional=(
-            *_PREPARATION_SWITCHES,
+            *PREPARATION_SWITCHES,
             "use_layout_detection",
             "layout_det_res",
             "layout_threshold",
@@ -206,13 +207,13 @@ _SPECS = (
         ensemble="doc_preprocessor",
         modules=("doc_preprocessor",),
         params=DocPreprocessorParams,
-        positional=_PREPARATION_SWITCHES,
+        positional=PREPARATION_SWITCHES,
         steps=_PREPARES_PAGES,
         # PaddleX's own configuration, and one that needs none of its hubs.
         presets={"default": _PAGE_PREPARATION, "offline": {"doc_orientation_classify": "text_image_orientation"}},
         default_preset="default",
         fallback_preset="offline",
-        when_exported={"doc_unwarping": _PAGE_PREPARATION_WHEN_EXPORTED["doc_unwarping"]},
+        when_exported=_PAGE_PREPARATION_WHEN_EXPORTED,
     ),
 )
 PIPELINES: dict[str, PipelineSpec] = {spec.name: spec for spec in _SPECS}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from paddlex_triton.params import ByClass, LimitType, MergeMode, Score, Side, UnclipPair, UnclipRatio
 from paddlex_triton.version import __version__
@@ -24,6 +24,11 @@ class UsedNetwork(BaseModel, frozen=True):
     sha256: str
     instead_of: str | None = None
     reason: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = serialize(self)
+        return {key: value for key, value in values.items() if value is not None or key not in ("instead_of", "reason")}
 
 
 class StageSettings(BaseModel, frozen=True):
@@ -40,7 +45,7 @@ class StageSettings(BaseModel, frozen=True):
 
     def to_plain(self) -> dict[str, Any]:
         """Return the values as JSON has them: lists, and strings for keys."""
-        plain = self.model_dump(mode="json", exclude_none=True)
+        plain = self.model_dump(mode="json")
         plain["networks"] = plain.pop("networks")
         return plain
 

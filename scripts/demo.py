@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from paddlex_triton import BaseResult, create_pipeline
-from paddlex_triton.server.host.errors import ServerError
+from paddlex_triton.server.host.errors import HostError
 from paddlex_triton.server.host.launcher import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ def main(
                 server.wait()
     except KeyboardInterrupt:
         console.print("Stopping ...")
-    except ServerError as error:
+    except HostError as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
 

@@ -48,7 +48,7 @@ _AGAIN = {
 _OUTPUTS = {
     "angle": "degrees by which the page was turned counterclockwise; -1: not looked at",
     "preprocessed_img": "BGR; `[0,0,3]` unless the page was flattened, or with `return_preprocessed_img`",
-    "page": "the page as it was read, BGR",
+    "page": "the page, turned and flattened, BGR",
     "pipeline": "PaddleX's name of the pipeline",
     "points": "the corners of all polygons, x and y. Pixels of the page; of a seal's line, of its region. "
     "Clockwise, quadrilaterals from the top left",

@@ -12,10 +12,8 @@ from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results.base import BaseResult, expect_outputs_to_fit, read_settings, without_name
 from paddlex_triton.ops.orientation import turn_page
+from paddlex_triton.pipelines import PREPARATION_SWITCHES
 from paddlex_triton.settings import DocPreprocessorSettings
-
-# The parameters that turn its steps on, in PaddleX's order.
-PREPARATION_SWITCHES = ("use_doc_orientation_classify", "use_doc_unwarping")
 
 
 class DocPreprocessorResult(BaseResult):

@@ -106,14 +106,6 @@ def fallback_for(
     if request.pipeline is None or request.preset is not None:
         return None
     spec = find_pipeline(request.pipeline)
-    preset = find_preset(spec)
-    if failed.name in preset.values():
-        if spec.fallback_preset is None:
-            return None
-        others = [find_network(name) for name in dict.fromkeys(find_preset(spec, spec.fallback_preset).values())]
-        optional = [entry for entry in remaining if entry.name not in preset.values()]
-        names = ", ".join(entry.name for entry in others)
-        return Fallback([*others, *(entry for entry in optional if entry not in others)], f"Taking {names} instead")
     for step, names in spec.when_exported.items():
         if failed.name not in names:
             continue
@@ -122,7 +114,13 @@ def fallback_for(
         if usable:
             return Fallback([usable[0], *remaining], f"Taking {usable[0].name} instead")
         return Fallback(remaining, f"{step} stays off")
-    return None
+    preset = find_preset(spec)
+    if failed.name not in preset.values() or spec.fallback_preset is None:
+        return None
+    others = [find_network(name) for name in dict.fromkeys(find_preset(spec, spec.fallback_preset).values())]
+    optional = [entry for entry in remaining if entry.name not in preset.values()]
+    names = ", ".join(entry.name for entry in others)
+    return Fallback([*others, *(entry for entry in optional if entry not in others)], f"Taking {names} instead")
 
 
 def _comes_unasked(entry: ZooEntry) -> bool:

@@ -1,4 +1,7 @@
-"""The network families. A family bundles its graph edits, its verification and its configuration; one module each."""
+"""The network families. A family bundles its graph edits, its verification and its configuration.
+
+Those in the list below have a module each; the other modules are what several of them share.
+"""
 
 from __future__ import annotations
 

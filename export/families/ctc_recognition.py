@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.drawings import fit, noise, text_line
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.graph.builder import GraphBuilder
@@ -23,6 +22,7 @@ from paddlex_triton.export.graph.edits import (
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
 from paddlex_triton.network import Family
+from paddlex_triton.proof_pictures import fit, noise, text_line
 
 # Where some ONNX files carry their dictionary, one character a line.
 _METADATA_KEY = "character"

@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.drawings import fit, noise, text_page
 from paddlex_triton.export.errors import InferenceFileError
 from paddlex_triton.export.families.base import (
     Case,
@@ -26,6 +25,7 @@ from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affin
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.limits import DEFAULT_CANDIDATES, MAX_CANDIDATES
 from paddlex_triton.network import Family
+from paddlex_triton.proof_pictures import fit, noise, text_page
 
 # PaddleX rounds a detector's input to this, the stride of its coarsest feature map.
 _STRIDE = 32

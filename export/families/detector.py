@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.drawings import blank_page, noise, people_page, seal_page, text_page
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, normalized_planar
 from paddlex_triton.export.graph.builder import GraphBuilder
@@ -19,6 +18,7 @@ from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, requ
 from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affine
 from paddlex_triton.export.inference_file.detector_section import DetectionSettings
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.proof_pictures import blank_page, noise, people_page, seal_page, text_page
 
 # What PaddleDetection calls the inputs that tell sizes.
 _SCALE_FACTOR = "scale_factor"

@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.drawings import text_line, text_page
 from paddlex_triton.export.errors import GraphError, InferenceFileError
 from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, max_difference
 from paddlex_triton.export.families.images import answer_for_images, cases_of_one_size
@@ -21,6 +20,7 @@ from paddlex_triton.export.graph.edits import feed_planar_float, normalize_affin
 from paddlex_triton.export.inference_file.classifier_section import ClassificationSettings
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
+from paddlex_triton.proof_pictures import text_line, text_page
 
 
 class ImageClassification(NetworkFamily):

@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from paddlex_triton.drawings import fit, noise, seal_page, text_page
 from paddlex_triton.export.families.base import (
     Case,
     FormError,
@@ -24,6 +23,7 @@ from paddlex_triton.export.graph.contract import SourceGraph, require_dims, tens
 from paddlex_triton.export.graph.edits import WHITE, feed_planar_float, normalize_unit, pixels_of_unit
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.network import Family
+from paddlex_triton.proof_pictures import fit, noise, seal_page, text_page
 
 _LONGEST_SIDE = 960
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from paddlex_triton.drawings import fit, noise
 from paddlex_triton.export.families.base import Case, Run, Tensors, normalized_planar, row_by_row
 from paddlex_triton.export.graph.contract import SourceTensor
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
+from paddlex_triton.proof_pictures import fit, noise
 
 
 def cases_of_one_size(

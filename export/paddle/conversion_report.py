@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
 class OutputDifference(BaseModel):
@@ -59,14 +59,15 @@ class ConversionReport(BaseModel):
         max_relative_difference: the largest `relative`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     files: list[str]
     source_sha256: str
     onnx_sha256: str
     converters: dict[str, str]
     opset: int
-    patched_operators: int
+    # Reports of conversions that are kept have the other name.
+    patched_operators: int = Field(validation_alias=AliasChoices("patched_operators", "mended_operators"))
     folded: bool
     peak_mib: int
     seconds: float

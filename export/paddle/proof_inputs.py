@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from paddlex_triton.drawings import noise, person, seal_page, text_line
 from paddlex_triton.export.errors import ConversionError
 from paddlex_triton.export.families.base import normalized_planar
 from paddlex_triton.export.families.detector import rows_and_count
 from paddlex_triton.export.graph.contract import SourceGraph, SourceTensor, dims_text
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, Normalization
+from paddlex_triton.proof_pictures import noise, person, seal_page, text_line
 
 # Height and width where neither inference.yml nor the graph says one: multiples of 32, as detectors want them.
 _PAGE_SIZES = ((320, 416), (640, 480))

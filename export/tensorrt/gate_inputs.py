@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from paddlex_triton.drawings import seal_page
 from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.families.base import Case
 from paddlex_triton.export.inference_file.classifier_section import ClassificationSettings
@@ -14,6 +13,7 @@ from paddlex_triton.export.inference_file.detector_section import DetectionSetti
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.inference_file.keypoint_section import KeypointSettings
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.proof_pictures import seal_page
 
 # What a network makes of noise says nothing about pages, and tips over at the least change.
 _MEANINGLESS = ("noise",)

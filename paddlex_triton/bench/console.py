@@ -18,13 +18,13 @@ from tritonclient.utils import InferenceServerException
 from paddlex_triton.client.exceptions import PaddleXTritonError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.errors import ServiceError
-from paddlex_triton.server.host.errors import ServerError
+from paddlex_triton.server.host.errors import HostError
 
 # What the user's arguments or server can cause; anything else is a fault of ours and shows its traceback.
 _BAD_INPUT = (
     PaddleXTritonError,
     ServiceError,
-    ServerError,
+    HostError,
     ValueError,
     OSError,
     httpx.HTTPError,

@@ -25,11 +25,11 @@ from rich.table import Table
 
 from paddlex_triton.bench.console import short_errors
 from paddlex_triton.bench.keypoint_graph import append_decoding
-from paddlex_triton.drawings import person
 from paddlex_triton.export.errors import ExportError
 from paddlex_triton.limits import MAX_PEOPLE
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.ops.keypoint_decode import decode_heatmaps
+from paddlex_triton.proof_pictures import person
 
 # Crops, uint8 [N, h, w, 3], to what a network answers with.
 Network = Callable[[np.ndarray], np.ndarray]

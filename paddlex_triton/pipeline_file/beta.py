@@ -15,7 +15,7 @@ from paddlex_triton.pipeline_file.section import Section
 
 _DETECTS, _READS = ("text_det", "det"), ("text_rec", "rec")
 # Pipeline -> step -> what its keys begin with; the names changed between versions of the beta.
-_PREFIXES: dict[str, dict[str, tuple[str, ...]]] = {
+BETA_PREFIXES: dict[str, dict[str, tuple[str, ...]]] = {
     "OCR": {"text_detection": _DETECTS, "text_recognition": _READS},
     "seal_recognition": {
         "layout_detection": ("layout",),
@@ -41,7 +41,7 @@ def read_beta(pipeline: Section, draft: Draft) -> None:
         PipelineFileError: it says what cannot be honoured.
     """
     for step, place in draft.spec.steps.items():
-        prefixes = _PREFIXES[draft.spec.name].get(step)
+        prefixes = BETA_PREFIXES[draft.spec.name].get(step)
         if prefixes is None:
             draft.switch(step, False)
             continue

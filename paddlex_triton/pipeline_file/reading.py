@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from paddlex_triton.pipeline_file.beta import read_beta, read_device
+from paddlex_triton.pipeline_file.beta import BETA_PREFIXES, read_beta, read_device
 from paddlex_triton.pipeline_file.draft import Draft, read_serving
 from paddlex_triton.pipeline_file.loading import load_yaml
 from paddlex_triton.pipeline_file.model import PipelineFile
@@ -43,7 +43,7 @@ def read_pipeline_config(config: Mapping[str, Any], origin: str = "config") -> P
     root = Section(config, origin, remarks)
     is_beta = "pipeline_name" not in root and ("Global" in root or "Pipeline" in root)
     named = root.section("Global", "it tells the pipeline's name") if is_beta else root
-    draft = _begin(named)
+    draft = _begin(named, BETA_PREFIXES if is_beta else PIPELINES)
     device = read_device(root)
     if is_beta:
         pipeline = root.section("Pipeline", "it names the networks")
@@ -69,10 +69,10 @@ def read_pipeline_config(config: Mapping[str, Any], origin: str = "config") -> P
     )
 
 
-def _begin(named: Section) -> Draft:
+def _begin(named: Section, known: Collection[str]) -> Draft:
     name = named.text("pipeline_name")
-    if name not in PIPELINES:
-        raise named.refusal("pipeline_name", ", ".join(PIPELINES))
+    if name not in known:
+        raise named.refusal("pipeline_name", ", ".join(known))
     return Draft(PIPELINES[name])
 
 

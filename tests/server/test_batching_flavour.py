@@ -21,8 +21,8 @@ from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.assemble import assemble
+from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
 from paddlex_triton.server.host.launcher import EmbeddedServer
-from paddlex_triton.server.host.module_config import derive_gpu_config
 
 PAGE = cv2.imread(str(Path(__file__).resolve().parents[2] / "samples" / "page.png"))
 

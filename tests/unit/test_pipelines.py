@@ -42,8 +42,10 @@ def test_the_default_preset_of_paddlex_turns_everything_on():
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)
 def test_steps_that_are_added_where_their_networks_are_exported_can_be_switched(spec):
     assert all(spec.steps[step].switch for step in spec.when_exported)
-    # Where nothing of the preset says which network they run on.
-    assert not spec.when_exported.keys() & find_preset(spec, spec.fallback_preset).keys()
+    # Where presets have these steps too, their networks are among those that may be added.
+    for preset in (None, spec.fallback_preset):
+        both = spec.when_exported.keys() & find_preset(spec, preset).keys()
+        assert all(find_preset(spec, preset)[step] in spec.when_exported[step] for step in both)
 
 
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=lambda spec: spec.name)

@@ -58,6 +58,7 @@ def test_stand_ins_say_what_they_stand_in_for():
         {"threshold": {"16": 0.3, "2": 1}, "layout_unclip_ratio": [1, 1.5], "layout_merge_bboxes_mode": {"1": "union"}},
         {"layout_unclip_ratio": {"16": [1.1, 1.2], "2": 2}},
         {"of_a_newer_server": {"a": [1, None]}},
+        {"of_a_newer_server": None},
     ],
 )
 def test_what_was_written_is_read_as_it_was(values):

@@ -6,7 +6,7 @@ import numpy as np
 
 from paddlex_triton.ops.crop import TurnedCrops
 from paddlex_triton.params import TextRecognitionParams
-from paddlex_triton.server.modules.call import Call
+from paddlex_triton.server.modules.call import Call, refusing_values
 from paddlex_triton.server.modules.module import Module, settings_output
 from paddlex_triton.server.modules.network_caller import used_networks
 from paddlex_triton.server.modules.text_lines import classify_lines, cut_lines, read_lines, words_json
@@ -34,10 +34,11 @@ class TritonPythonModel(Module[TextRecognitionParams]):
             crops = TurnedCrops(crops, angles)
         read = await read_lines(call, network, crops, lines.members, params.text_recognition_batch_size)
         kept = [one.line.score >= params.rec_score_thresh for one in read]
-        words = [
-            words_json(one, polygon) if params.wants_words and keep else b""
-            for one, polygon, keep in zip(read, lines.polygons, kept, strict=True)
-        ]
+        with refusing_values():
+            words = [
+                words_json(one, polygon) if params.wants_words and keep else b""
+                for one, polygon, keep in zip(read, lines.polygons, kept, strict=True)
+            ]
         self.metrics.page(lines=len(read))
         return {
             "texts": np.array([one.line.text.encode() for one in read], dtype=object),

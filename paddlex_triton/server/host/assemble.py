@@ -27,8 +27,8 @@ from paddlex_triton.pipeline_file.comparison import differing_sources, values_fo
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec
 from paddlex_triton.server.host.device_placement import Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
 from paddlex_triton.server.host.model_config import add_parameters, read_config, steps_of
-from paddlex_triton.server.host.module_config import derive_gpu_config
 from paddlex_triton.server.host.network_selection import Selection, select
 from paddlex_triton.server.host.served_networks import ServedNetwork, collect_networks
 from paddlex_triton.version import __version__
@@ -61,7 +61,7 @@ class Assembly:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _LinkedModel:
     """A model to be linked: its folder, the text of its configuration, files to lay beside it."""
 
     folder: Path
@@ -147,18 +147,18 @@ def _collect(
     repositories: Sequence[Path],
     files: Sequence[PipelineFile],
     stand_ins: dict[str, dict[str, StandIn]],
-) -> tuple[dict[str, _Source], Assembly]:
+) -> tuple[dict[str, _LinkedModel], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = _modules_to_serve(selection)
     served = collect_networks(selection, placements, repositories, files)
-    sources: dict[str, _Source] = dict(ensembles)
+    sources: dict[str, _LinkedModel] = dict(ensembles)
     for name, (module, specs) in modules.items():
         parameters = selection.parameters_of(module, specs, first=name != module)
         told = _stand_ins_of(module, specs, stand_ins)
         sources[name] = _module_source(module, placements.flavour, parameters, served, told)
     for name, network in served.items():
         extra = ((FILE_NAME, network.files.description),)
-        sources[name] = _Source(network.folder, network.config, extra, network.files.files)
+        sources[name] = _LinkedModel(network.folder, network.config, extra, network.files.files)
     described = {name: network.info for name, network in served.items()}
     assembly = Assembly(
         directory,
@@ -181,12 +181,12 @@ def _remarks_on(file: PipelineFile, selection: Selection, described: Mapping[str
     return [*file.remarks, *values_for_callers(file), *(f"{other}: {command}" for other in others)]
 
 
-def _ensemble_source(spec: PipelineSpec) -> _Source:
+def _ensemble_source(spec: PipelineSpec) -> _LinkedModel:
     folder = paths.ensembles_repository() / spec.ensemble
     path = folder / "config.pbtxt"
     if tuple(steps_of(read_config(path))) != spec.models:
         raise AssemblyError(f"{path}: its steps are not those of pipeline {spec.name}: {', '.join(spec.models)}")
-    return _Source(folder, path.read_text(encoding="utf-8"))
+    return _LinkedModel(folder, path.read_text(encoding="utf-8"))
 
 
 def _modules_to_serve(selection: Selection) -> dict[str, tuple[str, list[PipelineSpec]]]:
@@ -204,7 +204,7 @@ def _module_source(
     parameters: Mapping[str, str],
     served: Mapping[str, ServedNetwork],
     stand_ins: Mapping[str, Mapping[str, StandIn]],
-) -> _Source:
+) -> _LinkedModel:
     """Describe a module, with pipelines and networks in its configuration and what is known of them laid beside it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
@@ -222,7 +222,7 @@ def _module_source(
             for pipeline, of_steps in stand_ins.items()
         }
         extra.append((STAND_INS_FILE, json.dumps(told, ensure_ascii=False, indent=1) + "\n"))
-    return _Source(folder, config, tuple(extra))
+    return _LinkedModel(folder, config, tuple(extra))
 
 
 def _stand_ins_of(
@@ -250,7 +250,7 @@ def _refuse_foreign(directory: Path) -> None:
         raise AssemblyError(f"{directory} is not empty and was not made by `assemble`: choose another directory")
 
 
-def _place(target: Path, source: _Source, *, copy: bool) -> None:
+def _place(target: Path, source: _LinkedModel, *, copy: bool) -> None:
     target.mkdir()
     (target / "config.pbtxt").write_text(source.config, encoding="utf-8")
     for name, content in source.extra:

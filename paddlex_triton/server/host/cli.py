@@ -19,7 +19,7 @@ from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.container import ContainerSettings
-from paddlex_triton.server.host.errors import AssemblyError, ServerError
+from paddlex_triton.server.host.errors import AssemblyError, HostError
 from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 
 _PIPELINE_HELP = (
@@ -148,6 +148,9 @@ def container_command(
         # Ends the container, with the export command to run, if a network is missing.
         assemble_command(settings.models, **options)
         command = [*settings.tritonserver_command(), *(arguments or [])]
+        # Python ignores these, and what it becomes would ignore them too.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         os.execvp(command[0], command)
 
 
@@ -208,6 +211,6 @@ def _refusals() -> Iterator[None]:
     """Turn what this package refuses into one message and exit status 1."""
     try:
         yield
-    except (ServerError, ChoiceError, OSError) as error:
+    except (HostError, ChoiceError, OSError) as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None

@@ -31,7 +31,7 @@ from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, se
 
 logger = logging.getLogger(__name__)
 
-# Seven modules and three networks were ready in under 10 s on two cores; engines and slow disks take longer.
+# Seven modules and three networks were ready in under 10 s on two cores; slow disks take longer.
 START_TIMEOUT_S = 180.0
 _LOG_TAIL_LINES = 30
 

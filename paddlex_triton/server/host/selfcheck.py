@@ -25,13 +25,13 @@ def check_python_backend(grpc_url: str) -> None:
     image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     # A proxy named in the environment is not for this machine.
     with grpcclient.InferenceServerClient(grpc_url, channel_args=[("grpc.enable_http_proxy", 0)]) as client:
-        spec = next((spec for spec in PIPELINES.values() if client.is_model_ready(spec.models[0])), None)
-        if spec is None:
-            raise ServerStartError("self-check: no pipeline is served")
         try:
+            spec = next((spec for spec in PIPELINES.values() if client.is_model_ready(spec.models[0])), None)
+            if spec is None:
+                raise ServerStartError("self-check: no pipeline is served")
             page = _decode_there(client, spec, cv2.imencode(".bmp", image)[1].tobytes())
         except InferenceServerException as error:
-            raise ServerStartError(f"self-check: {spec.models[0]} failed: {error}") from None
+            raise ServerStartError(f"self-check: the first module of a pipeline failed: {error}") from None
     if page is None or not np.array_equal(page.reshape(page.shape[-3:]), image):
         raise ServerStartError(
             f"self-check: {spec.models[0]} returned other bytes than it was sent; is numpy older than 2?"

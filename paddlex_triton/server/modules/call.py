@@ -91,7 +91,7 @@ class Call(Generic[P_co]):
 
         Args:
             request: Triton's.
-            pipelines: those that the module serves, by name; a request that names none is of the first one.
+            pipelines: those that the module serves, by name, at least one; the first is that of a request without.
             params_type: what of a pipeline's parameters the module needs.
             batched: whether inputs have a leading axis of Triton's batcher.
 
@@ -281,8 +281,6 @@ class Call(Generic[P_co]):
         return min(time.monotonic_ns() + timeout_us * 1000, _ENDLESS_NS) if timeout_us > 0 else 0
 
     def _choose_pipeline(self, pipelines: Mapping[str, LoadedPipeline]) -> LoadedPipeline:
-        if not pipelines:
-            raise Unsupported("this server has no networks for this module")
         name = self.text("pipeline", next(iter(pipelines)))
         if name not in PIPELINES:
             raise InvalidParameter(f"pipeline is {name!r}; known: {', '.join(PIPELINES)}")

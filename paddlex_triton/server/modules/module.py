@@ -72,6 +72,10 @@ class Module(Generic[P]):
             for name in PIPELINES
             if name in networks or name in own
         }
+        if not self.pipelines:
+            raise pb_utils.TritonModelException(
+                f"{self.stage}: its configuration names no pipeline; run `paddlex-triton assemble` with this version"
+            )
 
     async def answer(self, call: Call[P]) -> Mapping[str, np.ndarray]:
         """Turn one request into its outputs; BYTES as object arrays of bytes.

@@ -87,13 +87,13 @@ async def classify_lines(call: Call[Params], network: NetworkCaller, crops: Crop
         group: so many lines that follow each other get the class of their first one. PaddleX runs its classifier on 6
             lines at a time and gives each of them what it found of the first.
     """
-    size, step = network.info.geometry["target_size"], network.info.max_batch_size
+    size, rows = network.info.geometry["target_size"], network.info.max_batch_size
     firsts = range(0, len(crops), group)
 
     def inputs(some: range) -> dict[str, np.ndarray]:
         return {"x": np.stack([classifier_input(crops[index], size) for index in some])}
 
-    batches = [firsts[start : start + step] for start in range(0, len(firsts), step)]
+    batches = [firsts[start : start + rows] for start in range(0, len(firsts), rows)]
     answers = await call.infer_all(network, [partial(inputs, batch) for batch in batches])
     classes = [top_class(row)[0] for answer in answers for row in answer["probs"]]
     return [classes[index // group] for index in range(len(crops))]

@@ -25,10 +25,10 @@ from paddlex_triton.client.configuration import configure
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError, UnsupportedError
 from paddlex_triton.client.networks import Networks
 from paddlex_triton.client.requests import prepare_request
-from paddlex_triton.client.results.doc_preprocessor import PREPARATION_SWITCHES
 from paddlex_triton.client.transports.mock import AsyncMockTransport, MockTransport
 from paddlex_triton.params import OCRParams
 from paddlex_triton.pipeline_file import read_pipeline_config
+from paddlex_triton.pipelines import PREPARATION_SWITCHES
 
 PAGE = np.full((60, 100, 3), 255, np.uint8)
 DETECTION, RECOGNITION = "SubModules.TextDetection", "SubModules.TextRecognition"

@@ -206,6 +206,21 @@ def test_an_optional_step_without_any_network_stays_off(store, exporting, tmp_pa
     assert (named.exit_code, named.stderr) == (1, "error: it is of no known kind\n")
 
 
+@pytest.mark.parametrize(
+    ("failing", "exported", "said"),
+    [
+        ("UVDoc", ["PP-LCNet_x1_0_doc_ori"], "doc_unwarping stays off"),
+        ("PP-LCNet_x1_0_doc_ori", ["text_image_orientation", "UVDoc"], "Taking text_image_orientation instead"),
+    ],
+)
+def test_each_step_of_page_preparation_falls_back_by_itself(store, exporting, tmp_path, failing, exported, said):
+    done_without = exporting(failing, ConversionError("it is of no known kind."))
+    done = call("export", "--pipeline", "doc_preprocessor", "--into", str(tmp_path / "repository"))
+    assert done.exit_code == 0, done.output
+    assert done_without == exported
+    assert done.stdout == f"{failing}: it is of no known kind. {said}\n"
+
+
 def test_without_a_package_index_an_optional_step_stays_off(exporting, tmp_path):
     """Nothing tells beforehand whether there is one."""
     exported = exporting(

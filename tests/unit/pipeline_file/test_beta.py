@@ -18,6 +18,12 @@ def read(name, path=None, *value):
     return read_pipeline_config(pipeline_files.changed(config, path, *value) if path else config, "my.yaml")
 
 
+def test_pipelines_that_the_beta_had_not_are_refused_with_those_it_had():
+    config = {"Global": {"pipeline_name": "doc_preprocessor"}, "Pipeline": {}}
+    with pytest.raises(PipelineFileError, match="'doc_preprocessor'; allowed: OCR, seal_recognition, human_keypoint"):
+        read_pipeline_config(config)
+
+
 @pytest.mark.parametrize(
     ("name", "networks"),
     [

@@ -14,7 +14,6 @@ from onnx import TensorProto, helper, numpy_helper, parser
 from PIL import Image
 from preparation_graphs import GRID_SIZE, grid_graph
 
-from paddlex_triton.drawings import noise, text_page
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
 from paddlex_triton.export.errors import GraphError, VerificationError
 from paddlex_triton.export.families import FAMILIES
@@ -25,6 +24,7 @@ from paddlex_triton.export.graph.float32 import in_float32
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.verify import verify
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.proof_pictures import noise, text_page
 from paddlex_triton.server.host.model_config import read_config
 
 FAMILY = FAMILIES["image_unwarping"]

@@ -31,7 +31,6 @@ from preparation_graphs import (
     tinted,
 )
 
-from paddlex_triton.drawings import noise, text_page
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ExportError, GraphError, InferenceFileError, UsageError, VerificationError
 from paddlex_triton.export.families import FAMILIES
@@ -40,6 +39,7 @@ from paddlex_triton.export.inference_file.inference_settings import Normalizatio
 from paddlex_triton.export.verify import verify
 from paddlex_triton.limits import MAX_DETECTION_SIDE
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.proof_pictures import noise, text_page
 from paddlex_triton.server.host.model_config import read_config
 
 FAMILY = FAMILIES["image_classification"]

@@ -12,7 +12,6 @@ from damage import change_weights
 from onnx import TensorProto, helper
 from preparation_graphs import SHIFT, UNWARPING, shifted, textline_orientation_yml, unwarping_folder, uvdoc_graph
 
-from paddlex_triton.drawings import noise, text_page
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
 from paddlex_triton.export.errors import GraphError, UsageError, VerificationError
 from paddlex_triton.export.families import FAMILIES
@@ -20,6 +19,7 @@ from paddlex_triton.export.graph.contract import open_source
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings, Normalization
 from paddlex_triton.export.verify import verify
 from paddlex_triton.network import NetworkInfo
+from paddlex_triton.proof_pictures import noise, text_page
 from paddlex_triton.server.host.model_config import read_config
 
 FAMILY = FAMILIES["image_unwarping"]

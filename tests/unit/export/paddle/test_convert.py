@@ -19,6 +19,7 @@ from paddlex_triton.export.api import Options, run_export_directory
 from paddlex_triton.export.errors import ConversionError, UsageError
 from paddlex_triton.export.export_report import ExportReport
 from paddlex_triton.export.paddle import convert
+from paddlex_triton.export.paddle.conversion_report import ConversionReport
 from paddlex_triton.export.paddle.convert import convert_folder
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.network import NetworkInfo
@@ -338,3 +339,16 @@ def test_half_a_model(stub, folder, missing):
         DirectorySource(folder).fetch()
     with pytest.raises(ConversionError, match=r"holds no inference.json or inference.pdmodel with inference.pdiparams"):
         run(folder)
+
+
+def test_reports_of_kept_conversions_are_read():
+    """They were written under another name of one number."""
+    values = {
+        "files": ["inference.json"], "source_sha256": "a", "onnx_sha256": "b", "converters": {}, "opset": 17,
+        "folded": True, "peak_mib": 1, "seconds": 1.0, "proof_seconds": 1.0, "tolerance": 1.0, "mean_tolerance": 1.0,
+        "max_difference": 0.0, "max_relative_difference": 0.0, "cases": [],
+    }  # fmt: skip
+    read = [ConversionReport.model_validate({**values, key: 3}) for key in ("mended_operators", "patched_operators")]
+    assert read[0] == read[1]
+    assert read[0].patched_operators == 3
+    assert ConversionReport.model_validate_json(read[0].model_dump_json()) == read[0]

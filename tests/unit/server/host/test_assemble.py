@@ -167,6 +167,26 @@ def test_networks_that_come_along_where_official_ones_are_not_exported(repositor
     assert networks["seal_recognition"] == {"text_recognition": ("PP-OCRv4_mobile_rec",)}
 
 
+@pytest.mark.parametrize(
+    ("exported", "used"),
+    [
+        ([ANY_ORIENTATION], [ANY_ORIENTATION]),
+        (["PP-LCNet_x1_0_doc_ori"], ["PP-LCNet_x1_0_doc_ori"]),
+        (["PP-LCNet_x1_0_doc_ori", ANY_ORIENTATION], ["PP-LCNet_x1_0_doc_ori"]),
+        (["PP-LCNet_x1_0_doc_ori", "UVDoc"], ["PP-LCNet_x1_0_doc_ori", "UVDoc"]),
+        ([ANY_ORIENTATION, "UVDoc"], [ANY_ORIENTATION, "UVDoc"]),
+    ],
+)
+def test_pages_are_prepared_by_the_best_networks_that_are_exported(repository, tmp_path, exported, used):
+    for name in exported:
+        write_network(repository, name)
+    assembly = assemble(tmp_path / "models", pipelines=["doc_preprocessor"], networks=[repository])
+    assert sorted(assembly.networks) == sorted(used)
+    instead = {"doc_orientation_classify": "not exported"} if ANY_ORIENTATION in used else {}
+    stand_ins = assembly.stand_ins.get("doc_preprocessor", {})
+    assert {step: found.reason for step, found in stand_ins.items()} == instead
+
+
 def test_a_failed_export_is_told_by_the_module_that_runs_on_another_network(repository, tmp_path):
     for name in (*OFFLINE_NETWORKS, ANY_ORIENTATION):
         write_network(repository, name)

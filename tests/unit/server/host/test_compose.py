@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES, find_preset
+from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
 from paddlex_triton.server.host.model_config import parse_config, read_config
-from paddlex_triton.server.host.module_config import derive_gpu_config
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -164,7 +164,7 @@ def test_the_image_has_all_modules_and_no_network():
             assert not is_ignored(f"model_repository/{module}/1/model.py")
             assert not is_ignored(f"model_repository/{module}/config.pbtxt")
     assert is_ignored("model_repository/PP-OCRv4_mobile_rec/1/model.onnx")
-    assert is_ignored("ops/__pycache__/db.cpython-311.pyc")
+    assert is_ignored("paddlex_triton/ops/__pycache__/db.cpython-311.pyc")
     assert is_ignored(".git/HEAD")
     exported = [path.relative_to(ROOT).as_posix() for path in paths.modules_repository().glob("*/network.json")]
     assert all(is_ignored(path) for path in exported)

@@ -381,7 +381,6 @@ def test_parameters_and_networks_are_those_of_the_request_s_pipeline(pb_utils, s
             "doc_preprocessor",
             "probe: UNSUPPORTED: pipeline is 'doc_preprocessor'; on this server this module serves OCR, seal_rec",
         ),
-        ({}, "OCR", "probe: UNSUPPORTED: this server has no networks for this module"),
         ({"OCR.text_recognition_network": ""}, "OCR", "probe: UNSUPPORTED: this server has no network for text_rec"),
     ],
 )
@@ -409,3 +408,16 @@ def test_a_pipeline_s_parameters_are_what_its_modules_need(pb_utils, pipeline, m
     model = runpy.run_path(str(modules_repository() / module / "1" / "model.py"))["TritonPythonModel"]
     assert model.stage == module
     assert issubclass(PIPELINES[pipeline].params, model.params_type)
+
+
+def test_a_module_of_no_pipeline_does_not_load(pb_utils, shared):
+    """Its folder was put together by another version, whose parameters have other names."""
+    with pytest.raises(pb_utils.TritonModelException, match="names no pipeline; run `paddlex-triton assemble`"):
+        shared({"text_detection_network": "net"})
+
+
+def test_settings_are_one_json_document(pb_utils, make_module):
+    base = importlib.import_module("paddlex_triton.server.modules.module")
+    output = base.settings_output(Probe(networks={}, thresh=0.3))
+    assert (output.shape, output.dtype) == ((1,), object)
+    assert json.loads(output[0])["thresh"] == 0.3

@@ -9,8 +9,8 @@ import pytest
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
 from paddlex_triton.server.host.model_config import add_parameters, parse_config
-from paddlex_triton.server.host.module_config import derive_gpu_config
 
 # Module -> its inputs that differ in size from page to page.
 VARIABLE = {
