@@ -35,7 +35,7 @@ def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]
     """Take joined polygons apart; the inverse of `pack_polygons`.
 
     Args:
-        points: integers [P, 2].
+        points: integers [P, 2]; of any dtype if there are none.
         offsets: integers [K + 1], from 0 up to P, never falling.
 
     Returns:
@@ -44,7 +44,8 @@ def unpack_polygons(points: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]
     Raises:
         ValueError: shapes, dtypes or offsets are not as said above.
     """
-    if points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "iu":
+    # Triton's HTTP client makes floats of tensors without elements.
+    if points.ndim != 2 or points.shape[1] != 2 or (points.size and points.dtype.kind not in "iu"):
         raise ValueError(f"points: expected integers of shape [P, 2], got {points.dtype} {list(points.shape)}")
     if offsets.ndim != 1 or offsets.size == 0 or offsets.dtype.kind not in "iu":
         raise ValueError(f"offsets: expected integers of shape [K + 1], got {offsets.dtype} {list(offsets.shape)}")

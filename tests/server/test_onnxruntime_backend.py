@@ -71,6 +71,16 @@ class Server:
             return list(pool.map(one, arrays))
 
     def statistics(self, model: str) -> dict[str, int]:
+        """Counts once they settle: Triton counts a run a moment after it has answered."""
+        counts, end = self._counts(model), time.monotonic() + 5
+        while time.monotonic() < end:
+            time.sleep(0.2)
+            counts, earlier = self._counts(model), counts
+            if counts == earlier and counts["execution_count"]:
+                break
+        return counts
+
+    def _counts(self, model: str) -> dict[str, int]:
         statistics = self.client.get_inference_statistics(model, as_json=True)
         assert isinstance(statistics, dict)
         entry = statistics["model_stats"][0]

@@ -29,6 +29,11 @@ def test_none():
     assert unpack_polygons(points, offsets) == []
 
 
+def test_no_points_are_of_any_dtype():
+    """Triton's HTTP client makes floats of tensors without elements."""
+    assert unpack_polygons(np.zeros((0, 2)), np.zeros(1, np.int32)) == []
+
+
 def test_quads_of_int16():
     points, offsets = pack_polygons([np.full((4, 2), 32_766, np.int16)] * 2)
     assert points.max() == 32_766
