@@ -6,18 +6,16 @@ networks. Texts are drawn in the font that comes with Pillow.
 """
 
 import importlib
-import io
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import PIL
-from PIL import ImageFont, features
+from PIL import features
+from pillow_font import pillow_font
 
 # Width and height of the part of the page: not square, so that turns show.
 WIDTH, HEIGHT = 220, 160
@@ -72,12 +70,5 @@ def main(networks: Path, page: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        font = ImageFont.load_default(10)
-        assert isinstance(font, ImageFont.FreeTypeFont)
-        assert isinstance(font.path, io.BytesIO)
-        path = Path(folder) / "font.ttf"
-        path.write_bytes(font.path.getvalue())
-        # PaddleX looks at it when it is imported.
-        os.environ["PADDLE_PDX_LOCAL_FONT_FILE_PATH"] = str(path)
+    with pillow_font():
         main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -5,10 +5,7 @@ networks' answers are given, and made up. Texts are drawn in the font that comes
 """
 
 import importlib
-import io
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 import PIL
-from PIL import ImageFont, features
+from PIL import features
+from pillow_font import pillow_font
 
 PIPELINES = "paddlex.inference.pipelines"
 # Width and height of the page as it is sent.
@@ -231,12 +229,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        font = ImageFont.load_default(10)
-        assert isinstance(font, ImageFont.FreeTypeFont)
-        assert isinstance(font.path, io.BytesIO)
-        path = Path(folder) / "font.ttf"
-        path.write_bytes(font.path.getvalue())
-        # PaddleX looks at it when it is imported.
-        os.environ["PADDLE_PDX_LOCAL_FONT_FILE_PATH"] = str(path)
+    with pillow_font():
         main()
