@@ -22,7 +22,7 @@ from paddlex_triton.network import FAMILY_OUTPUTS
 # Generated code without types.
 pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
 
-# Those on ONNX files; configurations for plans are read in tensorrt/test_tensorrt.py.
+# Those on ONNX files; configurations for plans are read in tensorrt/test_command_line.py.
 ON_ONNX = [name for name, flavour in FLAVOURS.items() if flavour.find_plan is None]
 CASES = [(flavour, family) for flavour in ON_ONNX for family in FAMILIES]
 
