@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -27,15 +28,20 @@ class _Commands(Mapping[str, Any]):
     """The commands by name; a command's module is imported when it is looked up, so that a client loads no server."""
 
     def __getitem__(self, name: str) -> Any:
-        commands = typer.Typer()
-        import_module(_MODULES[name]).register(commands)
-        return typer.main.get_group(commands).commands[name]
+        return _commands_of(_MODULES[name])[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(_MODULES)
 
     def __len__(self) -> int:
         return len(_MODULES)
+
+
+@cache
+def _commands_of(module: str) -> Mapping[str, Any]:
+    commands = typer.Typer()
+    import_module(module).register(commands)
+    return typer.main.get_group(commands).commands
 
 
 class _Group(TyperGroup):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddlex_triton.checksums import sha256_of_file
+from paddlex_triton.checksums import sha256_of, sha256_of_file
 
 # Begins the source of own weights in network.json; behind it stands their folder's name.
 LOCAL = "dir:"
@@ -46,7 +45,7 @@ class PaddleModel:
             OSError: a file cannot be read.
         """
         lines = [f"{sha256_of_file(path)}  {path.name}\n" for path in (self.graph, self.parameters)]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return sha256_of("".join(lines).encode())
 
 
 def find_paddle_model(folder: Path) -> PaddleModel | None:

@@ -5,26 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
+from export_command import call
 from hub_server import HubServer, tar_of
 from preparation_graphs import textline_orientation_folder
-from typer.testing import CliRunner
 
-from paddlex_triton.export.cli import register
 from paddlex_triton.network import NetworkInfo
 from paddlex_triton.pipeline_file import read_pipeline_file
 from paddlex_triton.server.host.assemble import assemble
 
-app = typer.Typer()
-register(app)
-
 OFFICIAL = "PP-OCRv5_server_det"
 STORE = "/paddlex/official_inference_model/paddle3.0.0"
-
-
-def call(*arguments: str):
-    return CliRunner().invoke(app, ["export", *arguments], env={"COLUMNS": "200", "TERM": "dumb"})
 
 
 def ocr(det: tuple[str, object], rec: tuple[str, object], **more: object) -> dict:
@@ -81,7 +72,7 @@ def store(kit, no_network):
 def test_official_and_own_networks(write, best, store, tmp_path):
     """The networks that serving the file needs are exported."""
     repository, config = tmp_path / "repository", write(ocr((OFFICIAL, None), ("my_rec", best)))
-    planned = call("--config", config, "--into", str(repository), "--dry-run")
+    planned = call("export", "--config", config, "--into", str(repository), "--dry-run")
     assert planned.exit_code == 0, planned.output
     assert planned.stdout.splitlines() == [
         f"would export my_rec from the weights in {best} into {repository}: new",
@@ -89,16 +80,16 @@ def test_official_and_own_networks(write, best, store, tmp_path):
     ]
     assert not repository.exists()
     assert not store.asked
-    done = call("--config", config, "--into", str(repository))
+    done = call("export", "--config", config, "--into", str(repository))
     assert (done.exit_code, done.stderr) == (0, ""), done.output
     sources = {path.name: NetworkInfo.load(path / "network.json").provenance.source for path in repository.iterdir()}
     assert sources == {OFFICIAL: f"official:bos/{OFFICIAL}_onnx", "my_rec": "dir:best"}
     assembly = assemble(tmp_path / "models", files=[read_pipeline_file(Path(config))], networks=[repository])
     assert set(assembly.networks) == set(sources)
     assert not [remark for remark in assembly.remarks if "is made from" in remark]
-    again = call("--config", config, "--into", str(repository))
+    again = call("export", "--config", config, "--into", str(repository))
     assert (again.exit_code, again.stdout.count("there already and up to date")) == (0, 2)
-    planned = call("--config", config, "--into", str(repository), "--dry-run").stdout
+    planned = call("export", "--config", config, "--into", str(repository), "--dry-run").stdout
     assert "there already, made from dir:best; --force replaces other weights than these" in planned
 
 
@@ -109,7 +100,7 @@ def test_beta_file_with_local_paths(write, best, trained, tmp_path, monkeypatch)
         "Global": {"pipeline_name": "OCR"},
         "Pipeline": {"text_det_model": "./trained", "text_rec_model": str(best), "device": "gpu:0"},
     }
-    done = call("--config", write(content), "--into", "repository")
+    done = call("export", "--config", write(content), "--into", "repository")
     assert (done.exit_code, done.stderr) == (0, ""), done.output
     assert sorted(path.name for path in (tmp_path / "repository").iterdir()) == ["my_det", "my_rec"]
 
@@ -121,33 +112,36 @@ def test_steps_that_are_off_are_left_out(write, best, trained, tmp_path):
         "model_name": "PP-LCNet_x1_0_textline_ori",
         "model_dir": None,
     }
-    planned = call("--config", write(content), "--into", str(tmp_path / "repository"), "--dry-run")
+    planned = call("export", "--config", write(content), "--into", str(tmp_path / "repository"), "--dry-run")
     assert [line.split()[2] for line in planned.stdout.splitlines()] == ["my_det", "my_rec"]
 
 
 def test_remarks_are_shown(write, best, trained, tmp_path):
     config = write(ocr(("my_det", trained), ("my_rec", best), colour="red"))
     for words in (["--dry-run"], []):
-        done = call("--config", config, "--into", str(tmp_path / "repository"), *words)
+        done = call("export", "--config", config, "--into", str(tmp_path / "repository"), *words)
         assert done.exit_code == 0, done.output
         assert done.stdout.splitlines()[0].startswith(f"{config}: colour is 'red': ")
 
 
 def test_other_weights_of_the_same_name_need_force(write, kit, weights_folder, best, trained, tmp_path):
     repository = tmp_path / "repository"
-    assert call("--from-dir", str(trained), "--name", "PP-OCRv4_mobile_det", "--into", str(repository)).exit_code == 0
+    assert (
+        call("export", "--from-dir", str(trained), "--name", "PP-OCRv4_mobile_det", "--into", str(repository)).exit_code
+        == 0
+    )
     other = weights_folder(kit.detector(opset=13), kit.detector_yml("PP-OCRv4_mobile_det"), "other")
     config = write(ocr(("PP-OCRv4_mobile_det", other), ("my_rec", best)))
-    done = call("--config", config, "--into", str(repository))
+    done = call("export", "--config", config, "--into", str(repository))
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
     assert "PP-OCRv4_mobile_det is there, made from dir:trained (SHA-256 " in done.stderr
     assert "--force replaces it by dir:other (" in done.stderr
-    assert call("--config", config, "--into", str(repository), "--force").exit_code == 0
+    assert call("export", "--config", config, "--into", str(repository), "--force").exit_code == 0
     info = NetworkInfo.load(repository / "PP-OCRv4_mobile_det" / "network.json")
     assert info.provenance.source == "dir:other"
     # A file that means the official network leaves people's own of its name alone, and says so.
     official = write(ocr(("PP-OCRv4_mobile_det", None), ("my_rec", best)), "official.yaml")
-    kept = call("--config", official, "--into", str(repository))
+    kept = call("export", "--config", official, "--into", str(repository))
     assert kept.exit_code == 0, kept.output
     assert "PP-OCRv4_mobile_det: there already, made from dir:other; --force replaces it" in kept.stdout
 
@@ -156,7 +150,7 @@ def test_family_that_inference_yml_does_not_tell(write, kit, weights_folder, bes
     """The step tells it, if it takes networks of one family alone."""
     bare = weights_folder(kit.detector(), {"Global": {"model_name": "bare"}}, "bare")
     config = write(ocr(("bare", bare), ("my_rec", best)))
-    assert call("--config", config, "--into", str(tmp_path / "repository")).exit_code == 0
+    assert call("export", "--config", config, "--into", str(tmp_path / "repository")).exit_code == 0
     assert NetworkInfo.load(tmp_path / "repository" / "bare" / "network.json").family == "db_detection"
 
 
@@ -183,7 +177,7 @@ def test_what_cannot_be_exported_is_said_before_anything_is_done(
     config = write(ocr(det, rec))
     before = sorted(path.name for path in tmp_path.iterdir())
     for words in (["--dry-run"], []):
-        done = call("--config", config, "--into", "repository", *words)
+        done = call("export", "--config", config, "--into", "repository", *words)
         assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
         assert message in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == before
@@ -226,7 +220,7 @@ def test_a_name_has_one_source(write, best, trained, tmp_path, monkeypatch, name
         "model_name": name,
         "model_dir": folder,
     }
-    done = call("--config", write(content), "--into", "repository", "--dry-run")
+    done = call("export", "--config", write(content), "--into", "repository", "--dry-run")
     assert done.exit_code == (0 if folder == "first" else 2), done.output
     assert expected in (done.stdout if folder == "first" else done.stderr)
     assert done.stdout.count(TEXTLINE) == (1 if folder == "first" else 0)
@@ -246,7 +240,7 @@ def test_a_name_has_one_source(write, best, trained, tmp_path, monkeypatch, name
 )
 def test_wrong_usage(tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
-    done = call(*words, "--into", "repository")
+    done = call("export", *words, "--into", "repository")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert message in done.stderr
     assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ import pytest
 from damage import change_weights, leave_bgr
 from detector_graphs import HEIGHT, LABELS, NMS, WIDTH, detector_yml, picodet, ppyoloe, rt_detr
 from onnx import helper, numpy_helper
+from onnx_runs import run
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import GraphError, InferenceFileError, UsageError, VerificationError
@@ -28,15 +29,6 @@ from paddlex_triton.server.host.model_config import read_config
 
 STAND_IN = {"arch": None, "nms": False}
 RAW = {"nms": False, "batch": "N", "baked": 0}
-
-
-def run(model: onnx.ModelProto | Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    content = model / "1" / "model.onnx" if isinstance(model, Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return {name: np.asarray(value) for name, value in zip(names, session.run(names, feeds), strict=True)}
 
 
 def edit(family: str, model: onnx.ModelProto, yml: dict) -> onnx.ModelProto:

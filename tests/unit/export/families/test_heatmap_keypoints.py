@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,6 +12,7 @@ from damage import change_weights, leave_bgr
 from detector_graphs import detector_yml, picodet
 from keypoint_graphs import HEIGHT, JOINTS, WIDTH, keypoint_yml, tiny_pose
 from onnx import helper
+from onnx_runs import run
 
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ExportError, GraphError, InferenceFileError, UsageError, VerificationError
@@ -26,15 +26,6 @@ from paddlex_triton.server.host.model_config import read_config
 
 MAP = (JOINTS, HEIGHT // 4, WIDTH // 4)
 FAMILY = FAMILIES["heatmap_keypoints"]
-
-
-def run(model: onnx.ModelProto | Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    content = model / "1" / "model.onnx" if isinstance(model, Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return {name: np.asarray(value) for name, value in zip(names, session.run(names, feeds), strict=True)}
 
 
 def edit(model: onnx.ModelProto, yml: dict | None = None) -> onnx.ModelProto:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from damage import change_weights, leave_bgr
 from detector_graphs import picodet
 from onnx import helper
+from onnx_runs import run
 from preparation_graphs import (
     DOC_LABELS,
     DOC_SIZE,
@@ -43,15 +43,6 @@ from paddlex_triton.proof_pictures import noise, text_page
 from paddlex_triton.server.host.model_config import read_config
 
 FAMILY = FAMILIES["image_classification"]
-
-
-def run(model: onnx.ModelProto | Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    content = model / "1" / "model.onnx" if isinstance(model, Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return {name: np.asarray(value) for name, value in zip(names, session.run(names, feeds), strict=True)}
 
 
 def edit(model: onnx.ModelProto, yml: dict | None = None) -> onnx.ModelProto:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from damage import change_weights
 from onnx import TensorProto, helper
+from onnx_runs import run
 from preparation_graphs import SHIFT, UNWARPING, shifted, textline_orientation_yml, unwarping_folder, uvdoc_graph
 
 from paddlex_triton.export.api import Options, export_directory, run_export_directory
@@ -26,15 +25,6 @@ FAMILY = FAMILIES["image_unwarping"]
 YML = {"Global": {"model_name": UNWARPING}}
 # Answers from -0.9 to 2.1: dark pixels below black, bright ones above white, some by more than 256 levels.
 BEYOND = {"gain": 3.0, "offset": -0.9}
-
-
-def run(model: onnx.ModelProto | Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    content = model / "1" / "model.onnx" if isinstance(model, Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return {name: np.asarray(value) for name, value in zip(names, session.run(names, feeds), strict=True)}
 
 
 def edit(model: onnx.ModelProto) -> onnx.ModelProto:

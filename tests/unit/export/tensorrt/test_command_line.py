@@ -15,16 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
+from export_command import call
 from google.protobuf import text_format
 from preparation_graphs import unwarping_folder
 from rich.console import Console
 from tensorrt_machine import Machine
-from typer.testing import CliRunner
 
 from paddlex_triton import paths
 from paddlex_triton.export.api import Options, export_directory
-from paddlex_triton.export.cli import register
 from paddlex_triton.export.commandline.plan_builds import export_with_plans
 from paddlex_triton.export.commandline.request import ExportRequest
 from paddlex_triton.export.errors import ExportError, PlanBuildError
@@ -38,13 +36,6 @@ from paddlex_triton.tensorrt_target import Target, architecture_of
 
 pb: Any = importlib.import_module("tritonclient.grpc.model_config_pb2")
 ROOT = Path(__file__).resolve().parents[4]
-
-app = typer.Typer()
-register(app)
-
-
-def call(*arguments: str):
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "TERM": "dumb"})
 
 
 @pytest.fixture
