@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from pydantic import ValidationError
 
 from paddlex_triton import paths
 from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export import export_report as export_report
 from paddlex_triton.export.config_pbtxt import render_config
+from paddlex_triton.export.engines import runs_in_engines
 from paddlex_triton.export.errors import (
     UNUSABLE,
     ConverterError,
@@ -36,7 +37,9 @@ from paddlex_triton.export.graph.contract import IR_VERSION, open_source, opset_
 from paddlex_triton.export.identify import family_for, name_for
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
 from paddlex_triton.export.install import clean, install_network
+from paddlex_triton.export.installed import MODEL_PATH, as_json, read_content, read_info, read_report
 from paddlex_triton.export.lookup import find_network
+from paddlex_triton.export.measure import time_network
 from paddlex_triton.export.sources.directory import DirectorySource
 from paddlex_triton.export.sources.hubs import Hubs
 from paddlex_triton.export.sources.official import OfficialSource
@@ -51,8 +54,6 @@ from paddlex_triton.own_weights import LOCAL
 from paddlex_triton.tensorrt_plans import plans_in
 from paddlex_triton.version import __version__
 from paddlex_triton.zoo import OfficialEntry, ShippedEntry, SourceEntry, ZooEntry
-
-MODEL_PATH = "1/model.onnx"
 
 
 def _silent(message: str) -> None:
@@ -187,7 +188,7 @@ def _fetch_first(entry: ZooEntry, options: Options) -> Weights:
 
 def _refuse_replacing_own(entry: ZooEntry, options: Options) -> None:
     """Refuse to replace people's own weights under an official name, before hundreds of megabytes are fetched."""
-    info = _installed(options.repository / entry.name)
+    info = read_info(options.repository / entry.name)
     if info is not None and info.provenance.source.startswith(LOCAL) and not options.force:
         raise InstallError(
             f"{entry.name} is there, made from {info.provenance.source}; --force replaces it by "
@@ -201,9 +202,9 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     repository = options.repository
     clean(repository)
     settings = family.complete(weights.settings, parse_model(weights.model), weights.label)
-    info = _installed(repository / name)
+    info = read_info(repository / name)
     if info is not None and not options.force:
-        old = _report_in(repository / name)
+        old = read_report(repository / name)
         if old is not None and _is_current(repository / name, info, old, weights, settings, family):
             _forget(repository, name)
             return Outcome(repository / name, installed=False, report=old)
@@ -220,7 +221,9 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
             declare_row_sizes(family, edited, settings)
         content = edited.SerializeToString(deterministic=True)
         options.progress(f"verifying {name}")
-        verification = verify(family, source, content, settings, options.images)
+        with tempfile.TemporaryDirectory(prefix="paddlex-triton-") as folder:
+            engines = runs_in_engines(family.name, content, Path(folder))
+            verification = verify(family, source, content, settings, options.images, engines)
     except (GraphError, VerificationError) as error:
         if (advice := family.advice(source)) is None:
             raise
@@ -239,9 +242,15 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
         verification=verification,
         conversion=weights.conversion,
     )
+    info = _info(weights, settings, family, report)
+    files = {MODEL_PATH: content, **_configs(report, family, settings)}
+    options.progress(f"timing {name}")
+    info = time_network(files, name, info, verification.refused_engines())
+    files[FILE_NAME] = as_json(info.model_dump_json(indent=1))
+    files[export_report.FILE_NAME] = as_json(report.model_dump_json(indent=1))
     options.progress(f"installing {name}")
     kept = partial(_plans_of_graph, repository / name, report.sha256)
-    path = install_network(repository, name, _files(weights, settings, family, report, content), kept)
+    path = install_network(repository, name, files, kept)
     _forget(repository, name)
     return Outcome(path, installed=True, report=report)
 
@@ -251,11 +260,9 @@ def _plans_of_graph(folder: Path, sha256: str) -> list[Path]:
     return [plan.folder for plan in plans_in(folder) if plan.info.sha256 == sha256]
 
 
-def _files(
-    weights: Weights, settings: InferenceSettings, family: NetworkFamily, report: ExportReport, content: bytes
-) -> dict[str, bytes]:
-    """Return all files of a network's folder."""
-    info = NetworkInfo(
+def _info(weights: Weights, settings: InferenceSettings, family: NetworkFamily, report: ExportReport) -> NetworkInfo:
+    """Describe a network."""
+    return NetworkInfo(
         name=report.name,
         family=family.name,
         max_batch_size=family.max_batch_size,
@@ -276,9 +283,6 @@ def _files(
             url_sha256=weights.url_sha256,
         ),
     )
-    files = {MODEL_PATH: content, FILE_NAME: _json(info.model_dump_json(indent=1))}
-    files[export_report.FILE_NAME] = _json(report.model_dump_json(indent=1))
-    return files | _configs(report, family, settings)
 
 
 def _configs(report: ExportReport, family: NetworkFamily, settings: InferenceSettings) -> dict[str, bytes]:
@@ -301,36 +305,12 @@ def _shapes_of(settings: InferenceSettings) -> dict[str, list[list[int]]] | None
     return {name: [list(shape) for shape in of] for name, of in settings.dynamic_shapes.items()}
 
 
-def _json(text: str) -> bytes:
-    return (text + "\n").encode()
-
-
 def _versions() -> dict[str, str]:
     return {"paddlex-triton": __version__, "onnx": onnx.__version__}
 
 
 def _settings_sha256(settings: InferenceSettings) -> str:
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
-
-
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
-def _installed(folder: Path) -> NetworkInfo | None:
-    """Read what was exported into a folder before; None where nothing was, or it cannot be read and is made anew."""
-    try:
-        return NetworkInfo.load(folder / FILE_NAME)
-    except (OSError, ValidationError):
-        return None
-
-
-def _report_in(folder: Path) -> ExportReport | None:
-    """Read how it was exported; None where another version of the product wrote that down in another form."""
-    try:
-        return ExportReport.load(folder / export_report.FILE_NAME)
-    except (OSError, ValidationError):
-        return None
 
 
 def _forget(repository: Path, name: str) -> None:
@@ -357,8 +337,8 @@ def _is_current(
         and info.provenance.source_sha256 == weights.sha256
         and report.settings_sha256 == _settings_sha256(settings)
         and report.versions.get("paddlex-triton") == __version__
-        and sha256_of(_content(folder / MODEL_PATH)) == info.sha256
-        and all(_content(folder / file) == text for file, text in _configs(report, family, settings).items())
+        and sha256_of(read_content(folder / MODEL_PATH)) == info.sha256
+        and all(read_content(folder / file) == text for file, text in _configs(report, family, settings).items())
     )
 
 

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the product's command line. Imports nothing heavy."""
     app.command("export")(export)
     app.command("models")(models)
+    app.command("measure")(measure)
 
 
 def export(
@@ -108,10 +109,38 @@ def models(
                 console.print()
     except ExportError as error:
         _fail(error)
+    if (table := network_table.on_cpu(exported)) is not None:
+        console.print(table)
+        console.print()
     for name, reason in read_failures(repository).items():
         again = " (it is there from before)" if name in exported else ""
         console.print(escape(f"{name}{again}: its export failed: {reason}"), soft_wrap=True, highlight=False)
     console.print(f"exported: in {escape(str(repository))}", soft_wrap=True, highlight=False)
+
+
+def measure(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Exported networks; all if none is named.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option(help="The Triton model repository that they are in.")] = None,
+) -> None:
+    """Time exported networks in every engine for CPUs, on this machine; the fastest serves them."""
+    repository = into if into is not None else paths.networks_repository()
+    console = Console()
+    try:
+        exported = exported_in(repository)
+        if missing := [name for name in names or () if name not in exported]:
+            raise UsageError(f"not exported: {', '.join(missing)}; in {repository} are {', '.join(exported) or 'none'}")
+        _require_extra()
+        from paddlex_triton.export.measure import measure_network
+
+        for name in names or exported:
+            with console.status(escape(name)):
+                exported[name] = measure_network(repository, name)
+    except ExportError as error:
+        _fail(error)
+    if (table := network_table.on_cpu({name: exported[name] for name in names or exported})) is not None:
+        console.print(table)
 
 
 @contextmanager

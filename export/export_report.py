@@ -33,6 +33,10 @@ class ExportReport(BaseModel):
     # Of networks that came as PaddlePaddle models.
     conversion: ConversionReport | None = None
 
+    def proves(self, flavour: str) -> bool:
+        """Return whether the proof says of a flavour's engine what it answers."""
+        return all(flavour in case.engines for case in self.verification.cases)
+
     @classmethod
     def load(cls, path: Path) -> ExportReport:
         """Read an export.json.

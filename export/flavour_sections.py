@@ -38,7 +38,7 @@ parameters { key: "session.intra_op.allow_spinning" value { string_value: "0" } 
 # Beside `_CPU`.
 _CPU_TURNS = """
 # 1: one run at a time among all networks that say so. Each takes all cores, and two at once slow each other down: on
-# two cores, four pages of text in flight took 12 % less time in turns. NVIDIA's backend ignores it.
+# two cores, four pages of text in flight took 12 % less time in turns. NVIDIA's onnxruntime backend ignores it.
 parameters { key: "take_turns" value { string_value: "1" } }
 """
 # Beside those, see `NetworkFamily.keeps_layout`.
@@ -71,6 +71,36 @@ def _cpu(family: Family, keeps_layout: bool, shapes: PlanShapes | None) -> Secti
     if keeps_layout:
         execution += _CPU_LAYOUT
     return Sections("ONNX Runtime on CPU", execution, _CPU_JOINING if family in _JOINED_ON_CPU else _CPU_BATCHING)
+
+
+_OPENVINO = """\
+# One instance: a single run takes all cores by itself. Assembly changes that where there are many.
+instance_group [ { count: 1 kind: KIND_CPU } ]
+
+# 0: as many threads as there are cores.
+parameters { key: "thread_count" value { string_value: "0" } }
+
+# f32: bf16, OpenVINO's own default on processors that have it, moves pixels across the text detectors' threshold.
+parameters { key: "precision" value { string_value: "f32" } }
+"""
+# Beside it, for families whose inputs differ in width from page to page.
+_NO_KEPT_SHAPES = """
+# 0: lines come in too many widths, and one that the network is compiled for takes as long as any other.
+parameters { key: "kept_shapes" value { string_value: "0" } }
+"""
+_KEPT_SHAPES = """
+# 4: inputs that come again and again get the network compiled for their shape: 33 ms instead of 40 for a page of 736 x
+# 992 (PP-OCRv4_mobile_det), 2.1 instead of 2.8 for a person (PP-TinyPose_128x96). Each takes about 75 MB, and 0.2 s of
+# the cores once, in the background.
+parameters { key: "kept_shapes" value { string_value: "4" } }
+"""
+
+
+def _openvino(family: Family, keeps_layout: bool, shapes: PlanShapes | None) -> Sections:
+    execution = _OPENVINO + (_NO_KEPT_SHAPES if family == "ctc_recognition" else _KEPT_SHAPES)
+    if family not in _SHORT_RUNS:
+        execution += _CPU_TURNS
+    return Sections("OpenVINO on CPU", execution, _CPU_JOINING if family in _JOINED_ON_CPU else _CPU_BATCHING)
 
 
 _ONE_INSTANCE = """\
@@ -143,6 +173,7 @@ def _tensorrt(family: Family, keeps_layout: bool, shapes: PlanShapes | None) -> 
 # plan, where one is made.
 SECTIONS: dict[str, Callable[[Family, bool, PlanShapes | None], Sections]] = {
     "cpu": _cpu,
+    "openvino": _openvino,
     "gpu": _gpu,
     "tensorrt": _tensorrt,
 }

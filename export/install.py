@@ -68,6 +68,33 @@ def install_network(
     return target
 
 
+def replace_file(repository: Path, name: str, file: str, content: bytes) -> None:
+    """Write a file of an exported network anew, in one step.
+
+    Args:
+        repository: the folder of Triton models.
+        name: the network's name.
+        file: path within the network's folder.
+        content: of the file.
+
+    Raises:
+        InstallError: it cannot be written.
+    """
+    target = repository.resolve() / name / file
+    try:
+        with locked(repository):
+            staging = staging_folder(repository)
+            _recover(staging, repository.resolve())
+            try:
+                _write_all(staging / _NEW / name, {file: content})
+                (staging / _NEW / name / file).replace(target)
+                sync(target.parent)
+            finally:
+                _recover(staging, repository.resolve())
+    except OSError as error:
+        raise InstallError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
 def clean(repository: Path) -> None:
     """Finish or remove what a killed export left beside a repository.
 

@@ -9,16 +9,16 @@ beyond it is an error; and so is what people would see, however it came about (`
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
 import onnxruntime
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from paddlex_triton.export.errors import VerificationError, first_line
-from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Tensors, row_by_row
+from paddlex_triton.export.families.base import Case, FormError, NetworkFamily, Run, Tensors, row_by_row
 from paddlex_triton.export.graph.contract import SourceGraph
 from paddlex_triton.export.graph.sessions import AS_WRITTEN, KEEPING_LAYOUT, OPTIMISED, open_session
 from paddlex_triton.export.inference_file.inference_settings import InferenceSettings
@@ -40,6 +40,8 @@ class CaseResult(BaseModel):
         allowed: what that makes of rounding in the next two.
         runtime_difference: between the source as it is written and the edited graph as it is served, optimised.
         row_difference: between rows of a batch and the same rows alone, as served.
+        engines: flavour -> between the source as it is written and the edited graph in that flavour's engine; None
+            where it does not run.
         outputs: name -> shape of the answer, batch axis included.
     """
 
@@ -52,6 +54,7 @@ class CaseResult(BaseModel):
     allowed: float
     runtime_difference: float
     row_difference: float
+    engines: dict[str, float | None] = Field(default_factory=dict)
     outputs: dict[str, list[int]]
 
 
@@ -77,6 +80,25 @@ class VerificationReport(BaseModel):
     keeps_layout: bool = False
     cases: list[CaseResult]
 
+    def refused_engines(self) -> dict[str, str]:
+        """Return the flavours whose engines do not give the source's answers: flavour -> why.
+
+        Allowed is what rounding may make of any of the inputs: of a single one it says little about another engine.
+        """
+        allowed = max(case.allowed for case in self.cases)
+        refused: dict[str, str] = {}
+        for case in self.cases:
+            for flavour, difference in case.engines.items():
+                if difference is None:
+                    refused.setdefault(flavour, f"it does not run on {case.name} {case.shape}")
+                elif not difference <= allowed:
+                    refused.setdefault(
+                        flavour,
+                        f"on {case.name} {case.shape} its answer is {difference:.3g} from the source's; "
+                        f"{allowed:.3g} is allowed",
+                    )
+        return refused
+
     def output_dims(self) -> dict[str, list[int]]:
         """Return the dimensions of one row of each output, -1 where they are not the same for all inputs."""
         shapes = {name: [case.outputs[name][1:] for case in self.cases] for name in self.cases[0].outputs}
@@ -88,12 +110,17 @@ class VerificationReport(BaseModel):
 
 @dataclass(frozen=True)
 class _Sessions:
-    """The source and the edited graph as they are written, and both as ONNX Runtime optimises them."""
+    """The source and the edited graph as they are written, both as ONNX Runtime optimises them, and other engines.
+
+    Attributes:
+        engines: flavour -> the edited graph in its engine.
+    """
 
     source: onnxruntime.InferenceSession
     optimised: onnxruntime.InferenceSession
     edited: onnxruntime.InferenceSession
     served: onnxruntime.InferenceSession
+    engines: Mapping[str, Run] = field(default_factory=dict)
 
 
 def verify(
@@ -102,8 +129,9 @@ def verify(
     edited: bytes,
     settings: InferenceSettings,
     images: Sequence[np.ndarray] = (),
+    engines: Mapping[str, Run] | None = None,
 ) -> VerificationReport:
-    """Compare an edited graph with its source in ONNX Runtime.
+    """Compare an edited graph with its source in ONNX Runtime, and in other engines that may serve it.
 
     Args:
         family: knows the inputs to try and how answers are compared.
@@ -111,6 +139,7 @@ def verify(
         edited: the serialized network.
         settings: how the source wants its input.
         images: more pictures to try, uint8 [H,W,3], BGR.
+        engines: flavour -> the edited graph in its engine. Another answer there is reported, and no error.
 
     Raises:
         VerificationError: a graph is invalid or does not run, answers lie further apart than the family allows, or the
@@ -123,6 +152,7 @@ def verify(
         optimised=_session("source", probe, optimised=True),
         edited=_session("edited", edited, optimised=False),
         served=_session("edited", edited, optimised=True, keeps_layout=keeps_layout),
+        engines=engines or {},
     )
     results, distinct = [], _Distinct(family)
     wanted: Tensors = {}
@@ -256,9 +286,21 @@ def _run_case(
         allowed=min(max(family.rounding_floor, _ROUNDING_FACTOR * rounding), family.rounding_bound),
         runtime_difference=apart(served, exact=False),
         row_difference=row_difference,
+        engines={flavour: _apart_in_engine(apart, run, case) for flavour, run in sessions.engines.items()},
         outputs={name: list(values.shape) for name, values in served.items()},
     )
     return result, wanted
+
+
+def _apart_in_engine(apart: Callable[..., float], run: Run, case: Case) -> float | None:
+    """Return how far an engine's answers lie from the source's; None where it does not run, or is of another form."""
+    try:
+        # Engines may take another way when an input comes again.
+        difference = max(apart(run(case.feeds), exact=False) for _ in range(2))
+    except Exception:
+        # An engine that cannot run a network is not used for it.
+        return None
+    return difference if np.isfinite(difference) else None
 
 
 def _host_difference(family: NetworkFamily, source: SourceGraph, settings: InferenceSettings, answer: Tensors) -> float:

@@ -17,6 +17,7 @@ _MODULES = {
     "predict": "paddlex_triton.client.cli",
     "export": "paddlex_triton.export.cli",
     "models": "paddlex_triton.export.cli",
+    "measure": "paddlex_triton.export.cli",
     "assemble": "paddlex_triton.server.host.cli",
     "serve": "paddlex_triton.server.host.cli",
     "serve-container": "paddlex_triton.server.host.cli",

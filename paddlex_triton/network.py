@@ -75,6 +75,19 @@ class StandIn(BaseModel):
     reason: str
 
 
+class OnCpu(BaseModel):
+    """How the flavours for CPUs do with a network."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    processor: str = Field(description="that it was measured on, see `processors.describe`")
+    threads: int = Field(ge=1, description="of a run")
+    milliseconds: dict[str, float] = Field(description="flavour -> of a usual run, see `export.engine_times`")
+    refused: dict[str, str] = Field(
+        default_factory=dict, description="flavour -> why it does not serve the network: its answers are not the same"
+    )
+
+
 class NetworkInfo(BaseModel):
     """One network: family, geometry, labels, provenance."""
 
@@ -89,7 +102,8 @@ class NetworkInfo(BaseModel):
         default_factory=dict,
         description="ctc_recognition: image_shape [C,H,W]; object detection: target_size [H,W], interpolation (of "
         "OpenCV); heatmap_keypoints: target_size [H,W]; image_classification: target_size [H,W] and, where it is the "
-        "middle of the image, resize_short; others: nothing. With a TensorRT plan modules are told max_sides [H,W] too",
+        "middle of the image, resize_short; others: nothing. Modules are told max_sides [H,W] of a TensorRT plan "
+        "too, and max_columns of a recogniser's run on a CPU",
     )
     postprocess: dict[str, Any] = Field(
         default_factory=dict,
@@ -103,6 +117,7 @@ class NetworkInfo(BaseModel):
         default=None,
         description="inference.yml's shapes for TensorRT: input of the source -> least, usual and largest, [N,C,H,W]",
     )
+    on_cpu: OnCpu | None = Field(default=None, description="measured at export, or by `paddlex-triton measure`")
     provenance: Provenance
 
     @property

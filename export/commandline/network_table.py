@@ -11,7 +11,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from paddlex_triton.network import Family, NetworkInfo
+from paddlex_triton.flavours import Flavour, fastest_on_cpu, flavours_for
+from paddlex_triton.network import Family, NetworkInfo, OnCpu
+from paddlex_triton.processors import describe
 from paddlex_triton.zoo import ZooEntry
 
 
@@ -54,6 +56,34 @@ def tables(listed: list[Row], loaded: Callable[[str], bool] | None = None) -> It
             # What was not measured stands with what was measured first.
             shown = [row for row in found if (row.metric or metrics[0]) == metric]
             yield _table(family, metric, shown, loaded)
+
+
+def on_cpu(exported: Mapping[str, NetworkInfo]) -> Table | None:
+    """Return a table of how long the engines for CPUs take for exported networks; None where none was measured."""
+    measured = {name: (info, info.on_cpu) for name, info in exported.items() if info.on_cpu is not None}
+    if not measured:
+        return None
+    here = describe()
+    elsewhere = [name for name, (_, on) in measured.items() if on.processor != here]
+    title = f"ms a usual run on {here}"
+    if elsewhere:
+        title += f"; measured on another processor: {', '.join(elsewhere)}, `paddlex-triton measure` does it here"
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("name", min_width=31, overflow="fold")
+    for flavour in flavours_for("cpu"):
+        table.add_column(flavour.title, justify="right", no_wrap=True)
+    table.add_column("served in", min_width=14, overflow="fold")
+    for name, (info, on) in measured.items():
+        times = [_time_of(on, flavour) for flavour in flavours_for("cpu")]
+        table.add_row(escape(name), *times, fastest_on_cpu(info).title)
+    return table
+
+
+def _time_of(measured: OnCpu, flavour: Flavour) -> str:
+    if flavour.name in measured.refused:
+        return "other answers"
+    time = measured.milliseconds.get(flavour.name)
+    return "-" if time is None else f"{time:.1f}"
 
 
 def _table(family: str, metric: str, shown: list[Row], loaded: Callable[[str], bool] | None) -> Table:

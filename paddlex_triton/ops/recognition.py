@@ -116,15 +116,18 @@ def plan_regions(
     ]
 
 
-def merge_batches(batches: Iterable[LineBatch], max_rows: int) -> list[LineBatch]:
-    """Let chunks of equal width share a call. A row's answer depends on its width only, so none changes.
+def merge_batches(batches: Iterable[LineBatch], max_rows: int, max_columns: int | None = None) -> list[LineBatch]:
+    """Let chunks of equal width share a call, and split those that are too large for one.
+
+    A row's answer depends on its width only, so none changes.
 
     Args:
         batches: what `plan_batches` gave.
         max_rows: most crops of one call.
+        max_columns: most columns of one call, pixels, its rows together; a single crop may have more. None for any.
 
     Returns:
-        Batches of at most `max_rows`, in the order in which their widths first occur.
+        Batches in the order in which their widths first occur.
 
     Raises:
         ValueError: `max_rows` is below 1.
@@ -136,8 +139,9 @@ def merge_batches(batches: Iterable[LineBatch], max_rows: int) -> list[LineBatch
         rows.setdefault(batch.width, []).extend(zip(batch.indices, batch.filled, strict=True))
     merged = []
     for width, crops in rows.items():
-        for start in range(0, len(crops), max_rows):
-            indices, filled = zip(*crops[start : start + max_rows], strict=True)
+        most = max_rows if max_columns is None else max(1, min(max_rows, max_columns // width))
+        for start in range(0, len(crops), most):
+            indices, filled = zip(*crops[start : start + most], strict=True)
             merged.append(LineBatch(indices, width, filled))
     return merged
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from paddlex_triton.client import create_pipeline
-from paddlex_triton.server.backends.onnxruntime.turns import Turns
+from paddlex_triton.server.backends.common.turns import Turns
 from paddlex_triton.server.host.errors import ServerStartError
 from paddlex_triton.server.host.launcher import EmbeddedServer
 from paddlex_triton.server.host.preflight import free_ports

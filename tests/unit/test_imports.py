@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "ops": {"errors", "limits"},
     "pipeline_file": {CORE},
     "client": {CORE, "ops", "pipeline_file"},
-    "export": {CORE, "ops", "pipeline_file"},
+    "export": {CORE, "ops", "pipeline_file", "server.backends"},
     "server.backends": {CORE, "ops"},
     "server.modules": {CORE, "ops"},
     "server.host": {CORE, "pipeline_file", "server.backends"},

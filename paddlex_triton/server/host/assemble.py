@@ -18,13 +18,14 @@ from typing import Any
 from paddlex_triton import paths
 from paddlex_triton.export_hints import export_command_for_file
 from paddlex_triton.exported import choose_preset, not_exported
-from paddlex_triton.flavours import CPU, Flavour
+from paddlex_triton.flavours import CPU, DeviceKind
 from paddlex_triton.module_parameters import read_networks
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipeline_file.comparison import differing_sources, values_for_callers
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec
+from paddlex_triton.server.host.core_sharing import CoreSharing, put_into_module, share_cores
 from paddlex_triton.server.host.device_placement import Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
@@ -54,8 +55,12 @@ class Assembly:
     """pipeline -> step -> the network that nobody chose for it, in the place of another one"""
     switches: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     """pipeline -> parameter that turns a step on -> the step's networks; without any it is off by default"""
+    flavours: dict[str, str] = field(default_factory=dict)
+    """network -> the flavour that runs it"""
     devices: dict[str, str] = field(default_factory=dict)
     """network -> where it runs, of those that a place was asked for"""
+    sharing: CoreSharing = field(default_factory=CoreSharing)
+    """of the cores, among networks on the CPU"""
     remarks: tuple[str, ...] = ()
     """what pipeline files say and what has no meaning here, or is not as they say"""
 
@@ -81,6 +86,7 @@ def assemble(
     files: Sequence[PipelineFile] = (),
     device: str | None = None,
     flavour: str | None = None,
+    instances: int | None = None,
     networks: Sequence[Path] = (),
     copy: bool = False,
 ) -> Assembly:
@@ -95,7 +101,8 @@ def assemble(
             instead of the presets'. An empty name leaves an optional step off.
         files: more pipelines, each as a file of PaddleX's describes it: networks, steps that are off, devices.
         device: where networks run, as PaddleX writes it; wins over what files say. Modules run on the CPU.
-        flavour: which configuration every module and network gets; if None the one for the device, or for the CPU.
+        flavour: which configuration networks get; if None the one for the device, and on CPUs the fastest for each.
+        instances: processes of each network on CPUs, which share the cores; see `share_cores` for what None is.
         networks: folders to look for networks in, before the default one.
         copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
 
@@ -122,7 +129,8 @@ def assemble(
         selection = selection.without(left_out)
     placements = place_networks(selection, device=device, flavour=flavour, files=files)
     chosen = {spec.name: dict(stand_ins.get(spec.name, {})) for spec in selection.specs}
-    sources, assembly = _collect(directory, selection, placements, repositories, files, chosen)
+    sharing = share_cores(instances)
+    sources, assembly = _collect(directory, selection, placements, repositories, files, chosen, sharing)
     assembly = replace(assembly, left_out=left_out)
     _refuse_foreign(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -147,29 +155,33 @@ def _collect(
     repositories: Sequence[Path],
     files: Sequence[PipelineFile],
     stand_ins: dict[str, dict[str, StandIn]],
+    sharing: CoreSharing,
 ) -> tuple[dict[str, _LinkedModel], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = _modules_to_serve(selection)
-    served = collect_networks(selection, placements, repositories, files)
+    served = collect_networks(selection, placements, repositories, files, sharing)
     sources: dict[str, _LinkedModel] = dict(ensembles)
     for name, (module, specs) in modules.items():
         parameters = selection.parameters_of(module, specs, first=name != module)
         told = _stand_ins_of(module, specs, stand_ins)
-        sources[name] = _module_source(module, placements.flavour, parameters, served, told)
+        config = _module_config(module, parameters, placements.kind, sharing)
+        sources[name] = _module_source(module, config, parameters, served, told)
     for name, network in served.items():
         extra = ((FILE_NAME, network.files.description),)
         sources[name] = _LinkedModel(network.folder, network.config, extra, network.files.files)
     described = {name: network.info for name, network in served.items()}
     assembly = Assembly(
         directory,
-        placements.flavour.name,
+        placements.flavour,
         tuple(spec.name for spec in selection.specs),
         tuple(ensembles),
         tuple(modules),
         {name: info.sha256 for name, info in described.items()},
         stand_ins={pipeline: of_steps for pipeline, of_steps in stand_ins.items() if of_steps},
         switches=selection.switches(),
+        flavours={name: network.flavour.name for name, network in served.items()},
         devices={name: str(at.requested.device) for name, at in placements.networks.items() if at.requested},
+        sharing=sharing,
         remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
     )
     return sources, assembly
@@ -198,21 +210,24 @@ def _modules_to_serve(selection: Selection) -> dict[str, tuple[str, list[Pipelin
     return modules
 
 
-def _module_source(
-    name: str,
-    flavour: Flavour,
-    parameters: Mapping[str, str],
-    served: Mapping[str, ServedNetwork],
-    stand_ins: Mapping[str, Mapping[str, StandIn]],
-) -> _LinkedModel:
-    """Describe a module, with pipelines and networks in its configuration and what is known of them laid beside it."""
+def _module_config(name: str, parameters: Mapping[str, str], kind: DeviceKind, sharing: CoreSharing) -> str:
+    """Return a module's configuration, with pipelines and networks in it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
     path = folder / CPU.config_file
     config = add_parameters(path.read_text(encoding="utf-8"), parameters)
-    if flavour.kind == "gpu":
-        config = derive_gpu_config(config, path)
+    return derive_gpu_config(config, path) if kind == "gpu" else put_into_module(config, sharing)
+
+
+def _module_source(
+    name: str,
+    config: str,
+    parameters: Mapping[str, str],
+    served: Mapping[str, ServedNetwork],
+    stand_ins: Mapping[str, Mapping[str, StandIn]],
+) -> _LinkedModel:
+    """Describe a module, with what is known of its networks laid beside it."""
     networks = read_networks(parameters).values()
     called = dict.fromkeys(network for of_steps in networks for names in of_steps.values() for network in names)
     extra = [(f"{network}.{FILE_NAME}", served[network].files.description) for network in called]
@@ -222,7 +237,7 @@ def _module_source(
             for pipeline, of_steps in stand_ins.items()
         }
         extra.append((STAND_INS_FILE, json.dumps(told, ensure_ascii=False, indent=1) + "\n"))
-    return _LinkedModel(folder, config, tuple(extra))
+    return _LinkedModel(paths.modules_repository() / name, config, tuple(extra))
 
 
 def _stand_ins_of(
@@ -285,5 +300,6 @@ def _describe(assembly: Assembly) -> dict[str, Any]:
         "pipelines": list(assembly.pipelines),
         "modules": list(assembly.modules),
         "networks": assembly.networks,
+        "flavours": assembly.flavours,
         "devices": assembly.devices,
     }

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export_hints import export_command_for
-from paddlex_triton.flavours import CPU, FLAVOURS
+from paddlex_triton.flavours import CPU, FLAVOURS, flavours_for
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.host.assemble import Assembly, assemble
@@ -32,7 +32,11 @@ _MODEL_HELP = (
     "step off. Of several, STEP=A,B, a request chooses one by STEP_model_name, and A is the default. May be repeated."
 )
 _DEVICE_HELP = "Where networks run, as PaddleX writes it: cpu, gpu, gpu:0 or gpu:0,1. Wins over pipeline files."
-_FLAVOUR_HELP = f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device, or {CPU.name}."
+_FLAVOUR_HELP = (
+    f"Configuration flavour: {', '.join(FLAVOURS)}. Without, the one for the device; on CPUs, for each network the one "
+    "that was measured to be the fastest."
+)
+_INSTANCES_HELP = "Processes of each network on the CPU, which share the cores. Without, one for every 4 cores."
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
@@ -40,6 +44,7 @@ Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP
 Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, metavar="STEP=NETWORK[,NETWORK]")]
 Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
 FlavourOption = Annotated[str | None, typer.Option("--flavour", help=_FLAVOUR_HELP)]
+Instances = Annotated[int | None, typer.Option("--instances", help=_INSTANCES_HELP)]
 DeviceOption = Annotated[str | None, typer.Option("--device", help=_DEVICE_HELP)]
 
 
@@ -59,6 +64,7 @@ def assemble_command(
     model: Models = None,
     device: DeviceOption = None,
     flavour: FlavourOption = None,
+    instances: Instances = None,
     networks: Networks = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy code and weights instead of linking them.")] = False,
 ) -> None:
@@ -73,6 +79,7 @@ def assemble_command(
             files=files,
             device=device,
             flavour=flavour,
+            instances=instances,
             networks=networks or [],
             copy=copy,
         )
@@ -91,6 +98,7 @@ def serve_command(
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     device: DeviceOption = None,
     flavour: FlavourOption = None,
+    instances: Instances = None,
     networks: Networks = None,
     directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
     log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
@@ -110,6 +118,7 @@ def serve_command(
             networks=networks or [],
             device=device,
             flavour=flavour,
+            instances=instances,
             address=address,
             http_port=http_port,
             grpc_port=grpc_port,
@@ -140,8 +149,8 @@ def container_command(
 ) -> None:
     """Assemble what the environment of a container asks for, then become tritonserver."""
     settings = ContainerSettings(os.environ)
-    options = settings.assemble_options()
     with _refusals():
+        options = settings.assemble_options()
         for folder in options["networks"]:
             if not folder.is_dir():
                 raise AssemblyError(f"PADDLEX_TRITON_NETWORKS: {folder} is no folder")
@@ -164,11 +173,21 @@ def _summary(assembly: Assembly) -> str:
 
 
 def _say_all(console: Console, assembly: Assembly) -> None:
+    _say_engines(console, assembly)
     _say_where(console, assembly)
     _say_what_is_on(console, assembly)
     _say_what_is_missing(console, assembly)
     for remark in assembly.remarks:
         _say(console, f"  {remark}")
+
+
+def _say_engines(console: Console, assembly: Assembly) -> None:
+    """Say what runs the networks on the CPU, where that was chosen for each of them."""
+    if assembly.flavour != "cpu" or set(assembly.flavours.values()) == {CPU.name}:
+        return
+    for flavour in flavours_for("cpu"):
+        if names := [name for name, used in assembly.flavours.items() if used == flavour.name]:
+            _say(console, f"  in {flavour.title}: {', '.join(names)}")
 
 
 def _say_where(console: Console, assembly: Assembly) -> None:

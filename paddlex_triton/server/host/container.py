@@ -5,7 +5,9 @@ PADDLEX_TRITON_PIPELINES    pipelines to load, by name or as PaddleX's pipeline 
 PADDLEX_TRITON_PRESETS      presets, PRESET or PIPELINE=PRESET, separated likewise   PaddleX's
 PADDLEX_TRITON_MODEL_NAMES  single networks instead, STEP=NETWORK or STEP=NETWORK,OTHER, separated likewise
 PADDLEX_TRITON_DEVICE       where networks run, as PaddleX writes it: cpu, gpu:0, gpu:0,1; wins over pipeline files
-PADDLEX_TRITON_FLAVOUR      configuration flavour: cpu, gpu, ...                     the device's, or cpu
+PADDLEX_TRITON_FLAVOUR      configuration flavour: cpu, openvino, gpu, ...           the device's; on CPUs the fastest
+                            of each network
+PADDLEX_TRITON_INSTANCES    processes of each network on the CPU                     one for every 4 cores
 PADDLEX_TRITON_NETWORKS     folder with the exported networks, may be read-only      /networks
 PADDLEX_TRITON_MODELS       directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
 PADDLEX_TRITON_SHM_START    bytes of /dev/shm that each module instance starts with  16777216
@@ -21,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_arguments
 
 
@@ -50,6 +53,7 @@ class ContainerSettings:
             "model": [models] if models else [],
             "device": self._get("DEVICE") or None,
             "flavour": self._get("FLAVOUR") or None,
+            "instances": self._number("INSTANCES"),
             "networks": [Path(self._get("NETWORKS", "/networks"))],
         }
 
@@ -60,6 +64,12 @@ class ContainerSettings:
 
     def _get(self, name: str, default: str = "") -> str:
         return self._environment.get(f"PADDLEX_TRITON_{name}") or default
+
+    def _number(self, name: str) -> int | None:
+        text = self._get(name)
+        if text and not re.fullmatch(r"[0-9]{1,9}", text):
+            raise AssemblyError(f"PADDLEX_TRITON_{name} is {text!r}; a number is expected")
+        return int(text) if text else None
 
     def _list(self, name: str, default: str = "") -> list[str]:
         return [part for part in re.split(r"[,\s]+", self._get(name, default)) if part]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from paddlex_triton.devices import Device, DeviceError, parse_device
-from paddlex_triton.flavours import CPU, Flavour, find_flavour, flavours_for
+from paddlex_triton.flavours import DeviceKind, Flavour, find_flavour, flavours_for
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import ChoiceError
 from paddlex_triton.server.host.errors import AssemblyError
@@ -33,12 +33,17 @@ class Placement:
     """Where one network runs.
 
     Attributes:
-        flavour: which of its configurations it gets.
+        flavour: which of its configurations it gets; None for the one that is fastest for it on a CPU.
         requested: the device that was asked for; None for the CPU, or for all GPUs, as the flavour has it.
     """
 
-    flavour: Flavour
+    flavour: Flavour | None = None
     requested: RequestedDevice | None = None
+
+    @property
+    def kind(self) -> DeviceKind:
+        """The kind of device."""
+        return self.flavour.kind if self.flavour is not None else "cpu"
 
     @property
     def gpus(self) -> tuple[int, ...]:
@@ -48,7 +53,7 @@ class Placement:
     def __str__(self) -> str:
         """As in messages: who asked for what."""
         if self.requested is None:
-            return f"by default says {self.flavour.name}"
+            return f"by default says {self.flavour.name if self.flavour else self.kind}"
         return f"{self.requested.origin} says {self.requested.device}"
 
 
@@ -57,11 +62,13 @@ class Placements:
     """Where everything runs.
 
     Attributes:
-        flavour: of the whole: of the modules, and of networks that nothing else is said of.
+        kind: of device that modules work for.
+        flavour: of all networks, where one was named or follows from the device; else the kind of device.
         networks: name -> its place.
     """
 
-    flavour: Flavour
+    kind: DeviceKind
+    flavour: str
     networks: Mapping[str, Placement]
 
 
@@ -96,7 +103,7 @@ def place_networks(
     Args:
         selection: pipelines and their networks.
         device: of all networks, as PaddleX writes it; wins over what files say.
-        flavour: that of the device if None; the CPU's where no device is given either.
+        flavour: if None that of the device, and on CPUs the fastest for each network.
         files: of some of the pipelines, with devices of their own.
 
     Raises:
@@ -116,7 +123,8 @@ def place_networks(
                         _refuse_two_places(name, networks.setdefault(name, placement), placement)
     except (ChoiceError, DeviceError) as error:
         raise AssemblyError(str(error)) from None
-    return Placements(of_all.flavour if of_all else wanted or _widest(networks), networks)
+    of_whole = of_all or (Placement(wanted) if wanted else _widest(networks))
+    return Placements(of_whole.kind, of_whole.flavour.name if of_whole.flavour else of_whole.kind, networks)
 
 
 def _read_device(text: str, origin: str) -> RequestedDevice:
@@ -136,7 +144,7 @@ def _place_step(file: PipelineFile | None, step: str, flavour: Flavour | None) -
     """Place a step's network where the command line names no device."""
     requested = _device_in_file(file, step) if file is not None else None
     if file is None or requested is None:
-        return Placement(flavour or CPU)
+        return Placement(flavour)
     # The flavour is for the networks on GPUs; a step that a file keeps off them stays off.
     kept_off = step in file.devices and requested.device.kind == "cpu" and flavour is not None and flavour.kind == "gpu"
     return _place(requested, None if kept_off else flavour)
@@ -150,12 +158,13 @@ def _place(requested: RequestedDevice, flavour: Flavour | None) -> Placement:
             f"{requested.origin} says {requested.device}, and flavour {flavour.name} is for {flavour.kind.upper()}s; "
             f"flavours for {requested.device} are {' and '.join(each.name for each in fitting)}{instead}"
         )
-    return Placement(flavour or fitting[0], requested)
+    # The first of those for GPUs is the usual one; of those for CPUs it depends on the network.
+    return Placement(flavour or (fitting[0] if requested.device.kind == "gpu" else None), requested)
 
 
-def _widest(networks: Mapping[str, Placement]) -> Flavour:
-    """Choose the modules' flavour where none is named: that for networks on GPUs if there is one."""
-    return next((place.flavour for place in networks.values() if place.flavour.kind == "gpu"), CPU)
+def _widest(networks: Mapping[str, Placement]) -> Placement:
+    """Return the place that modules work for where none is named: on GPUs if there is one."""
+    return next((place for place in networks.values() if place.kind == "gpu"), Placement())
 
 
 def _refuse_two_places(name: str, first: Placement, second: Placement) -> None:

@@ -21,7 +21,7 @@ import httpx
 from paddlex_triton.network_choice import Models
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.processes import die_with_parent
-from paddlex_triton.server.backends.onnxruntime.turns import TURNS_FILE
+from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
 from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
@@ -53,6 +53,7 @@ class EmbeddedServer:
         networks: Sequence[Path] = (),
         device: str | None = None,
         flavour: str | None = None,
+        instances: int | None = None,
         address: str = "127.0.0.1",
         http_port: int | None = None,
         grpc_port: int | None = None,
@@ -72,7 +73,9 @@ class EmbeddedServer:
             directory: an assembled directory to serve as it is; assembled in a temporary folder if None.
             networks: folders to look for networks in.
             device: where networks run, as PaddleX writes it. GPUs, here or in files, are refused by `start`.
-            flavour: configuration flavour of modules and networks, the CPU's if None. Those for GPUs are refused, too.
+            flavour: configuration flavour of networks, for each the fastest on a CPU if None. Those for GPUs are
+                refused, too.
+            instances: processes of each network, which share the cores; as many as suit these if None.
             address: address to listen on.
             http_port, grpc_port, metrics_port: a free one if None.
             log_file: where Triton's log goes; inherited stdout and stderr if None.
@@ -82,11 +85,11 @@ class EmbeddedServer:
         Raises:
             AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
         """
-        choices = (pipelines, presets, models, files, networks, device, flavour)
+        choices = (pipelines, presets, models, files, networks, device, flavour, instances)
         if directory is not None and any(choices):
             raise AssemblyError(
-                f"{directory} is served as it was assembled: pipelines, presets, models, networks, devices and flavour "
-                "were chosen then"
+                f"{directory} is served as it was assembled: pipelines, presets, models, networks, devices, flavour "
+                "and instances were chosen then"
             )
         self._pipelines = tuple(pipelines)
         self._presets = dict(presets or {})
@@ -96,6 +99,7 @@ class EmbeddedServer:
         self._directory = directory
         self._networks = tuple(networks)
         self._flavour = flavour
+        self._instances = instances
         self._address = address
         self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
         self._ports: dict[str, int] = {}
@@ -203,6 +207,7 @@ class EmbeddedServer:
                 files=self._files,
                 device=self._device,
                 flavour=self._flavour,
+                instances=self._instances,
                 networks=self._networks,
             )
         backends = runtime / "backends"

@@ -17,7 +17,7 @@ class ModelFiles:
     """A network as it is served.
 
     Attributes:
-        description: its network.json: the file, or the text where a plan takes less than the network.
+        description: its network.json: the file, or the text where a run takes less than the network.
         files: what lies in its version folder 1, name -> file; None for that folder as it is.
     """
 
@@ -38,7 +38,7 @@ def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config
         AssemblyError: the configuration cannot be read, or is for a plan and none fits.
     """
     if flavour.find_plan is None:
-        return ModelFiles(folder / FILE_NAME)
+        return ModelFiles(_description(folder, info, flavour))
     parsed = parse_config(config, folder / flavour.config_file)
     if parsed.backend != flavour.backend:
         return ModelFiles(folder / FILE_NAME)
@@ -50,6 +50,14 @@ def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config
     return ModelFiles(
         limited_by_plan(info, plan.info).model_dump_json(indent=1) + "\n", {flavour.model_file: plan.file}
     )
+
+
+def _description(folder: Path, info: NetworkInfo, flavour: Flavour) -> Path | str:
+    """Return what modules are told of a network that is served whole."""
+    if info.family != "ctc_recognition" or flavour.max_run_columns is None:
+        return folder / FILE_NAME
+    limited = info.model_copy(update={"geometry": {**info.geometry, "max_columns": flavour.max_run_columns}})
+    return limited.model_dump_json(indent=1) + "\n"
 
 
 def _require_agreeing(plan: Plan, rows: int, profiles: list[list[str]]) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.exported import find_exported
+from paddlex_triton.flavours import Flavour, fastest_on_cpu
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipeline_file.comparison import commands_for
 from paddlex_triton.pipelines import Step
+from paddlex_triton.server.host.core_sharing import CoreSharing, put_into_network
 from paddlex_triton.server.host.device_placement import Placement, Placements
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.model_config import set_gpus
@@ -26,18 +28,24 @@ class ServedNetwork:
     Attributes:
         folder: where it was exported to.
         info: its network.json.
+        flavour: how it is run.
         config: the text of its configuration.
         files: its model file and its description.
     """
 
     folder: Path
     info: NetworkInfo
+    flavour: Flavour
     config: str
     files: ModelFiles
 
 
 def collect_networks(
-    selection: Selection, placements: Placements, repositories: Sequence[Path], files: Sequence[PipelineFile]
+    selection: Selection,
+    placements: Placements,
+    repositories: Sequence[Path],
+    files: Sequence[PipelineFile],
+    sharing: CoreSharing,
 ) -> dict[str, ServedNetwork]:
     """Find the networks of a selection: name -> how it is served.
 
@@ -46,6 +54,7 @@ def collect_networks(
         placements: where these run.
         repositories: folders to look in, the first ones first.
         files: of some of the pipelines, for the command that exports what is missing.
+        sharing: how those on CPUs share the cores.
 
     Raises:
         AssemblyError: a network is missing (with the command that makes it), of another kind than its step takes, or
@@ -56,9 +65,12 @@ def collect_networks(
     served: dict[str, ServedNetwork] = {}
     for name, folder in folders.items():
         placement = placements.networks[name]
-        config = _read_config(folder, placement)
-        model_files = choose_model_files(folder, described[name], placement.flavour, config)
-        served[name] = ServedNetwork(folder, described[name], config, model_files)
+        flavour = placement.flavour or fastest_on_cpu(described[name])
+        config = _read_config(folder, flavour, placement)
+        if flavour.kind == "cpu":
+            config = put_into_network(config, sharing)
+        model_files = choose_model_files(folder, described[name], flavour, config)
+        served[name] = ServedNetwork(folder, described[name], flavour, config, model_files)
     _refuse_misplaced(selection, described)
     return served
 
@@ -80,13 +92,12 @@ def _describe(folder: Path) -> NetworkInfo:
         raise AssemblyError(f"{folder / FILE_NAME}: {error}") from None
 
 
-def _read_config(folder: Path, placement: Placement) -> str:
+def _read_config(folder: Path, flavour: Flavour, placement: Placement) -> str:
     """Return a network's configuration, on the GPUs that were asked for."""
-    path = folder / placement.flavour.config_file
+    path = folder / flavour.config_file
     if not path.is_file():
         raise AssemblyError(
-            f"{folder.name} has no {placement.flavour.name!r} flavour: {path} is missing. "
-            f"Run: {export_command_for(folder.name)}"
+            f"{folder.name} has no {flavour.name!r} flavour: {path} is missing. Run: {export_command_for(folder.name)}"
         )
     text = path.read_text(encoding="utf-8")
     if not placement.gpus:

@@ -119,7 +119,7 @@ async def read_lines(
         return {"x": x, "widths": widths}
 
     planned = plan_regions(members, crops.sizes, image_shape=image_shape, batch_size=batch_size)
-    batches = merge_batches(planned, info.max_batch_size)
+    batches = merge_batches(planned, info.max_batch_size, info.geometry.get("max_columns"))
     answers = await call.infer_all(network, [partial(inputs, batch) for batch in batches])
     read: dict[int, ReadLine] = {}
     for batch, outputs in zip(batches, answers, strict=True):

@@ -37,7 +37,7 @@ def test_detector(kit, weights_folder, tmp_path):
     path = export_directory(weights_folder(kit.detector(), kit.detector_yml()), tmp_path / "repository")
     assert path == tmp_path / "repository" / "tiny_det"
     files = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
-    configs = ["config.pbtxt", "configs/gpu.pbtxt", "configs/tensorrt.pbtxt"]
+    configs = ["config.pbtxt", *(f"configs/{flavour}.pbtxt" for flavour in ("gpu", "openvino", "tensorrt"))]
     assert files == ["1/model.onnx", *configs, "export.json", "network.json"]
     info = NetworkInfo.load(path / "network.json")
     assert (info.name, info.family, info.max_batch_size) == ("tiny_det", "db_detection", 4)

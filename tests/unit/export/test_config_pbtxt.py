@@ -49,7 +49,7 @@ def test_every_flavour_has_its_sections():
 @pytest.mark.parametrize(("flavour", "family"), CASES)
 def test_triton_reads_it(flavour, family):
     _, config = render(flavour, family)
-    assert (config.name, config.backend) == ("net", "onnxruntime")
+    assert (config.name, config.backend) == ("net", FLAVOURS[flavour].backend)
     assert config.max_batch_size == FAMILIES[family].max_batch_size
     assert config.default_model_filename == "model.onnx"
     # A queue policy of any kind makes Triton's batcher sleep while work waits.
@@ -120,10 +120,8 @@ def test_tensors_of_other_networks(family, inputs, outputs):
 
 def test_networks_with_long_runs_take_turns_on_a_cpu():
     turns = {case for case in CASES if render(*case)[1].parameters["take_turns"].string_value == "1"}
-    assert turns == {("cpu", family) for family in FAMILIES} - {
-        ("cpu", "heatmap_keypoints"),
-        ("cpu", "image_classification"),
-    }
+    short = {"heatmap_keypoints", "image_classification"}
+    assert turns == {(flavour, family) for flavour in ("cpu", "openvino") for family in FAMILIES if family not in short}
     for family in FAMILIES:
         assert render("cpu", family)[1].parameters["session.intra_op.allow_spinning"].string_value == "0"
 
@@ -133,7 +131,14 @@ def test_calls_are_joined_on_a_gpu_and_those_about_people_on_a_cpu_too():
     one_by_one = {family for family, kind in FAMILIES.items() if kind.max_batch_size == 0}
     assert one_by_one == {"nms_detection", "image_unwarping"}
     on_gpu = {("gpu", family) for family in FAMILIES if family not in one_by_one}
-    assert joined == on_gpu | {("cpu", "heatmap_keypoints")}
+    assert joined == on_gpu | {("cpu", "heatmap_keypoints"), ("openvino", "heatmap_keypoints")}
+
+
+def test_openvino_computes_in_f32_and_keeps_shapes_but_those_of_lines():
+    for family in FAMILIES:
+        parameters = render("openvino", family)[1].parameters
+        assert parameters["precision"].string_value == "f32"
+        assert parameters["kept_shapes"].string_value == ("0" if family == "ctc_recognition" else "4")
 
 
 def test_flavours_differ_in_their_hardware():

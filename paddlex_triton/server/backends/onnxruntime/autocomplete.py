@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError
-from paddlex_triton.server.backends.onnxruntime.tensors import Interface, TensorInfo
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.tensors import Interface, TensorInfo
 
 # The server's default of --backend-config=default-max-batch-size, which a Python-based backend cannot see.
 DEFAULT_MAX_BATCH_SIZE = 4

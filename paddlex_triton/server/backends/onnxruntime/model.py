@@ -13,12 +13,13 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
+from paddlex_triton.server.backends.common.config import check_instance_kind
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.model_file import find_model
+from paddlex_triton.server.backends.common.triton import answer
 from paddlex_triton.server.backends.onnxruntime.autocomplete import complete, is_complete
-from paddlex_triton.server.backends.onnxruntime.batch import Request, Result
-from paddlex_triton.server.backends.onnxruntime.config import check_instance_kind
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError, RequestError
 from paddlex_triton.server.backends.onnxruntime.options import read_options
-from paddlex_triton.server.backends.onnxruntime.runner import OnnxModel, find_model, load_session
+from paddlex_triton.server.backends.onnxruntime.runner import OnnxModel, load_session
 from paddlex_triton.server.backends.onnxruntime.tensors import interface_of
 
 
@@ -52,7 +53,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the model and check it against its configuration."""
         try:
-            check_instance_kind(args["model_name"], args["model_instance_kind"])
+            check_instance_kind(args["model_name"], args["model_instance_kind"], "onnxruntime")
             self._model = OnnxModel(
                 json.loads(args["model_config"]),
                 Path(args["model_repository"]) / args["model_version"],
@@ -64,31 +65,8 @@ class TritonPythonModel:
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Run the batch that the scheduler joined."""
-        return [_response(result) for result in self._model.execute([_request(request) for request in requests])]
+        return answer(self._model, requests)
 
     def finalize(self) -> None:
         """Let go of the session."""
         del self._model
-
-
-def _request(request: pb_utils.InferenceRequest) -> Request:
-    return Request(
-        inputs={tensor.name(): tensor.as_numpy() for tensor in request.inputs()},
-        requested=frozenset(request.requested_output_names()),
-        request_id=_request_id(request),
-    )
-
-
-def _request_id(request: pb_utils.InferenceRequest) -> str:
-    """Return the request's id for messages; empty where its bytes are not UTF-8."""
-    try:
-        return request.request_id()
-    except UnicodeDecodeError:
-        return ""
-
-
-def _response(result: Result) -> pb_utils.InferenceResponse:
-    if isinstance(result, RequestError):
-        code = getattr(pb_utils.TritonError, result.code)
-        return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(result), code))
-    return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in result.items()])

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import onnxruntime as ort
 
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError, onnxruntime_message
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.parameters import TURNS_KEY, parameters_of, parse_int, parse_optional_bool
+from paddlex_triton.server.backends.onnxruntime.errors import onnxruntime_message
 
 SHRINKAGE_KEY = "memory.enable_memory_arena_shrinkage"
 SPINNING_KEY = "session.intra_op.allow_spinning"
-TURNS_KEY = "take_turns"
-
-_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
-# std::stoi reads a number at the start and ignores what follows: "4x" is 4.
-_LEADING_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
-_TRUE = frozenset({"true", "on", "1"})
-_FALSE = frozenset({"false", "off", "0"})
 # optimization.graph.level -> ONNX Runtime's level; every other value stands for all optimisations.
 _GRAPH_LEVELS = {
     -1: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -42,7 +36,7 @@ class Options:
         graph_level: `optimization.graph.level`.
         op_libraries: files with custom operators.
         spinning: whether threads inside an operator spin while they wait for work.
-        take_turns: run only while no other network that takes turns runs, see `turns`.
+        take_turns: how many of those that take turns may run at once, see `common.turns`; 0 to take none.
     """
 
     parallel: bool = False
@@ -54,7 +48,7 @@ class Options:
     graph_level: int = 0
     op_libraries: tuple[str, ...] = ()
     spinning: bool | None = None
-    take_turns: bool = False
+    take_turns: int = 0
 
 
 def read_options(config: Mapping[str, Any]) -> Options:
@@ -69,7 +63,7 @@ def read_options(config: Mapping[str, Any]) -> Options:
     Raises:
         LoadError: a parameter cannot be parsed, or names an unknown execution mode or accelerator.
     """
-    parameters = {key: value.get("string_value", "") for key, value in (config.get("parameters") or {}).items()}
+    parameters = parameters_of(config)
     mode = parse_int(parameters.get("execution_mode", "0"))
     if mode not in (0, 1):
         # The double blank is the C++ backend's.
@@ -80,13 +74,13 @@ def read_options(config: Mapping[str, Any]) -> Options:
         parallel=mode == 1,
         intra_op_threads=max(0, parse_int(parameters.get("intra_op_thread_count", "0"))),
         inter_op_threads=max(0, parse_int(parameters.get("inter_op_thread_count", "0"))),
-        mem_arena=_optional_bool(parameters.get("enable_mem_arena")),
-        mem_pattern=_optional_bool(parameters.get("enable_mem_pattern")),
+        mem_arena=parse_optional_bool(parameters.get("enable_mem_arena")),
+        mem_pattern=parse_optional_bool(parameters.get("enable_mem_pattern")),
         arena_shrinkage=parameters.get(SHRINKAGE_KEY),
         graph_level=_graph_level(config),
         op_libraries=tuple((config.get("model_operations") or {}).get("op_library_filename") or ()),
-        spinning=_optional_bool(parameters.get(SPINNING_KEY)),
-        take_turns=_optional_bool(parameters.get(TURNS_KEY)) or False,
+        spinning=parse_optional_bool(parameters.get(SPINNING_KEY)),
+        take_turns=max(0, parse_int(parameters.get(TURNS_KEY, "0"))),
     )
     _check_accelerators(config)
     return options
@@ -124,37 +118,6 @@ def run_options(options: Options) -> ort.RunOptions | None:
     result = ort.RunOptions()
     result.add_run_config_entry(SHRINKAGE_KEY, options.arena_shrinkage)
     return result
-
-
-def parse_int(text: str) -> int:
-    """Parse as C++'s `std::stoi` does: leading white space, sign, digits; the rest is ignored.
-
-    Raises:
-        LoadError: there is no number, or it does not fit 32 bits.
-    """
-    found = _LEADING_INTEGER.match(text)
-    value = int(found[1]) if found else None
-    if value is None or not _INT32_MIN <= value <= _INT32_MAX:
-        raise LoadError(f"failed to convert '{text}' to integral number")
-    return value
-
-
-def parse_bool(text: str) -> bool:
-    """Parse true/on/1 and false/off/0 in any case.
-
-    Raises:
-        LoadError: it is none of them.
-    """
-    lowered = text.lower()
-    if lowered in _TRUE:
-        return True
-    if lowered in _FALSE:
-        return False
-    raise LoadError(f"failed to convert '{text}' to boolean")
-
-
-def _optional_bool(text: str | None) -> bool | None:
-    return None if text is None else parse_bool(text)
 
 
 def _graph_level(config: Mapping[str, Any]) -> int:

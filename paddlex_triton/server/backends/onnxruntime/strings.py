@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from paddlex_triton.server.backends.onnxruntime.errors import RequestError
+from paddlex_triton.server.backends.common.errors import RequestError
 
 
 def is_bytes_tensor(array: np.ndarray) -> bool:

@@ -142,15 +142,15 @@ def test_gpus_that_cannot_be_put_anywhere_are_refused(text):
 @pytest.mark.parametrize(
     ("device", "flavour", "message"),
     [
-        ("cpu", "gpu", "--device says cpu, and flavour gpu is for GPUs; flavours for cpu are cpu"),
+        ("cpu", "gpu", "--device says cpu, and flavour gpu is for GPUs; flavours for cpu are cpu and openvino"),
         ("cpu", "tensorrt", "--device says cpu, and flavour tensorrt is for GPUs"),
         ("gpu:0", "cpu", "--device says gpu:0, and flavour cpu is for CPUs; flavours for gpu:0 are gpu and tensorrt"),
-        # Advertised once it exists.
-        ("cpu", "openvino", "unknown flavour 'openvino'; known: cpu, gpu, tensorrt"),
+        ("gpu:0", "openvino", "--device says gpu:0, and flavour openvino is for CPUs"),
+        ("cpu", "openvino", "has no 'openvino' flavour"),
         ("npu:0", None, "--device: 'npu:0' is not supported; supported are cpu, gpu, gpu:0 and gpu:0,1"),
         ("gpu:0,0", None, "--device: 'gpu:0,0' names a GPU twice"),
         ("gpu:0", "tensorrt", "has no 'tensorrt' flavour"),
-        (None, "quick", "unknown flavour 'quick'; known: cpu, gpu, tensorrt"),
+        (None, "quick", "unknown flavour 'quick'; known: cpu, openvino, gpu, tensorrt"),
     ],
 )
 def test_contradictions_are_refused(put, tmp_path, device, flavour, message):
@@ -262,5 +262,5 @@ def test_the_embedded_server_goes_on_where_nothing_is_for_gpus(monkeypatch, opti
 
 @pytest.mark.parametrize("options", [{"device": "cpu"}, {"files": [ocr_file()]}, {"flavour": "cpu"}])
 def test_what_was_assembled_is_served_as_it_is(tmp_path, options):
-    with pytest.raises(AssemblyError, match="networks, devices and flavour were chosen then"):
+    with pytest.raises(AssemblyError, match="devices, flavour and instances were chosen then"):
         EmbeddedServer(directory=tmp_path, **options)

@@ -2,13 +2,13 @@
 
 import pytest
 
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.tensors import Interface, TensorInfo
 from paddlex_triton.server.backends.onnxruntime.autocomplete import Completion, complete, is_complete
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError
-from paddlex_triton.server.backends.onnxruntime.tensors import Interface, TensorInfo
 
 
-def interface(in_shape: tuple, out_shape: tuple, element: str = "float") -> Interface:
-    return Interface({"x": TensorInfo("x", element, in_shape)}, {}, {"y": TensorInfo("y", element, out_shape)})
+def interface(in_shape: tuple, out_shape: tuple, type_: str | None = "FP32") -> Interface:
+    return Interface({"x": TensorInfo("x", type_, in_shape)}, {}, {"y": TensorInfo("y", type_, out_shape)})
 
 
 ROWS = interface((-1, 4), (-1, -1))
@@ -74,16 +74,16 @@ def test_a_scalar_per_row_gets_a_reshape():
 
 
 @pytest.mark.parametrize(
-    ("element", "data_type"),
+    ("type_", "data_type"),
     [
-        ("bool", "TYPE_BOOL"),
-        ("uint8", "TYPE_UINT8"),
-        ("int64", "TYPE_INT64"),
-        ("float16", "TYPE_FP16"),
-        ("double", "TYPE_FP64"),
-        ("string", "TYPE_STRING"),
-        ("bfloat16", "TYPE_INVALID"),
+        ("BOOL", "TYPE_BOOL"),
+        ("UINT8", "TYPE_UINT8"),
+        ("INT64", "TYPE_INT64"),
+        ("FP16", "TYPE_FP16"),
+        ("FP64", "TYPE_FP64"),
+        ("STRING", "TYPE_STRING"),
+        (None, "TYPE_INVALID"),
     ],
 )
-def test_types(element, data_type):
-    assert complete({"name": "m"}, interface((-1,), (-1,), element)).inputs[0]["data_type"] == data_type
+def test_types(type_, data_type):
+    assert complete({"name": "m"}, interface((-1,), (-1,), type_)).inputs[0]["data_type"] == data_type

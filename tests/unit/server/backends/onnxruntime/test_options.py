@@ -3,14 +3,12 @@
 import onnxruntime as ort
 import pytest
 
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.parameters import TURNS_KEY
 from paddlex_triton.server.backends.onnxruntime.options import (
     SHRINKAGE_KEY,
     SPINNING_KEY,
-    TURNS_KEY,
     Options,
-    parse_bool,
-    parse_int,
     read_options,
     run_options,
     session_options,
@@ -28,34 +26,6 @@ def test_nothing_given_is_onnxruntimes_default():
         assert getattr(made, name) == getattr(default, name)
     assert made.graph_optimization_level == ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     assert run_options(Options()) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("4", 4), ("4x", 4), (" \t7", 7), ("+2", 2), ("-3", -3), ("0x10", 0), ("2147483647", 2147483647), ("1.9", 1)],
-)
-def test_integers_are_read_as_stoi_does(text, number):
-    assert parse_int(text) == number
-
-
-@pytest.mark.parametrize("text", ["abc", "", " ", "-", "x4", "2147483648", "-2147483649", "٣"])
-def test_what_is_no_integer(text):
-    with pytest.raises(LoadError, match=f"^failed to convert '{text}' to integral number$"):
-        parse_int(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("true", True), ("ON", True), ("1", True), ("False", False), ("off", False), ("0", False)],
-)
-def test_booleans(text, value):
-    assert parse_bool(text) is value
-
-
-@pytest.mark.parametrize("text", ["maybe", "", "2", "true "])
-def test_what_is_no_boolean(text):
-    with pytest.raises(LoadError, match=f"^failed to convert '{text}' to boolean$"):
-        parse_bool(text)
 
 
 @pytest.mark.parametrize(("text", "threads"), [("3", 3), ("0", 0), ("-5", 0)])
@@ -101,14 +71,16 @@ def test_spinning(text, entry):
     assert made.get_session_config_entry(SPINNING_KEY) == entry
 
 
-@pytest.mark.parametrize(("given", "turns"), [({}, False), ({TURNS_KEY: "0"}, False), ({TURNS_KEY: "1"}, True)])
+@pytest.mark.parametrize(
+    ("given", "turns"), [({}, 0), ({TURNS_KEY: "0"}, 0), ({TURNS_KEY: "1"}, 1), ({TURNS_KEY: "8"}, 8)]
+)
 def test_taking_turns(given, turns):
-    assert read_options(config(**given)).take_turns is turns
+    assert read_options(config(**given)).take_turns == turns
 
 
-@pytest.mark.parametrize("key", [SPINNING_KEY, TURNS_KEY])
-def test_our_own_switches_must_be_switches(key):
-    with pytest.raises(LoadError, match="failed to convert 'maybe' to boolean"):
+@pytest.mark.parametrize(("key", "kind"), [(SPINNING_KEY, "boolean"), (TURNS_KEY, "integral number")])
+def test_our_own_values_must_be_of_their_kind(key, kind):
+    with pytest.raises(LoadError, match=f"failed to convert 'maybe' to {kind}"):
         read_options(config(**{key: "maybe"}))
 
 

@@ -1,15 +1,17 @@
 """Loading and running tiny networks in the backend's own class, without Triton."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from paddlex_triton.server.backends.onnxruntime.batch import Request
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError, RequestError
-from paddlex_triton.server.backends.onnxruntime.options import Options
+from paddlex_triton.server.backends.common.batch import Request
+from paddlex_triton.server.backends.common.errors import LoadError, RequestError
+from paddlex_triton.server.backends.onnxruntime import runner
+from paddlex_triton.server.backends.onnxruntime.options import SHRINKAGE_KEY, Options
 from paddlex_triton.server.backends.onnxruntime.runner import OnnxModel, find_model, load_session
 from paddlex_triton.server.backends.onnxruntime.tensors import interface_of
 
@@ -269,3 +271,20 @@ def test_the_summary_names_model_version_threads_and_provider(tmp_path):
     summary = load(tmp_path, config(parameters={"intra_op_thread_count": {"string_value": "3"}})).summary
     assert summary.startswith("m_0_0: ONNX Runtime ")
     assert summary.endswith("intra-op threads 3, inter-op threads default, providers CPUExecutionProvider")
+
+
+@pytest.mark.parametrize(("width", "shrinks"), [(11, False), (12, True)])
+def test_memory_of_large_runs_is_given_back(tmp_path, monkeypatch, width, shrinks):
+    monkeypatch.setattr(runner, "LARGE_INPUT_BYTES", 4 * 11)
+    unary(tmp_path / "model.onnx", "Neg", ["N", "W"], ["N", "W"])
+    model = load(tmp_path, config(8, dims=(-1,)))
+    options: list = []
+    run = model._session.run
+    monkeypatch.setattr(
+        model, "_session", SimpleNamespace(run=lambda *given: (options.append(given[2]), run(*given))[1])
+    )
+    (result,) = model.execute([x([[1.0] * width])])
+    assert isinstance(result, dict)
+    assert result["y"].tolist() == [[-1.0] * width]
+    shrinking = options[0] is not None and options[0].get_run_config_entry(SHRINKAGE_KEY) == "cpu:0"
+    assert shrinking is shrinks

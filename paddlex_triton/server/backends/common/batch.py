@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paddlex_triton.server.backends.onnxruntime.errors import RequestError
+from paddlex_triton.server.backends.common.errors import RequestError
 
 # What one request gets: its outputs in the order of their names, or why not.
 Result = dict[str, np.ndarray] | RequestError

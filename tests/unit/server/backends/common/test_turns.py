@@ -14,16 +14,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from paddlex_triton.server.backends.onnxruntime.batch import Request
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError
+from paddlex_triton.server.backends.common.batch import Request
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.turns import TURNS_FILE, Turns, turns_of_server
 from paddlex_triton.server.backends.onnxruntime.runner import OnnxModel
-from paddlex_triton.server.backends.onnxruntime.turns import TURNS_FILE, Turns, turns_of_server
 
 _SOON_S, _LATE_S = 0.3, 20.0
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from paddlex_triton.server.backends.onnxruntime.turns import Turns
+from paddlex_triton.server.backends.common.turns import Turns
 with Turns(Path(sys.argv[1])).mine():
     print("mine", flush=True)
     time.sleep(600)
@@ -31,7 +31,7 @@ with Turns(Path(sys.argv[1])).mine():
 _TURNS = {"take_turns": {"string_value": "1"}}
 
 
-def load(folder: Path, parameters: dict[str, dict[str, str]]) -> OnnxModel:
+def load(folder: Path, parameters: dict[str, dict[str, str]], instance: str = "m_0_0") -> OnnxModel:
     tensor = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N"]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", tensor[:1], tensor[1:])
     folder.mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def load(folder: Path, parameters: dict[str, dict[str, str]]) -> OnnxModel:
     )
     dims = [{"name": name, "data_type": "TYPE_FP32", "dims": [-1]} for name in ("x", "y")]
     config = {"name": "m", "input": dims[:1], "output": dims[1:], "parameters": parameters}
-    return OnnxModel(config, folder, "m_0_0")
+    return OnnxModel(config, folder, instance)
 
 
 def run_aside(model: OnnxModel) -> tuple[threading.Event, threading.Thread]:
@@ -85,7 +85,7 @@ def test_others_do_not_wait(tmp_path, row, parameters):
 
 def test_without_a_file_nobody_waits(tmp_path, monkeypatch):
     monkeypatch.delenv(TURNS_FILE, raising=False)
-    assert turns_of_server() is None
+    assert turns_of_server(1, "m_0_0") is None
     done, thread = run_aside(load(tmp_path / "m", _TURNS))
     assert done.wait(_LATE_S)
     thread.join()
@@ -103,6 +103,25 @@ def test_a_failed_run_gives_its_turn_away(tmp_path, row):
 
 def _raising(*_: object) -> None:
     raise RuntimeError("no run")
+
+
+def test_without_places_nobody_waits(row):
+    assert turns_of_server(0, "m_0_0") is None
+
+
+@pytest.mark.parametrize("own", [0, 1, 2, 7])
+def test_there_are_as_many_at_once_as_there_are_places(tmp_path, row, own):
+    places = {"take_turns": {"string_value": "2"}}
+    model = load(tmp_path / "m", places, f"m_0_{own}")
+    with Turns(row, 2).mine():
+        done, thread = run_aside(model)
+        assert done.wait(_LATE_S)
+        thread.join()
+        with Turns(row, 2).mine():
+            done, thread = run_aside(model)
+            assert not done.wait(_SOON_S)
+    assert done.wait(_LATE_S)
+    thread.join()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -2,17 +2,17 @@
 
 import pytest
 
-from paddlex_triton.server.backends.onnxruntime.config import check_config, check_instance_kind, read_config
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError
-from paddlex_triton.server.backends.onnxruntime.tensors import Interface, TensorInfo
+from paddlex_triton.server.backends.common.config import check_config, check_instance_kind, read_config
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.tensors import Interface, TensorInfo
 
 
 def interface(inputs: dict, outputs: dict, overridable: dict | None = None) -> Interface:
-    """`name: shape` (float) or `name: (element, shape)`."""
+    """`name: shape` (FP32) or `name: (type, shape)`."""
 
     def infos(part: dict) -> dict[str, TensorInfo]:
-        typed = {name: info if isinstance(info, tuple) else ("float", info) for name, info in part.items()}
-        return {name: TensorInfo(name, element, tuple(shape)) for name, (element, shape) in typed.items()}
+        typed = {name: info if isinstance(info, tuple) else ("FP32", info) for name, info in part.items()}
+        return {name: TensorInfo(name, type_, tuple(shape)) for name, (type_, shape) in typed.items()}
 
     return Interface(infos(inputs), infos(overridable or {}), infos(outputs))
 
@@ -76,15 +76,15 @@ def test_unknown_names():
 
 @pytest.mark.parametrize("role", ["input", "output"])
 @pytest.mark.parametrize(
-    ("element", "wanted", "provided"),
+    ("type_", "wanted", "provided"),
     [
-        ("float", "TYPE_FP16", "TYPE_FP32"),
-        ("string", "TYPE_FP32", "TYPE_BYTES"),
-        ("bfloat16", "TYPE_FP32", "TYPE_<invalid>"),
+        ("FP32", "TYPE_FP16", "TYPE_FP32"),
+        ("STRING", "TYPE_FP32", "TYPE_BYTES"),
+        (None, "TYPE_FP32", "TYPE_<invalid>"),
     ],
 )
-def test_types(role, element, wanted, provided):
-    wrong, right = (element, [-1]), [-1]
+def test_types(role, type_, wanted, provided):
+    wrong, right = (type_, [-1]), [-1]
     if role == "input":
         name, model = "x", interface({"x": wrong}, {"y": right})
     else:
@@ -170,8 +170,11 @@ def test_scalars_take_only_ones(role):
 )
 def test_features_that_are_missing_here_are_refused(field, value):
     named = "allow_ragged_batch" if field == "input" else field
-    with pytest.raises(LoadError, match=f"does not support {named}. NVIDIA's C\\+\\+ onnxruntime backend does$"):
-        read_config({"name": "m", field: value})
+    with pytest.raises(
+        LoadError,
+        match=f"this Python-based some backend does not support {named}. NVIDIA's C\\+\\+ onnxruntime backend does$",
+    ):
+        read_config({"name": "m", "backend": "some", field: value})
 
 
 def test_empty_lists_of_missing_features_are_fine():
@@ -179,7 +182,7 @@ def test_empty_lists_of_missing_features_are_fine():
 
 
 def test_only_gpus_are_refused():
-    check_instance_kind("m", "CPU")
-    check_instance_kind("m", "MODEL")
+    check_instance_kind("m", "CPU", "some")
+    check_instance_kind("m", "MODEL", "some")
     with pytest.raises(LoadError, match=r"^unable to load model 'm', instance_group asks for KIND_GPU"):
-        check_instance_kind("m", "GPU")
+        check_instance_kind("m", "GPU", "some")

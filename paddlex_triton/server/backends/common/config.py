@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paddlex_triton.server.backends.onnxruntime.errors import LoadError
-from paddlex_triton.server.backends.onnxruntime.tensors import CONFIG_TYPES, Interface, TensorInfo, shape_text
+from paddlex_triton.server.backends.common.errors import LoadError
+from paddlex_triton.server.backends.common.tensors import CONFIG_TYPES, Interface, TensorInfo, shape_text
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ class Config:
 
 
 def read_config(config: Mapping[str, Any]) -> Config:
-    """Read a model configuration, as Triton gives it in JSON.
+    """Read a model configuration.
+
+    Args:
+        config: as Triton gives it in JSON.
 
     Raises:
         LoadError: it uses a feature that this backend does not have.
@@ -58,19 +61,20 @@ def read_config(config: Mapping[str, Any]) -> Config:
     )
 
 
-def check_instance_kind(name: str, kind: str) -> None:
+def check_instance_kind(name: str, kind: str, backend: str) -> None:
     """Refuse to run on a GPU.
 
     Args:
         name: the model's name.
         kind: `CPU`, `GPU` or `MODEL`, as Triton calls the instance's kind.
+        backend: the backend's name.
 
     Raises:
         LoadError: it is GPU.
     """
     if kind == "GPU":
         raise LoadError(
-            f"unable to load model '{name}', instance_group asks for KIND_GPU but this onnxruntime backend runs "
+            f"unable to load model '{name}', instance_group asks for KIND_GPU but this {backend} backend runs "
             "on CPU. Use KIND_CPU, or NVIDIA's Triton container, whose onnxruntime backend runs on GPUs"
         )
 
@@ -113,7 +117,7 @@ def _refuse_missing_features(config: Mapping[str, Any]) -> None:
         used.append("allow_ragged_batch")
     if used:
         raise LoadError(
-            f"unable to load model '{config['name']}', this Python-based onnxruntime backend does not support "
+            f"unable to load model '{config['name']}', this Python-based {config['backend']} backend does not support "
             f"{', '.join(used)}. NVIDIA's C++ onnxruntime backend does"
         )
 
