@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import overload
 
 import cv2
@@ -29,7 +30,7 @@ def min_area_quad(points: np.ndarray) -> np.ndarray:
     Returns:
         float32 [4, 2] corners top left, top right, bottom right, bottom left.
     """
-    return min_area_rectangle(np.asarray(points).astype(np.int32))[0]
+    return min_area_rectangle(np.asarray(points).astype(np.int32, copy=False))[0]
 
 
 def quad_crop_size(quad: np.ndarray) -> tuple[int, int]:
@@ -40,7 +41,8 @@ def quad_crop_size(quad: np.ndarray) -> tuple[int, int]:
     Args:
         quad: [4, 2] x, y in page pixels.
     """
-    return _rectangle_size(min_area_quad(quad))
+    (rectangle,) = _rectangles([quad])
+    return rectangle.width, rectangle.height
 
 
 def crop_quad(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
@@ -62,15 +64,9 @@ def crop_quad(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
     Raises:
         ImageTooLarge: the crop would have more than MAX_IMAGE_PIXELS pixels, or a side of more than MAX_IMAGE_SIDE.
     """
-    corners = min_area_quad(quad)
-    width, height = _rectangle_size(corners)
-    _check_size(width, height)
-    if width == 0 or height == 0:
-        return _first_pixel(image)
-    crop = _upright_slice(image, corners, width, height)
-    if crop is None:
-        crop = _warp(image, corners, width, height)
-    return cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE) if height / width >= _VERTICAL_RATIO else crop
+    (rectangle,) = _rectangles([quad])
+    _check_size(rectangle.width, rectangle.height)
+    return _cut(image, rectangle)
 
 
 class CropsOnDemand(Sequence[np.ndarray]):
@@ -130,14 +126,13 @@ class QuadCrops(CropsOnDemand):
             if quad.shape != (4, 2):
                 raise ValueError(f"polygon {index} has {len(quad)} points; a quad has 4")
             check_on_page(index, page, quad)
-        self._pages, self._quads = pages, quads
-        rectangles = [quad_crop_size(quad) for quad in quads]
-        sizes = [upright_size(page, *rectangle) for page, rectangle in zip(pages, rectangles, strict=True)]
-        super().__init__(sizes, sum(width * height for width, height in rectangles))
+        self._pages, self._rectangles = pages, _rectangles(quads)
+        sizes = [upright_size(page, one.width, one.height) for page, one in zip(pages, self._rectangles, strict=True)]
+        super().__init__(sizes, sum(one.width * one.height for one in self._rectangles))
 
     def cut(self, index: int) -> np.ndarray:
         """Do `crop_quad` for the page and quad at an index."""
-        return crop_quad(self._pages[index], self._quads[index])
+        return _cut(self._pages[index], self._rectangles[index])
 
 
 class TurnedCrops(CropsOnDemand):
@@ -181,7 +176,9 @@ def check_on_page(index: int, page: np.ndarray, polygon: np.ndarray) -> None:
     Raises:
         ValueError: it does.
     """
-    if polygon.min() < 0 or (polygon.max(axis=0) > (page.shape[1], page.shape[0])).any():
+    # Lists: polygons have few points, and NumPy's reductions of so few take several times as long.
+    xs, ys = zip(*polygon.tolist(), strict=True)
+    if min(xs) < 0 or min(ys) < 0 or max(xs) > page.shape[1] or max(ys) > page.shape[0]:
         raise ValueError(f"polygon {index} leaves its page of {page.shape[1]}x{page.shape[0]} px")
 
 
@@ -200,6 +197,43 @@ def upright_size(page: np.ndarray, width: int, height: int) -> tuple[int, int]:
     if width == 0 or height == 0:
         height, width = page.shape[:2]
     return (width, height) if height / width >= _VERTICAL_RATIO else (height, width)
+
+
+@dataclass(frozen=True)
+class _Rectangle:
+    """What is cut out for a quad.
+
+    Attributes:
+        corners: float32 [4, 2] as `min_area_quad` gives them.
+        width, height: pixels, before a vertical one is turned.
+    """
+
+    corners: np.ndarray
+    width: int
+    height: int
+
+
+def _rectangles(quads: Sequence[np.ndarray]) -> list[_Rectangle]:
+    """Return the rectangles of least area; their sizes are the longer of opposite sides, cut off, as in PaddleX."""
+    if not quads:
+        return []
+    corners = np.stack([min_area_quad(quad) for quad in quads])
+    edges = corners - corners[:, (1, 2, 3, 0)]
+    squares = edges * edges
+    lengths = np.sqrt(squares[..., 0] + squares[..., 1])
+    sizes = np.maximum(lengths[:, :2], lengths[:, 2:]).astype(np.int64).tolist()
+    return [_Rectangle(four, width, height) for four, (width, height) in zip(corners, sizes, strict=True)]
+
+
+def _cut(image: np.ndarray, rectangle: _Rectangle) -> np.ndarray:
+    """Do `crop_quad` for the rectangle around its quad, whose size has been checked."""
+    corners, width, height = rectangle.corners, rectangle.width, rectangle.height
+    if width == 0 or height == 0:
+        return _first_pixel(image)
+    crop = _upright_slice(image, corners, width, height)
+    if crop is None:
+        crop = _warp(image, corners, width, height)
+    return cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE) if height / width >= _VERTICAL_RATIO else crop
 
 
 def _first_pixel(image: np.ndarray) -> np.ndarray:
@@ -233,11 +267,3 @@ def _check_size(width: int, height: int) -> None:
             f"a text line is {width}x{height} (width x height); "
             f"at most {MAX_IMAGE_SIDE} a side and {MAX_IMAGE_PIXELS} pixels are allowed"
         )
-
-
-def _rectangle_size(corners: np.ndarray) -> tuple[int, int]:
-    """Longer of opposite sides, in float32 and cut off, as PaddleX computes them."""
-    edges = corners - np.roll(corners, -1, axis=0)
-    squares = edges * edges
-    top, right, bottom, left = np.sqrt(squares[:, 0] + squares[:, 1]).tolist()
-    return int(max(top, bottom)), int(max(left, right))

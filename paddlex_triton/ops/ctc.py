@@ -42,24 +42,8 @@ def decode(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) ->
     Raises:
         ValueError: shapes or dtypes are not as said above, or a class has no character.
     """
-    if indices.ndim != 2 or indices.dtype.kind not in "iu":
-        raise ValueError(f"indices: expected integers of shape [N, T], got {indices.dtype} {list(indices.shape)}")
-    if probs.shape != indices.shape or probs.dtype != np.float32:
-        raise ValueError(f"probs: expected float32 {list(indices.shape)}, got {probs.dtype} {list(probs.shape)}")
-    if indices.size and (indices.min() < 0 or indices.max() >= len(characters)):
-        raise ValueError(f"indices: expected 0 to {len(characters) - 1} (the characters), got {indices.max()}")
-    keep = keep_mask(indices)
-    path: list[int] = indices[keep].tolist()
-    symbols = [characters[index] for index in path]
-    kept_probs = probs[keep]
-    ends = np.cumsum(keep.sum(axis=1)).tolist()
-    texts, scores = [], []
-    start = 0
-    for end in ends:
-        texts.append("".join(symbols[start:end]))
-        scores.append(float(kept_probs[start:end].mean()) if end > start else 0.0)
-        start = end
-    return texts, scores
+    lines = decode_lines(indices, probs, characters)
+    return [line.text for line in lines], [line.score for line in lines]
 
 
 def decode_lines(indices: np.ndarray, probs: np.ndarray, characters: Sequence[str]) -> list[CtcLine]:
@@ -76,11 +60,21 @@ def decode_lines(indices: np.ndarray, probs: np.ndarray, characters: Sequence[st
     Raises:
         ValueError: as for `decode`.
     """
-    texts, scores = decode(indices, probs, characters)
-    lines = []
-    for row, keep, text, score in zip(indices, keep_mask(indices), texts, scores, strict=True):
-        path: list[int] = row[keep].tolist()
-        lines.append(CtcLine(text, score, [characters[index] for index in path], keep.nonzero()[0].tolist()))
+    if indices.ndim != 2 or indices.dtype.kind not in "iu":
+        raise ValueError(f"indices: expected integers of shape [N, T], got {indices.dtype} {list(indices.shape)}")
+    if probs.shape != indices.shape or probs.dtype != np.float32:
+        raise ValueError(f"probs: expected float32 {list(indices.shape)}, got {probs.dtype} {list(probs.shape)}")
+    if indices.size and (indices.min() < 0 or indices.max() >= len(characters)):
+        raise ValueError(f"indices: expected 0 to {len(characters) - 1} (the characters), got {indices.max()}")
+    keep = keep_mask(indices)
+    path: list[int] = indices[keep].tolist()
+    symbols = [characters[index] for index in path]
+    columns, kept_probs = keep.nonzero()[1].tolist(), probs[keep]
+    lines, start = [], 0
+    for end in np.cumsum(keep.sum(axis=1)).tolist():
+        score = float(kept_probs[start:end].mean()) if end > start else 0.0
+        lines.append(CtcLine("".join(symbols[start:end]), score, symbols[start:end], columns[start:end]))
+        start = end
     return lines
 
 

@@ -125,9 +125,10 @@ def _polygon(
 def _mean_inside(prob: np.ndarray, points: np.ndarray) -> float:
     """Mean probability inside a polygon (float32 or int32 [n, 2], map pixels), its outline included."""
     h, w = prob.shape
-    (min_x, min_y), (max_x, max_y) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    left, right = _clip(math.floor(min_x), w - 1), _clip(math.ceil(max_x), w - 1)
-    top, bottom = _clip(math.floor(min_y), h - 1), _clip(math.ceil(max_y), h - 1)
+    # Lists: outlines have few points, and NumPy's reductions of so few take several times as long.
+    xs, ys = zip(*points.tolist(), strict=True)
+    left, right = _clip(math.floor(min(xs)), w - 1), _clip(math.ceil(max(xs)), w - 1)
+    top, bottom = _clip(math.floor(min(ys)), h - 1), _clip(math.ceil(max(ys)), h - 1)
     # Shifted in the points' own dtype, then cut off: float32 rounding is part of the answer.
     shifted = (points - np.array((left, top), points.dtype)).astype(np.int32)
     mask = np.zeros((bottom - top + 1, right - left + 1), np.uint8)

@@ -119,7 +119,8 @@ def jpeg_is_complete(data: bytes) -> bool:
     do the tables between the scans of a progressive file. Bytes after the end marker are allowed.
     """
     scan = next((offset for marker, offset in _jpeg_segments(data) if marker == _JPEG_SCAN), len(data))
-    return data.find(bytes((0xFF, _JPEG_END)), scan) >= 0
+    # From the back, where it is in a whole file.
+    return data.rfind(bytes((0xFF, _JPEG_END)), scan) >= 0
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:

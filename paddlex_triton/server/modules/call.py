@@ -29,6 +29,9 @@ from paddlex_triton.server.modules.network_caller import NetworkCaller
 # Network calls of one request that are on their way together: enough to fill dynamic batches, few enough that a
 # page of a thousand lines neither holds all its crops at once nor outlives its deadline by more than these.
 MAX_CALLS_IN_FLIGHT = 8
+# How often Triton is asked whether the caller went away. It is a message to its process and back, and the calls of a
+# page go out within a few milliseconds.
+_ASK_TRITON_EVERY_NS = 10_000_000
 # A deadline travels as INT64; a timeout that reaches further (292 years) is as good as none.
 _ENDLESS_NS = 2**63 - 1
 
@@ -102,6 +105,7 @@ class Call(Generic[P_co]):
         self._request = request
         self._batched = batched
         self._tensors = {tensor.name(): tensor for tensor in request.inputs()}
+        self._ask_triton_at_ns = 0
         self.request_id = request_id_of(request)
         self.deadline_ns = self._read_deadline()
         self._pipeline = self._choose_pipeline(pipelines)
@@ -176,9 +180,12 @@ class Call(Generic[P_co]):
             Cancelled: the caller went away. Triton tells a step of an ensemble only before it begins.
             DeadlineExceeded: the caller's timeout passed.
         """
-        if self._request.is_cancelled():
-            raise Cancelled("the caller cancelled the request")
-        if self.deadline_ns and time.monotonic_ns() >= self.deadline_ns:
+        now = time.monotonic_ns()
+        if now >= self._ask_triton_at_ns:
+            self._ask_triton_at_ns = now + _ASK_TRITON_EVERY_NS
+            if self._request.is_cancelled():
+                raise Cancelled("the caller cancelled the request")
+        if self.deadline_ns and now >= self.deadline_ns:
             raise DeadlineExceeded("the request's timeout passed")
 
     def network(self, step: str) -> NetworkCaller:

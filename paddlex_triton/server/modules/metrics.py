@@ -16,6 +16,9 @@ import triton_python_backend_utils as pb_utils
 
 from paddlex_triton.errors import ErrorCode
 
+# A counter: the metric's name, its labels.
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+
 
 class StageMetrics:
     """The counters of one stage; the processes of a stage's instances share them."""
@@ -36,10 +39,12 @@ class StageMetrics:
                 ("paddlex_errors_total", "Requests that a stage refused or failed"),
             )
         }
-        self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], pb_utils.Metric] = {}
+        self._counters: dict[_Key, pb_utils.Metric] = {}
+        self._unpublished: dict[_Key, int] = {}
         # From the start, so that an alert on a rate sees the first error.
         for code in ErrorCode:
             self._add("paddlex_errors_total", 0, code=code.value)
+        self.publish()
 
     def page(self, **found: int) -> None:
         """Count a page and what was found on it."""
@@ -57,10 +62,17 @@ class StageMetrics:
         """Count a failed request."""
         self._add("paddlex_errors_total", 1, code=code.value)
 
+    def publish(self) -> None:
+        """Tell Triton what was counted since the last time: each counter is a message to its process."""
+        for key, value in self._unpublished.items():
+            counter = self._counters.get(key)
+            if counter is None:
+                name, labels = key
+                counter = self._families[name].Metric(labels={"stage": self._stage, **dict(labels)})
+                self._counters[key] = counter
+            counter.increment(value)
+        self._unpublished.clear()
+
     def _add(self, name: str, value: int, **labels: str) -> None:
         key = (name, tuple(sorted(labels.items())))
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._families[name].Metric(labels={"stage": self._stage, **labels})
-            self._counters[key] = counter
-        counter.increment(value)
+        self._unpublished[key] = self._unpublished.get(key, 0) + value

@@ -6,7 +6,10 @@ import asyncio
 import importlib
 import json
 import runpy
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -248,12 +251,60 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
     def network(call):
         sent.append(1)
         probe.cancelled = True
+        # Triton is not asked every millisecond.
+        time.sleep(0.002)
         return pb_utils.InferenceResponse([pb_utils.Tensor("prob", np.zeros((1, 1)))])
 
     pb_utils.InferenceRequest.network = network
     (response,) = run(make_module(answer), probe)
     assert response.error().message().startswith("probe: CANCELLED")
     assert len(sent) < 50
+
+
+_FAULTS = """
+import resource, sys, types
+import numpy as np
+sys.modules["triton_python_backend_utils"] = types.ModuleType("triton_python_backend_utils")
+from paddlex_triton.server.modules.module import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        [np.ones(3_000_000, np.uint8) for _ in range(4)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+without = faults()
+keep_freed_memory()
+faults()
+print(without, faults())
+"""
+
+
+def test_pages_need_no_new_memory():
+    done = subprocess.run([sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True)
+    without, kept = map(int, done.stdout.split())
+    assert without > 10_000
+    assert kept < 100
+
+
+def test_triton_is_told_once_a_page_and_asked_rarely(pb_utils, make_module, monkeypatch):
+    told, asked = [], []
+    monkeypatch.setattr(pb_utils.MetricFamily, "Metric", lambda self, labels: SimpleNamespace(increment=told.append))
+    monkeypatch.setattr(pb_utils.InferenceRequest, "is_cancelled", lambda self: asked.append(1))
+    module = make_module(echo)
+    told.clear()
+
+    async def answer(self, call):
+        await call.infer_all(call.network(STEP), [lambda: {"x": np.zeros((3, 1))}] * 5)
+        return {}
+
+    pb_utils.InferenceRequest.network = lambda call: pb_utils.InferenceResponse([])
+    monkeypatch.setattr(type(module), "answer", answer)
+    run(module, request(pb_utils))
+    # Calls, rows and room for rows.
+    assert sorted(told) == [5, 15, 20]
+    assert len(asked) == 1
 
 
 def test_settings_name_the_network(pb_utils, make_module):
