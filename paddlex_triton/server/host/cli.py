@@ -17,6 +17,7 @@ from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.flavours import CPU, FLAVOURS, flavours_for
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
+from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.container import ContainerSettings
 from paddlex_triton.server.host.errors import AssemblyError, HostError
@@ -157,6 +158,7 @@ def container_command(
         # Ends the container, with the export command to run, if a network is missing.
         assemble_command(settings.models, **options)
         command = [*settings.tritonserver_command(), *(arguments or [])]
+        os.environ.setdefault(TURNS_FILE, str(settings.models.with_name("turns")))
         # Python ignores these, and what it becomes would ignore them too.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)

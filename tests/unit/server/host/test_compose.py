@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES, find_preset
+from paddlex_triton.server.host.core_sharing import share_cores
 from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
 from paddlex_triton.server.host.model_config import parse_config, read_config
 
@@ -53,7 +54,7 @@ def test_the_specification_is_really_compared(tmp_path):
 @pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
 def test_service(name, flavour):
     service = compose()["services"][name]
-    chosen = {"cpu": "cpu", "gpu": "${PADDLEX_TRITON_GPU_FLAVOUR:-gpu}"}
+    chosen = {"cpu": "${PADDLEX_TRITON_CPU_FLAVOUR:-}", "gpu": "${PADDLEX_TRITON_GPU_FLAVOUR:-gpu}"}
     assert service["environment"]["PADDLEX_TRITON_FLAVOUR"] == chosen[flavour]
     assert ("PADDLEX_TRITON_TENSORRT" in service["environment"]) == (flavour == "gpu")
     assert service["environment"]["PADDLEX_TRITON_DEVICE"] == "${PADDLEX_TRITON_DEVICE:-}"
@@ -354,9 +355,19 @@ def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, net
         ]
 
 
+@pytest.mark.parametrize(("given", "count"), [("1", 1), ("", None)])
+def test_entrypoint_takes_instances(container, networks, tmp_path, given, count):
+    result, _ = container(PADDLEX_TRITON_INSTANCES=given, PADDLEX_TRITON_FLAVOUR="cpu")
+    assert result.returncode == 0, result.stderr
+    (group,) = read_config(tmp_path / "state" / "models" / "PP-OCRv4_mobile_det" / "config.pbtxt").instance_group
+    assert group.count == (count or share_cores().instances)
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
+        ({"PADDLEX_TRITON_INSTANCES": "many"}, "PADDLEX_TRITON_INSTANCES is 'many'; a number is expected"),
+        ({"PADDLEX_TRITON_INSTANCES": "0"}, "0 instances of each network on"),
         # The checkout's own networks may be there, so a flavour that nothing has stands for what is missing.
         ({"PADDLEX_TRITON_FLAVOUR": "tensorrt"}, "tensorrt"),
         ({"PADDLEX_TRITON_FLAVOUR": "quick"}, "quick"),
