@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +33,7 @@ from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import ChoiceError
 from paddlex_triton.version import __version__
 
-QUICK = Plan(repeats=2, callers=(1, 8), least_pages=4, perf_analyzer=False)
+QUICK = Plan(repeats=2, callers=(1, 8), least_pages=5, pages_a_caller=1, perf_analyzer=False)
 _QUICK_SEALS, _SEALS = 6, 130
 
 
@@ -87,7 +87,7 @@ def main(
         wanted = {name: contestants_for(name, _split(contestants)) for name in chosen}
         plan = QUICK if quick else Plan()
         if repeats is not None:
-            plan = Plan(repeats, plan.callers, plan.least_pages, plan.perf_analyzer)
+            plan = replace(plan, repeats=repeats)
         inputs = Inputs(
             tuple(networks or ()),
             tuple(weights or ()),

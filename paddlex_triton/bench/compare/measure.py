@@ -31,18 +31,20 @@ class Plan:
     Attributes:
         repeats: rounds over the cases of one file; those of many files are read once.
         callers: pages on their way at once, under load.
-        least_pages: read at each number of callers; three for each caller if that is more.
+        least_pages: read at each number of callers.
+        pages_a_caller: so many for each of them, if that is more.
         perf_analyzer: whether this package is measured by it, too.
     """
 
     repeats: int = 7
     callers: tuple[int, ...] = (1, 4, 8, 16)
     least_pages: int = 16
+    pages_a_caller: int = 3
     perf_analyzer: bool = True
 
     def pages_for(self, callers: int) -> int:
         """Pages to read at so many callers."""
-        return max(self.least_pages, 3 * callers)
+        return max(self.least_pages, self.pages_a_caller * callers)
 
 
 # Starts a contestant's driver and has it load its networks: contestant, threads of the engine (0: its own choice).

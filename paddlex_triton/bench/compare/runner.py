@@ -15,7 +15,7 @@ from paddlex_triton.bench.compare.pages import SEALS as ALL_SEALS
 from paddlex_triton.bench.compare.pages import Case, keypoint_cases, ocr_cases, seal_cases
 from paddlex_triton.bench.compare.results import PipelineNumbers
 from paddlex_triton.bench.compare.session import DRIVERS, ContestantError, Session
-from paddlex_triton.bench.compare.weights import original_network, served_network
+from paddlex_triton.bench.compare.weights import Network, original_network, served_network
 from paddlex_triton.export.errors import ExportError
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import find_pipeline, find_preset
@@ -98,6 +98,7 @@ class _Opener:
         spec = find_pipeline(pipeline)
         chosen = {step: names[0] for step, names in inputs.models.for_pipeline(spec).items()}
         self._networks = {**find_preset(spec, PRESETS[pipeline]), **chosen}
+        self._written: dict[str, Network] = {}
         # Exported before anybody's time is measured.
         for name in self._networks.values():
             served_network(name, inputs.networks)
@@ -138,12 +139,12 @@ class _Opener:
         return session
 
     def _originals(self, names: dict[str, str]) -> dict[str, dict[str, str]]:
-        found = {}
         for step, name in names.items():
-            info = served_network(name, self._inputs.networks)
-            network = original_network(step, info, self._inputs.weights, self._folder / "weights")
-            found[step] = {"name": network.name, "folder": str(network.folder.resolve())}
-        return found
+            if name not in self._written:
+                info = served_network(name, self._inputs.networks)
+                self._written[name] = original_network(step, info, self._inputs.weights, self._folder / "weights")
+        found = {step: self._written[name] for step, name in names.items()}
+        return {step: {"name": some.name, "folder": str(some.folder.resolve())} for step, some in found.items()}
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -6,6 +6,7 @@ import csv
 import json
 import shlex
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,8 @@ from paddlex_triton.server.host.launcher import EmbeddedServer
 
 # perf_analyzer's windows: ended by a number of requests, at most so many, until two agree within the share.
 _WINDOWS = "--measurement-mode count_windows --max-trials 3 --stability-percentage 25"
+
+_TRACE_S = 20.0
 
 
 class OwnServer(Driver):
@@ -105,18 +108,26 @@ class OwnServer(Driver):
         names = self._target.stages().all_networks()
         self._trace(trace_level=["TIMESTAMPS", "TENSORS"], trace_rate="1", trace_count="1")
         self.read(path)
-        # Written when tracing ends.
-        self._trace(trace_level=["OFF"])
-        runs = []
-        for file in sorted(self._folder.glob("trace*")):
-            runs = read_trace(file.read_bytes(), names)
-            file.unlink()
+        runs = read_trace(self._end_trace(), names)
         assert self._server.assembly is not None
         folder = self._server.assembly.directory
         networks = {name: {"backend": self._target.configuration(name)["backend"]} for name in names}
         for name, network in networks.items():
             network["file"] = str((folder / name / "1" / "model.onnx").resolve())
         return {"runs": [asdict(run) for run in runs], "networks": networks}
+
+    def _end_trace(self) -> bytes:
+        """End tracing, which has Triton write the file, some time after the request was answered."""
+        end = time.monotonic() + _TRACE_S
+        while time.monotonic() < end:
+            self._trace(trace_level=["OFF"])
+            for file in self._folder.glob("trace*"):
+                content = file.read_bytes()
+                if content.endswith(b"]"):
+                    file.unlink()
+                    return content
+            time.sleep(0.1)
+        raise RuntimeError(f"Triton wrote no trace within {_TRACE_S:.0f} s")
 
     def _trace(self, **settings: Any) -> None:
         url = f"{self._server.http_url}/v2/trace/setting"
