@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from paddlex_triton.bench.compare.contestants import Contestant
 from paddlex_triton.bench.compare.network_runs import NetworkRun, run_from_json, total_runs
 from paddlex_triton.bench.compare.pages import Case
-from paddlex_triton.bench.compare.process_tree import watch_memory
+from paddlex_triton.bench.compare.process_tree import memory_of, watch_memory
 from paddlex_triton.bench.compare.results import CaseNumbers, ContestantNumbers, PipelineNumbers, Throughput
 from paddlex_triton.bench.compare.session import ContestantError, Session
 
@@ -110,15 +110,14 @@ class Comparison:
                 if entrant.bare is not None:
                     entrant.bare.close()
             for entrant in entrants:
-                self._measure_throughput(entrant)
+                with _noting(entrant, "under load"):
+                    self._measure_throughput(entrant)
 
     def _enter(self, contestant: Contestant, stack: ExitStack) -> _Entrant:
         session, opened = self._open(contestant, 0)
         stack.callback(session.close)
         numbers = ContestantNumbers(contestant.name, contestant.label, opened["versions"], opened["networks"])
-        with watch_memory(session.pid) as seen:
-            pass
-        numbers.loaded_bytes = seen[-1].proportional
+        numbers.loaded_bytes = memory_of(session.pid).proportional
         entrant = _Entrant(contestant, session, numbers)
         for case in self._cases:
             numbers.cases[case.name] = CaseNumbers()
@@ -160,13 +159,14 @@ class Comparison:
                     continue
                 for file in case.files:
                     for entrant in [*entrants[turn:], *entrants[:turn]]:
-                        _read(entrant, case.name, file)
+                        with _noting(entrant, case.name):
+                            _read(entrant, case.name, file)
 
     def _measure_memory(self, entrants: list[_Entrant]) -> None:
         self._say("memory")
         for entrant in entrants:
             numbers = entrant.numbers
-            with watch_memory(entrant.session.pid) as seen:
+            with watch_memory(entrant.session.pid) as seen, _noting(entrant, "memory"):
                 for case in self._cases:
                     for file in case.files[:_FEW]:
                         entrant.session.ask("page", path=str(file))
@@ -182,15 +182,14 @@ class Comparison:
                 answer = entrant.session.ask("pages", paths=paths, callers=callers)
                 self._add(entrant, callers, 1, len(paths) / answer["seconds"], answer.get("rows_a_run", {}))
             if contestant.is_own and self._plan.perf_analyzer:
-                self._measure_by_perf_analyzer(entrant)
+                with _noting(entrant, "perf_analyzer"):
+                    self._measure_by_perf_analyzer(entrant)
             return
         paths = self._pages_in_turn(self._plan.least_pages)
         self._add(entrant, 1, 1, len(paths) / entrant.session.ask("pages", paths=paths, callers=1)["seconds"], {})
         if contestant.takes_threads:
-            try:
+            with _noting(entrant, "two processes"):
                 self._add(entrant, 2, 2, self._rate_of_two(contestant), {})
-            except ContestantError as error:
-                entrant.numbers.notes.append(f"two processes: {error}")
 
     def _rate_of_two(self, contestant: Contestant) -> float:
         """Pages a second of two processes side by side, each with half of the cores and all pages."""
@@ -214,11 +213,7 @@ class Comparison:
         files = sorted(set(self._pages_in_turn(self._plan.least_pages)))
         for callers in self._plan.callers:
             requests = self._plan.pages_for(callers)
-            try:
-                answer = entrant.session.ask("perf_analyzer", paths=files, callers=callers, requests=requests)
-            except ContestantError as error:
-                entrant.numbers.notes.append(f"perf_analyzer: {error}")
-                return
+            answer = entrant.session.ask("perf_analyzer", paths=files, callers=callers, requests=requests)
             entrant.numbers.throughputs.append(Throughput(callers, 1, "perf_analyzer", answer["pages_a_second"]))
 
     def _pages_in_turn(self, count: int) -> list[str]:
@@ -233,6 +228,17 @@ class Comparison:
 
     def _add(self, entrant: _Entrant, callers: int, processes: int, rate: float, rows: dict[str, float]) -> None:
         entrant.numbers.throughputs.append(Throughput(callers, processes, "client", rate, rows))
+
+
+@contextmanager
+def _noting(entrant: _Entrant, what: str) -> Iterator[None]:
+    """Note what a contestant failed at, once, and go on without it."""
+    try:
+        yield
+    except ContestantError as error:
+        note = f"{what}: {error}"
+        if note not in entrant.numbers.notes:
+            entrant.numbers.notes.append(note)
 
 
 def _read(entrant: _Entrant, case: str, file: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +149,34 @@ def test_without_perf_analyzer_it_is_said(world):
     assert [some.tool for some in numbers.throughputs] == ["client", "client"]
 
 
-def test_all_are_closed_when_something_else_fails(world):
-    world.broken = {"own": "pages"}
-    with pytest.raises(ContestantError), ExitStack():
+def test_who_fails_later_is_noted_and_the_others_go_on(world):
+    class Failing(FakeSession):
+        def ask(self, kind, **values):
+            if kind == "page" and len(world.readers("a.png")) > 5 and self.name == "peer":
+                raise ContestantError("out of memory")
+            return super().ask(kind, **values)
+
+    def open_failing(contestant, threads):
+        session, answer = World.open(world, contestant, threads)
+        return Failing(session.name, world.asked), answer
+
+    world.broken = {"server": "pages"}
+    world.open = open_failing
+    peer, server = world.run([PEER, SERVER]).contestants
+    assert peer.notes == [f"{what}: out of memory" for what in ("many", "one", "memory", "two processes")]
+    assert len(server.cases["one"].ms) == 3
+
+
+def test_a_failure_under_load_is_noted(world):
+    world.broken = {"server": "pages"}
+    own, server = world.run([OWN, SERVER]).contestants
+    assert server.notes == ["under load: no pages"]
+    assert (len(own.throughputs), server.throughputs) == (4, [])
+
+
+def test_all_are_closed_when_something_else_fails(world, monkeypatch):
+    monkeypatch.setattr(module, "watch_memory", None)
+    with pytest.raises(TypeError):
         world.run([OWN])
     assert world.sessions
     assert all(session.closed for session in world.sessions)
