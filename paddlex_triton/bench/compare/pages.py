@@ -59,7 +59,7 @@ def ocr_cases(folder: Path, own: Sequence[Path]) -> list[Case]:
     """
     drawn: dict[str, Callable[[], Image.Image]] = {
         "form, 69 short lines": draw_form,
-        "dense page, 44 long lines": draw_dense,
+        "dense page, 28 long lines": draw_dense,
         "product, 4 lines": draw_product,
     }
     cases = [_drawn(name, draw, folder) for name, draw in drawn.items()]
@@ -124,15 +124,15 @@ def draw_form() -> Image.Image:
     return page
 
 
-def draw_dense(lines: int = 44) -> Image.Image:
-    """A page full of prose, 1000x1414, its lines as wide as the page."""
-    page, rng = Image.new("RGB", (1000, 1414), PAPER), random.Random(44)
-    draw, font, words = ImageDraw.Draw(page), _font(21), _PROSE.split()
+def draw_dense(lines: int = 28) -> Image.Image:
+    """A page full of prose, 1000x1180, its lines as wide as the page."""
+    page, rng = Image.new("RGB", (1000, 1180), PAPER), random.Random(28)
+    draw, font, words = ImageDraw.Draw(page), _font(26), _PROSE.split()
     for row in range(lines):
         text = ""
-        while font.getlength(text) < 840:
+        while font.getlength(text) < 800:
             text = f"{text} {rng.choice(words)}".strip()
-        draw.text((60, 50 + 30 * row), text, font=font, fill=INK)
+        draw.text((60, 40 + 40 * row), text, font=font, fill=INK)
     return page
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from paddlex_triton.bench.compare.detector_nms import append_nms
+from paddlex_triton.bench.compare.peer_graphs import append_nms, put_heatmaps_first
 from paddlex_triton.export.api import Options, export_network, sources_of
 from paddlex_triton.export.errors import ExportError, SourceError
 from paddlex_triton.export.lookup import find_network
@@ -81,6 +81,8 @@ def original_network(step: str, info: NetworkInfo, own: Sequence[Path], folder: 
     content, settings = weights.model, _inference_file(info, name, own)
     if (nms := info.postprocess.get("nms")) is not None:
         content = append_nms(content, nms)
+    if info.family == "heatmap_keypoints":
+        content = put_heatmaps_first(content)
     (target / "inference.onnx").write_bytes(content)
     (target / "inference.yml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     return Network(name, target)

@@ -10,7 +10,7 @@ import yaml
 from onnx import parser
 from people_world import DETECTOR, write_weights
 
-from paddlex_triton.bench.compare.detector_nms import append_nms
+from paddlex_triton.bench.compare.peer_graphs import append_nms, put_heatmaps_first
 from paddlex_triton.bench.compare.weights import original_network, served_network
 from paddlex_triton.export.api import export_directory
 from paddlex_triton.export.errors import ExportError
@@ -63,6 +63,16 @@ def test_other_outputs_are_refused():
     graph = '<ir_version: 8, opset_import: ["": 18]> it (float[N,4] x) => (float[N,4] y) { y = Identity (x) }'
     with pytest.raises(ValueError, match=r"outputs are y; boxes \[N, A, 4\] and scores"):
         append_nms(parser.parse_model(graph).SerializeToString(), NMS)
+
+
+def test_heatmaps_come_first():
+    graph = """<ir_version: 8, opset_import: ["": 18]>
+    it (float[N,17,4,3] x) => (int64[N,17] best, float[N,17,4,3] maps) <int64[2] axes = {2, 3}>
+    { maps = Identity (x) most = ReduceMax <keepdims = 0> (x, axes) best = Cast <to = 7> (most) }"""
+    content = put_heatmaps_first(parser.parse_model(graph).SerializeToString())
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    assert [output.name for output in session.get_outputs()] == ["maps", "best"]
+    assert put_heatmaps_first(content) == content
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The end that PaddleX expects of a detector's graph: rows of boxes in pixels of the page, chosen by NMS inside."""
+"""Graphs as PaddleX expects them: detectors with NMS inside, keypoint networks with their heatmaps first."""
 
 from __future__ import annotations
 
@@ -81,3 +81,17 @@ def append_nms(content: bytes, nms: Mapping[str, float]) -> bytes:
             given.name = "scale_factor"
     onnx.checker.check_model(merged)
     return merged.SerializeToString()
+
+
+def put_heatmaps_first(content: bytes) -> bytes:
+    """Order the outputs of a keypoint network: PaddleX takes the first one for heatmaps, [N, J, h, w].
+
+    Args:
+        content: the serialized ONNX model.
+    """
+    model = onnx.load_model_from_string(content)
+    outputs = sorted(model.graph.output, key=lambda output: -len(output.type.tensor_type.shape.dim))
+    copies = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in outputs]
+    del model.graph.output[:]
+    model.graph.output.extend(copies)
+    return model.SerializeToString()
