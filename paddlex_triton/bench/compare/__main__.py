@@ -59,13 +59,28 @@ def _pipelines(text: str) -> list[str]:
     return chosen
 
 
+def _images(given: list[str], pipelines: list[str]) -> dict[str, tuple[Path, ...]]:
+    """Read PATH, for all pipelines, and PIPELINE=PATH."""
+    found: dict[str, tuple[Path, ...]] = dict.fromkeys(pipelines, ())
+    for text in given:
+        name, _, path = text.partition("=")
+        if name in PIPELINES and path:
+            found[name] = (*found.get(name, ()), Path(path))
+        else:
+            found = {pipeline: (*paths, Path(text)) for pipeline, paths in found.items()}
+    return found
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the report, and for pictures and logs.")] = Path("comparison"),
     pipelines: Annotated[str, typer.Option(help="Pipelines, with commas between them.")] = ",".join(PIPELINES),
     contestants: Annotated[str | None, typer.Option(help="Contestants, with commas between them; all if none.")] = None,
     repeats: Annotated[int | None, typer.Option(help="Rounds, whose medians are the result. 7 if none.", min=1)] = None,
     images: Annotated[
-        list[Path] | None, typer.Option(help="Folder or picture of your own, read besides; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Folder or picture of your own, read besides; PIPELINE=PATH for one pipeline. May be repeated."
+        ),
     ] = None,
     networks: Annotated[list[Path] | None, typer.Option(help="Folder with exported networks; may be repeated.")] = None,
     weights: Annotated[
@@ -92,7 +107,7 @@ def main(
             tuple(networks or ()),
             tuple(weights or ()),
             NetworkChoice.parse(model or []),
-            tuple(images or ()),
+            _images(images or [], chosen),
             _QUICK_SEALS if quick else _SEALS,
         )
         runner = Runner(inputs, plan, out / "work", machine.cores, lambda text: console.print(text, markup=False))

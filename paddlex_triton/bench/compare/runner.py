@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,14 @@ class Inputs:
         networks: folders with exported networks.
         weights: folders with own weights that networks were exported from.
         models: step -> network, in the place of the preset's.
-        images: folders and files of one's own.
+        images: pipeline -> folders and files of one's own.
         seals: drawn seals.
     """
 
     networks: tuple[Path, ...] = ()
     weights: tuple[Path, ...] = ()
     models: NetworkChoice = field(default_factory=NetworkChoice)
-    images: tuple[Path, ...] = ()
+    images: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     seals: int = ALL_SEALS
 
 
@@ -82,12 +82,13 @@ class Runner:
         return numbers
 
     def _cases(self, pipeline: str, folder: Path) -> list[Case]:
+        own = self._inputs.images.get(pipeline, ())
         if pipeline == OCR:
-            return ocr_cases(folder, self._inputs.images)
+            return ocr_cases(folder, own)
         if pipeline == SEALS:
-            return seal_cases(folder, self._inputs.images, self._inputs.seals)
+            return seal_cases(folder, own, self._inputs.seals)
         assert pipeline == KEYPOINTS
-        return keypoint_cases(folder, self._inputs.images)
+        return keypoint_cases(folder, own)
 
 
 class _Opener:

@@ -90,7 +90,10 @@ class PaddleXServer(Driver):
                 return
             except OSError:
                 time.sleep(0.2)
-        raise RuntimeError(f"paddlex --serve was not ready within {_START_S:.0f} s, status {self._server.poll()}")
+        status = self._server.poll()
+        if status is not None:
+            raise RuntimeError(f"paddlex --serve ended with status {status} before it was ready; its log says why")
+        raise RuntimeError(f"paddlex --serve was not ready within {_START_S:.0f} s")
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import typer
@@ -83,3 +84,11 @@ def test_the_command_refuses_what_it_does_not_know(machine, monkeypatch, tmp_pat
     result = CliRunner().invoke(app, ["--out", str(tmp_path), *arguments])
     assert result.exit_code == 1
     assert text in " ".join(result.output.split())
+
+
+def test_pictures_are_for_all_pipelines_or_for_one():
+    given = ["all", "OCR=pages", "odd=name", "human_keypoint_detection="]
+    assert command._images(given, ["OCR", "seal_recognition"]) == {
+        "OCR": (Path("all"), Path("pages"), Path("odd=name"), Path("human_keypoint_detection=")),
+        "seal_recognition": (Path("all"), Path("odd=name"), Path("human_keypoint_detection=")),
+    }
