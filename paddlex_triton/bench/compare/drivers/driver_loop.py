@@ -5,7 +5,7 @@ its own server and networks. Requests have a `do`:
 
 | do | with | answer |
 |---|---|---|
-| open | pipeline, and what the driver wants besides | `versions` {package: version}, `pid` |
+| open | pipeline, and what the driver wants besides | `versions` {package: version} |
 | page | path | `ms` on a clock, `lines` [text] |
 | pages | paths, callers | `seconds` for all of them |
 | close | | none: the driver ends |
@@ -21,6 +21,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
@@ -28,6 +29,7 @@ from typing import Any
 class Driver:
     """A contestant. `open` and `read` are each one's own; one that takes several callers says so."""
 
+    # Whose versions are reported, of those that are installed.
     packages: tuple[str, ...] = ()
     takes_callers = False
 
@@ -55,7 +57,7 @@ class Driver:
         kind = request["do"]
         if kind == "open":
             self.open(request)
-            return {"versions": {name: metadata.version(name) for name in self.packages}, "pid": os.getpid()}
+            return {"versions": _versions(self.packages)}
         if kind == "page":
             begun = time.perf_counter()
             lines = self.read(request["path"])
@@ -68,6 +70,15 @@ class Driver:
 
     def close(self) -> None:
         """End what `open` began, as far as it came."""
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of those that are installed."""
+    found = {}
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def serve(driver: Driver) -> None:

@@ -42,7 +42,7 @@ class OwnServer(Driver):
     and `pages` with `rows_a_run`, network -> rows as they ran, joined by Triton or not.
     """
 
-    packages = ("paddlex-triton", "nvidia-pytriton", "onnxruntime", "numpy", "opencv-python-headless")
+    packages = ("paddlex-triton", "nvidia-pytriton", "onnxruntime", "openvino", "numpy", "opencv-python-headless")
     takes_callers = True
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ DRIVER = """
     from driver_loop import Driver, serve
 
     class Example(Driver):
-        packages = ("pip",)
+        packages = ("pip", "not installed")
         takes_callers = {takes_callers}
 
         def open(self, request):
