@@ -68,6 +68,7 @@ class Reading:
         sure_different: of these, lines that are read otherwise.
         characters: of the lines whose text is known.
         wrong: characters to be put in, taken out or replaced in these.
+        wrong_signs: the same without spaces, of which recognisers leave many out.
         columns: of the recogniser's input, pixels.
         blank: columns without a line in them.
     """
@@ -78,6 +79,7 @@ class Reading:
     sure_different: int = 0
     characters: int = 0
     wrong: int = 0
+    wrong_signs: int = 0
     columns: int = 0
     blank: int = 0
 
@@ -236,6 +238,7 @@ def _count(reading: Reading, line: ReadLine, of_paddlex: ReadLine, wanted: str |
     if wanted is not None:
         reading.characters += len(wanted)
         reading.wrong += edits(wanted, line.text)
+        reading.wrong_signs += edits(*("".join(text.split()) for text in (wanted, line.text)))
 
 
 def read_images(sources: Sequence[Path], *, seal: bool) -> Iterator[KnownPage]:
@@ -253,7 +256,7 @@ def print_report(report: PaddingReport, console: Console) -> None:
     """Print the report as a table: a row for each kind of page, and below it one for each padding."""
     table = Table(title=f"{report.recogniser}; tight: step, least width, least blank", show_edge=False)
     table.add_column("pages, padding", overflow="fold")
-    for name in ("lines", "differ", "sure", "differ", "chars", "wrong", "columns", "blank"):
+    for name in ("lines", "differ", "sure", "differ", "chars", "wrong", "no spaces", "columns", "blank"):
         table.add_column(name, justify="right")
     for kind, readings in report.readings.items():
         of_paddlex = readings[PADDLEX]
@@ -270,6 +273,7 @@ def print_report(report: PaddingReport, console: Console) -> None:
                 "" if name == PADDLEX else _share(reading.sure_different, reading.sure),
                 "",
                 str(reading.wrong) if reading.characters else "",
+                str(reading.wrong_signs) if reading.characters else "",
                 str(reading.columns) if name == PADDLEX else _share(reading.columns, of_paddlex.columns),
                 _share(reading.blank, reading.columns),
             )

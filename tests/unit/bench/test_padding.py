@@ -133,6 +133,12 @@ def test_what_is_counted():
     assert paddlex.columns - paddlex.blank == alone.columns - alone.blank == tight.columns - tight.blank
 
 
+def test_spaces_are_told_apart():
+    report = measured(page_of_bars((100, 100, 700, 40), text="a b"))
+    (paddlex, _, tight) = report.readings["bars"].values()
+    assert (paddlex.wrong, paddlex.wrong_signs) == (tight.wrong, tight.wrong_signs) == (1, 0)
+
+
 def test_the_report_is_printed(capsys):
     print_report(measured(page_of_bars((100, 100, 120, 40))), Console(width=120))
     rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
