@@ -43,6 +43,10 @@ MAX_REGIONS: Final = 300
 MAX_PEOPLE: Final = 300
 # Width of a recogniser's input, pixels (PaddleX squeezes longer lines).
 MAX_RECOGNITION_WIDTH: Final = 3200
+# With tight padding: that width is a multiple of this, pixels, so that lines of like width share runs.
+RECOGNITION_WIDTH_STEP: Final = 32
+# With tight padding: the least such width. Single characters are misread in narrower inputs.
+MIN_RECOGNITION_WIDTH: Final = 128
 # Lines that are padded to a common width: as many as a recogniser takes in one run.
 MAX_RECOGNITION_BATCH: Final = 32
 # Seconds of one page's timeout: a day. Longer ones overflow the clocks of gRPC and of sockets; None is for no limit.

@@ -25,6 +25,7 @@ RecognitionBatch = Annotated[int, Field(ge=1, le=MAX_RECOGNITION_BATCH)]
 LimitType = Literal["min", "max", "resize_long"]
 NetworkName = Annotated[str, Field(pattern=NETWORK_NAME)]
 MergeMode = Literal["large", "small", "union"]
+Padding = Literal["paddlex", "tight"]
 
 # A step's network is chosen by a parameter `<step>_model_name`, as in PaddleOCR.
 MODEL_NAME_SUFFIX = "_model_name"
@@ -141,6 +142,11 @@ class TextRecognitionParams(Params):
     """Reading lines."""
 
     text_recognition_batch_size: RecognitionBatch = _padded_together(6)
+    text_recognition_padding: Padding = Field(
+        "paddlex",
+        description="How wide a line's input is. 'paddlex': as there, so that answers are PaddleX's. 'tight': as wide "
+        "as the line, which costs less and reads some lines otherwise; text_recognition_batch_size then has no effect.",
+    )
     text_recognition_model_name: NetworkName | None = _model_name("reading lines")
 
     @property

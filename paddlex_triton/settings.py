@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from paddlex_triton.params import ByClass, LimitType, MergeMode, Score, Side, UnclipPair, UnclipRatio
+from paddlex_triton.params import ByClass, LimitType, MergeMode, Padding, Score, Side, UnclipPair, UnclipRatio
 from paddlex_triton.version import __version__
 
 
@@ -99,12 +99,13 @@ class SealTextDetectionSettings(LineDetectionSettings, frozen=True):
 
 
 class TextRecognitionSettings(StageSettings, frozen=True):
-    """Text recognition."""
+    """Text recognition; `padding` is `text_recognition_padding`, which servers without a word of it have as PaddleX."""
 
     stage: Literal["text_recognition"] = "text_recognition"
     score_thresh: Score
     return_word_box: bool
     use_textline_orientation: bool
+    padding: Padding = "paddlex"
 
 
 class HumanDetectionSettings(StageSettings, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_RECOGNITION_WIDTH
+from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_RECOGNITION_WIDTH, MIN_RECOGNITION_WIDTH
 from paddlex_triton.network import Family
 
 Shape = tuple[int, ...]
@@ -131,9 +131,11 @@ def _lines(geometry: Mapping[str, Any], rows: int, given: Bounds | None) -> Plan
         raise ValueError(f"image_shape is {shape!r}; [3, height, width] is expected")
     # As PaddleX computes it, by way of the aspect, which may round it down: 61 to 60 at a height of 56.
     height = int(shape[1])
-    narrowest = min(int(height * (int(shape[2]) / height)), MAX_RECOGNITION_WIDTH)
-    short = max(_SHORT_WIDTH, narrowest)
-    usual = [(min(rows, _MANY_LINES), max(320, narrowest)), (min(rows, _LINES), max(_LONG_USUAL, short))]
+    padded = min(int(height * (int(shape[2]) / height)), MAX_RECOGNITION_WIDTH)
+    short = max(_SHORT_WIDTH, padded)
+    usual = [(min(rows, _MANY_LINES), max(320, padded)), (min(rows, _LINES), max(_LONG_USUAL, short))]
+    # With tight padding the input of a short line is as narrow as this.
+    narrowest = min(MIN_RECOGNITION_WIDTH, padded)
     if given is not None:
         narrowest = min(narrowest, given.least[2])
         width = min(max(given.usual[2], narrowest), MAX_RECOGNITION_WIDTH)

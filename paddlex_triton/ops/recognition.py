@@ -2,6 +2,9 @@
 
 PaddleX sorts the crops of a page by shape, takes them in chunks, and pads each chunk to its widest crop. The padding
 reaches the answer, so the chunks' widths are reproduced here; which crops then travel in one call is free.
+
+Tight batches are not PaddleX's: a crop's input is hardly wider than the crop. They cost less, and read some lines
+otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
+from paddlex_triton.limits import MAX_RECOGNITION_WIDTH, MIN_RECOGNITION_WIDTH, RECOGNITION_WIDTH_STEP
 
 ImageShape = tuple[int, int, int]
 
@@ -25,9 +28,9 @@ class LineBatch:
     Attributes:
         indices: of the crops, in the order of the caller's list of crops.
         width: of the network's input, pixels.
-        filled: for each crop the part of the width that PaddleX takes it to fill when it looks for words: its aspect
-            over the greatest of its chunk, or over that of the network's least input. Neither rounding nor the
-            greatest width enter into it.
+        filled: for each crop the part of the width that it is taken to fill when words are looked for. For PaddleX
+            that is its aspect over the greatest of its chunk, or over that of the network's least input; neither
+            rounding nor the greatest width enter into it. In a tight batch it is the crop's own width over the input's.
     """
 
     indices: tuple[int, ...]
@@ -78,9 +81,7 @@ def plan_batches(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-    for index, (h, w) in enumerate(sizes):
-        if h < 1 or w < 1:
-            raise ValueError(f"crop {index} has no pixels: it is {w}x{h} (width x height)")
+    _check_pixels(sizes)
     aspects = [w / h for h, w in sizes]
     least_aspect = image_shape[2] / image_shape[1]
     order = sorted(range(len(sizes)), key=aspects.__getitem__)
@@ -116,13 +117,53 @@ def plan_regions(
     ]
 
 
+def plan_tight(
+    sizes: Sequence[tuple[int, int]],
+    *,
+    image_shape: ImageShape = (3, 48, 320),
+    max_width: int = MAX_RECOGNITION_WIDTH,
+    step: int = RECOGNITION_WIDTH_STEP,
+    least: int = MIN_RECOGNITION_WIDTH,
+    blank: int = 0,
+) -> list[LineBatch]:
+    """Give every crop an input as wide as itself, up to the next multiple of a step, whatever its page holds besides.
+
+    Args:
+        sizes: height and width of every crop, pixels; of all regions together.
+        image_shape: channels, height and least width of the network's input; the last has no meaning here.
+        max_width: greatest width of the network's input, pixels.
+        step: pixels.
+        least: least width of the network's input, pixels.
+        blank: least number of blank columns at a crop's right, pixels; less where the greatest width leaves less.
+
+    Returns:
+        One batch for each width, from the narrowest to the widest; every index occurs once.
+
+    Raises:
+        ValueError: a crop without pixels, or a step below 1.
+    """
+    if step < 1:
+        raise ValueError(f"step is {step}; it must be at least 1")
+    _check_pixels(sizes)
+    classes: dict[int, list[tuple[int, float]]] = {}
+    for index, size in enumerate(sizes):
+        own = line_widths(*size, image_shape, max_width)[0]
+        width = min(math.ceil(max(own + blank, least) / step) * step, max_width)
+        classes.setdefault(width, []).append((index, own / width))
+    batches = []
+    for width in sorted(classes):
+        indices, filled = zip(*classes[width], strict=True)
+        batches.append(LineBatch(indices, width, filled))
+    return batches
+
+
 def merge_batches(batches: Iterable[LineBatch], max_rows: int, max_columns: int | None = None) -> list[LineBatch]:
     """Let chunks of equal width share a call, and split those that are too large for one.
 
     A row's answer depends on its width only, so none changes.
 
     Args:
-        batches: what `plan_batches` gave.
+        batches: what `plan_batches`, `plan_regions` or `plan_tight` gave.
         max_rows: most crops of one call.
         max_columns: most columns of one call, pixels, its rows together; a single crop may have more. None for any.
 
@@ -174,10 +215,16 @@ def build_batch(
     widths = np.empty((len(batch.indices), 1), np.int32)
     for row, index in enumerate(batch.indices):
         crop = crops[index]
-        width, padded = line_widths(crop.shape[0], crop.shape[1], image_shape, max_width)
-        if padded > batch.width:
-            raise ValueError(f"crop {index} needs {padded} columns; the batch has {batch.width}")
+        width, _ = line_widths(crop.shape[0], crop.shape[1], image_shape, max_width)
+        if width > batch.width:
+            raise ValueError(f"crop {index} needs {width} columns; the batch has {batch.width}")
         # Written in place: a row's columns are contiguous enough for OpenCV.
         cv2.resize(crop, (width, net_h), dst=x[row, :, :width])
         widths[row] = width
     return x, widths
+
+
+def _check_pixels(sizes: Sequence[tuple[int, int]]) -> None:
+    for index, (h, w) in enumerate(sizes):
+        if h < 1 or w < 1:
+            raise ValueError(f"crop {index} has no pixels: it is {w}x{h} (width x height)")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from edit_distance import edits
 from same_result import assert_same
 
 from paddlex_triton import create_pipeline
+from paddlex_triton.bench.edit_distance import edits
 from paddlex_triton.export.api import export_directory, export_network
 from paddlex_triton.export.lookup import pipeline_networks
 from paddlex_triton.server.host.launcher import EmbeddedServer

@@ -24,6 +24,7 @@ from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_IMAGE_BYTES, MAX_IMAGE
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE_LINES = ("服务器部署说明", "文字识别流水线由三个模块组成", "每个网络都是一个独立的模型")
 PARAMS = {"text_det_limit_side_len": 736, "text_det_limit_type": "min"}
+TIGHT = {"text_recognition_padding": "tight"}
 
 
 def encode(image: np.ndarray, suffix: str = ".png") -> bytes:
@@ -65,6 +66,41 @@ def test_settings_tell_what_was_used(ask, sample):
     assert settings["text_detection"]["thresh"] == 0.25
     assert settings["text_detection"]["networks"]["text_detection"]["name"] == "PP-OCRv4_mobile_det"
     assert len(settings["text_recognition"]["networks"]["text_recognition"]["sha256"]) == 64
+
+
+@pytest.mark.parametrize(("given", "padding"), [({}, "paddlex"), (TIGHT, "tight")])
+def test_settings_tell_how_lines_were_padded(ask, sample, given, padding):
+    outputs = ask(sample, {**PARAMS, **given})
+    assert json.loads(outputs["text_recognition_settings"][0])["padding"] == padding
+
+
+def test_tight_padding_reads_nearly_all_lines_alike(ask, sample):
+    padded, tight = ask(sample, PARAMS), ask(sample, {**PARAMS, **TIGHT})
+    assert np.array_equal(padded["points"], tight["points"])
+    same = sum(one == other for one, other in zip(texts_of(padded), texts_of(tight), strict=True))
+    assert same >= len(padded["texts"]) - 1
+    # Scores show that the lines were not padded alike.
+    assert not np.array_equal(padded["scores"], tight["scores"])
+    again = ask(sample, {**PARAMS, **TIGHT, "text_recognition_batch_size": 1})
+    assert same_answers({name: tight[name] for name in ("texts", "scores")}, again)
+
+
+def test_tight_lines_have_their_words_where_padded_ones_have_them(ask, sample):
+    padded, tight = (ask(sample, {**PARAMS, **given, "return_word_box": True}) for given in ({}, TIGHT))
+    compared = 0
+    for texts in zip(padded["words"], tight["words"], strict=True):
+        one, other = map(json.loads, texts)
+        if one["words"] == other["words"]:
+            # A step of the recogniser is 8 columns wide, about 5 px of these lines; characters may be read one later.
+            np.testing.assert_allclose(other["regions"], one["regions"], atol=12)
+            compared += 1
+    assert compared >= len(padded["words"]) - 1
+
+
+def test_a_blank_page_with_tight_padding_is_an_empty_answer(ask):
+    outputs = ask(encode(np.full((200, 300, 3), 255, np.uint8)), {**PARAMS, **TIGHT})
+    assert outputs["texts"].shape == (0,)
+    assert json.loads(outputs["text_recognition_settings"][0])["padding"] == "tight"
 
 
 def test_score_threshold_marks_lines(ask, sample):
@@ -198,6 +234,7 @@ def test_bad_images_are_refused_and_the_next_request_is_served(ask, sample, metr
         ({"text_det_limit_side_len": 736.5}, "text_det_limit_side_len is 736.5"),
         ({"text_det_limit_side_len": MAX_DETECTION_SIDE + 1}, f"less than or equal to {MAX_DETECTION_SIDE}"),
         ({"text_det_limit_type": "middle"}, "'min', 'max' or 'resize_long'"),
+        ({"text_recognition_padding": "loose"}, "text_recognition_padding is 'loose'; input should be 'paddlex' or"),
         (b'{"text_det_thresh": 0.3' + b" " * MAX_PARAMS_BYTES + b"}", f"at most {MAX_PARAMS_BYTES}"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,

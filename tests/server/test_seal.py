@@ -124,6 +124,18 @@ def test_settings_tell_what_was_used(ask_seal):
     assert (detection["thresh"], detection["text_type"], detection["max_side_limit"]) == (0.3, "seal", 4000)
     recognition = settings_of(outputs, "text_recognition")
     assert recognition["networks"]["text_recognition"]["name"] == "PP-OCRv4_mobile_rec"
+    assert recognition["padding"] == "paddlex"
+
+
+def test_seals_are_read_with_tight_padding_and_results_say_so(ask_seal):
+    padded, tight = (
+        ask_seal(encode(page_with(0))),
+        ask_seal(encode(page_with(0)), {"text_recognition_padding": "tight"}),
+    )
+    assert settings_of(tight, "text_recognition")["padding"] == "tight"
+    assert b"FIRST 12" in padded["texts"].tolist()
+    assert b"FIRST 12" in tight["texts"].tolist()
+    assert not np.array_equal(padded["scores"], tight["scores"])
 
 
 @pytest.mark.parametrize(

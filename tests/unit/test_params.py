@@ -240,3 +240,17 @@ def test_lines_that_are_padded_together(schema, default):
     for size in (0, MAX_RECOGNITION_BATCH + 1, 2.5, True):
         with pytest.raises(InvalidParameter, match="text_recognition_batch_size is "):
             size_of(json.dumps({"text_recognition_batch_size": size}))
+
+
+@pytest.mark.parametrize("schema", [OCRParams, SealRecognitionParams])
+def test_padding(schema):
+    def padding_of(raw):
+        return parse_params(raw, schema).text_recognition_padding
+
+    assert padding_of(b"{}") == padding_of(b'{"text_recognition_padding": null}') == "paddlex"
+    assert padding_of(b'{"text_recognition_padding": "tight"}') == "tight"
+    for value in ("Tight", "", 32, True, ["tight"]):
+        with pytest.raises(InvalidParameter) as refused:
+            padding_of(json.dumps({"text_recognition_padding": value}))
+        assert str(refused.value).startswith(f"text_recognition_padding is {value!r}; ")
+        assert "'paddlex' or 'tight'" in str(refused.value)

@@ -31,7 +31,11 @@ LAYOUT: dict[str, Any] = {
 
 def test_a_document_is_one_object_with_the_networks_last():
     document = TextRecognitionSettings(
-        networks={"text_recognition": NETWORK}, score_thresh=0, return_word_box=False, use_textline_orientation=True
+        networks={"text_recognition": NETWORK},
+        score_thresh=0,
+        return_word_box=False,
+        use_textline_orientation=True,
+        padding="tight",
     ).encode()
     assert list(json.loads(document).items()) == [
         ("stage", "text_recognition"),
@@ -39,8 +43,15 @@ def test_a_document_is_one_object_with_the_networks_last():
         ("score_thresh", 0),
         ("return_word_box", False),
         ("use_textline_orientation", True),
+        ("padding", "tight"),
         ("networks", {"text_recognition": {"name": "net", "sha256": "ab" * 32}}),
     ]
+
+
+def test_a_server_without_a_word_of_padding_pads_as_paddlex():
+    told = b'{"stage": "text_recognition", "version": "0.1.0", "networks": {}, "score_thresh": 0, '
+    told += b'"return_word_box": false, "use_textline_orientation": false}'
+    assert TextRecognitionSettings.model_validate_json(told).padding == "paddlex"
 
 
 def test_stand_ins_say_what_they_stand_in_for():

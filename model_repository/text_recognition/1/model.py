@@ -32,7 +32,7 @@ class TritonPythonModel(Module[TextRecognitionParams]):
         if orientation:
             angles = await classify_lines(call, orientation, crops, params.lines_turned_together)
             crops = TurnedCrops(crops, angles)
-        read = await read_lines(call, network, crops, lines.members, params.text_recognition_batch_size)
+        read = await read_lines(call, network, crops, lines.members)
         kept = [one.line.score >= params.rec_score_thresh for one in read]
         with refusing_values():
             words = [
@@ -52,6 +52,7 @@ class TritonPythonModel(Module[TextRecognitionParams]):
                     score_thresh=params.rec_score_thresh,
                     return_word_box=params.wants_words,
                     use_textline_orientation=orientation is not None,
+                    padding=params.text_recognition_padding,
                 )
             ),
         }

@@ -15,11 +15,11 @@ from paddlex_triton.ops.classification import classifier_input, top_class
 from paddlex_triton.ops.crop import CropsOnDemand, QuadCrops
 from paddlex_triton.ops.ctc import CtcLine, decode_lines
 from paddlex_triton.ops.polygons import unpack_polygons
-from paddlex_triton.ops.recognition import ImageShape, LineBatch, build_batch, merge_batches, plan_regions
+from paddlex_triton.ops.recognition import ImageShape, LineBatch, build_batch, merge_batches, plan_regions, plan_tight
 from paddlex_triton.ops.regions import members_of_regions, region_views
 from paddlex_triton.ops.seal_crop import PolygonCrops
 from paddlex_triton.ops.words import group_words, word_boxes
-from paddlex_triton.params import Params
+from paddlex_triton.params import Params, TextRecognitionParams
 from paddlex_triton.server.modules.call import Call, refusing_values
 from paddlex_triton.server.modules.network_caller import NetworkCaller
 
@@ -100,16 +100,15 @@ async def classify_lines(call: Call[Params], network: NetworkCaller, crops: Crop
 
 
 async def read_lines(
-    call: Call[Params], network: NetworkCaller, crops: CropsOnDemand, members: Sequence[Sequence[int]], batch_size: int
+    call: Call[TextRecognitionParams], network: NetworkCaller, crops: CropsOnDemand, members: Sequence[Sequence[int]]
 ) -> list[ReadLine]:
-    """Read lines, padded as PaddleX pads them.
+    """Read lines, padded as the request asks for it.
 
     Args:
         call: the request.
         network: the recogniser.
         crops: the lines.
         members: for each region the indices of its lines.
-        batch_size: PaddleX's: so many lines are padded together.
     """
     info = network.info
     image_shape: ImageShape = tuple(info.geometry["image_shape"])
@@ -118,7 +117,11 @@ async def read_lines(
         x, widths = build_batch(crops, batch, image_shape)
         return {"x": x, "widths": widths}
 
-    planned = plan_regions(members, crops.sizes, image_shape=image_shape, batch_size=batch_size)
+    if call.params.text_recognition_padding == "tight":
+        planned = plan_tight(crops.sizes, image_shape=image_shape)
+    else:
+        batch_size = call.params.text_recognition_batch_size
+        planned = plan_regions(members, crops.sizes, image_shape=image_shape, batch_size=batch_size)
     batches = merge_batches(planned, info.max_batch_size, info.geometry.get("max_columns"))
     answers = await call.infer_all(network, [partial(inputs, batch) for batch in batches])
     read: dict[int, ReadLine] = {}

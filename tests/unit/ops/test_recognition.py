@@ -13,6 +13,7 @@ from paddlex_triton.ops.recognition import (
     merge_batches,
     plan_batches,
     plan_regions,
+    plan_tight,
 )
 
 SHAPE = (3, 48, 320)
@@ -117,6 +118,83 @@ def test_merging_changes_nothing_of_a_crop(sizes, batch_size, max_rows):
     for index, (width, filled) in before.items():
         assert line_widths(sizes[index][0], sizes[index][1], SHAPE)[0] <= width
         assert 0 < filled <= 1
+
+
+def test_tight_plan_of_nothing():
+    assert plan_tight([]) == []
+
+
+def test_tight_plan_of_one_line():
+    assert plan_tight([(48, 200)]) == [LineBatch((0,), 224, (200 / 224,))]
+
+
+def test_tight_lines_of_equal_width_share_a_batch():
+    sizes = [(48, 200), (48, 20), (24, 110), (48, 193), (48, 133), (96, 400)]
+    planned = plan_tight(sizes)
+    assert planned == [
+        LineBatch((1,), 128, (20 / 128,)),
+        LineBatch((4,), 160, (133 / 160,)),
+        LineBatch((0, 2, 3, 5), 224, (200 / 224, 220 / 224, 193 / 224, 200 / 224)),
+    ]
+    assert [batch.indices for batch in merge_batches(planned, max_rows=3)] == [(1,), (4,), (0, 2, 3), (5,)]
+
+
+@pytest.mark.parametrize(
+    ("own", "width"),
+    [(1, 128), (31, 128), (128, 128), (129, 160), (320, 320), (3168, 3168), (3169, 3200), (3200, 3200)],
+)
+def test_tight_widths(own, width):
+    assert plan_tight([(48, own)]) == [LineBatch((0,), width, (own / width,))]
+
+
+@pytest.mark.parametrize("w", [3201, 9000])
+def test_tight_lines_beyond_the_greatest_width_are_squeezed_and_fill_it(w):
+    (batch,) = plan_tight([(48, w)])
+    assert batch == LineBatch((0,), 3200, (1,))
+    x, widths = build_batch([crop(48, w)], batch)
+    assert (x.shape, widths.tolist()) == ((1, 48, 3200, 3), [[3200]])
+
+
+def test_tight_plan_with_other_sizes():
+    shape = (3, 32, 320)
+    assert [batch.width for batch in plan_tight([(32, 20)], image_shape=shape, least=1)] == [32]
+    assert [batch.width for batch in plan_tight([(32, 20)], image_shape=shape, least=100, step=64)] == [128]
+    assert [batch.width for batch in plan_tight([(32, 100)], image_shape=shape)] == [128]
+    assert [batch.width for batch in plan_tight([(32, 100)], image_shape=shape, step=8, least=1)] == [104]
+    assert [batch.width for batch in plan_tight([(32, 100)], image_shape=shape, step=8, least=1, blank=16)] == [120]
+    assert [batch.width for batch in plan_tight([(32, 100)], image_shape=shape, max_width=110, blank=16)] == [110]
+
+
+def test_tight_plan_refuses():
+    with pytest.raises(ValueError, match="crop 1 has no pixels"):
+        plan_tight([(5, 5), (0, 5)])
+    with pytest.raises(ValueError, match="step is 0"):
+        plan_tight([(5, 5)], step=0)
+
+
+@given(sizes=st.lists(st.tuples(st.integers(1, 500), st.integers(1, 40_000)), max_size=40))
+def test_tight_lines_are_resized_as_others_and_fill_what_they_fill(sizes):
+    planned = plan_tight(sizes)
+    assert sorted(index for batch in planned for index in batch.indices) == list(range(len(sizes)))
+    widths = [batch.width for batch in planned]
+    assert widths == sorted(set(widths))
+    for batch in planned:
+        for index, filled in zip(batch.indices, batch.filled, strict=True):
+            own = line_widths(sizes[index][0], sizes[index][1], SHAPE)[0]
+            assert batch.width % 32 == 0
+            assert batch.width >= 128
+            assert own <= batch.width < max(own + 32, 129)
+            assert filled == own / batch.width
+
+
+def test_tight_lines_are_built_as_others():
+    crops = [crop(32, 100), crop(20, 400)]
+    (short, long), tight = plan_batches([(32, 100), (20, 400)], batch_size=1), plan_tight([(32, 100), (20, 400)])
+    for padded, narrow, own in zip((short, long), tight, (150, 960), strict=True):
+        (wide_x, wide_widths), (x, widths) = build_batch(crops, padded), build_batch(crops, narrow)
+        assert x.shape[2] == {150: 160, 960: 960}[own]
+        assert widths.tolist() == wide_widths.tolist() == [[own]]
+        np.testing.assert_array_equal(x, wide_x[:, :, : x.shape[2]])
 
 
 def test_build():

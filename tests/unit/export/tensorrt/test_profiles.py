@@ -12,7 +12,7 @@ from paddlex_triton.export.families import FAMILIES
 from paddlex_triton.export.inference_file.inference_settings import parse_inference
 from paddlex_triton.export.tensorrt.precision import precision_table
 from paddlex_triton.export.tensorrt.profiles import WITHOUT_PLAN, PlanShapes, plan_shapes, shapes_argument
-from paddlex_triton.ops.recognition import merge_batches, plan_batches
+from paddlex_triton.ops.recognition import merge_batches, plan_batches, plan_tight
 from paddlex_triton.ops.text_detection import detection_size
 from paddlex_triton.zoo import load_zoo
 
@@ -97,8 +97,9 @@ def test_every_line_that_a_recogniser_is_sent_is_covered(given, image_shape):
     assert shapes is not None
     rng = np.random.default_rng(0)
     sizes = [(int(rng.integers(1, 200)), int(rng.integers(1, 20000))) for _ in range(300)]
-    for batch_size in (1, 6, 32):
-        planned = plan_batches(sizes, image_shape=tuple(image_shape), batch_size=batch_size)
+    shape = tuple(image_shape)
+    plans = [plan_batches(sizes, image_shape=shape, batch_size=batch_size) for batch_size in (1, 6, 32)]
+    for planned in (*plans, plan_tight([(200, 1), *sizes], image_shape=shape)):
         for batch in merge_batches(planned, rows):
             count = len(batch.indices)
             sent = {"x": (count, image_shape[1], batch.width, 3), "widths": (count, 1)}
@@ -140,7 +141,7 @@ def test_usual_shapes_come_from_the_file():
     assert shapes.max_sides == (6400, 8000)
     shapes = plan_shapes("ctc_recognition", {"image_shape": [3, 48, 320]}, 32, REC_SHAPES)
     assert shapes is not None
-    assert shapes.profiles[0]["x"].least == (1, 48, 160, 3)
+    assert shapes.profiles[0]["x"].least == (1, 48, 128, 3)
     assert shapes.profiles[0]["x"].usual == (16, 48, 320, 3)
     shapes = plan_shapes("image_classification", {"target_size": [80, 160]}, 32, {"x": [[1, 3, 80, 160]] * 3})
     assert shapes is not None
@@ -163,7 +164,7 @@ def test_as_trtexec_takes_them():
     shapes = plan_shapes("ctc_recognition", {"image_shape": [3, 48, 320]}, 32)
     assert shapes is not None
     assert [shapes_argument(shapes.profiles[1], which) for which in ("least", "usual", "most")] == [
-        "x:1x48x320x3,widths:1x1",
+        "x:1x48x128x3,widths:1x1",
         "x:8x48x1280x3,widths:8x1",
         "x:32x48x3200x3,widths:32x1",
     ]
