@@ -12,6 +12,7 @@ import numpy as np
 import openvino as ov
 
 from paddlex_triton.server.backends.common.runner import LARGE_INPUT_BYTES, bytes_of
+from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen_argmax
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -38,7 +39,7 @@ class Compiled:
             RuntimeError: OpenVINO refuses it.
         """
         self._core, self._path, self._properties, self._most = ov.Core(), path, dict(properties), kept_shapes
-        self.model = self._core.read_model(path)
+        self.model = self._read()
         self.inputs = frozenset(tensor.any_name for tensor in self.model.inputs)
         self._any = self._core.compile_model(self.model, "CPU", self._properties)
         self._request = self._any.create_infer_request()
@@ -82,6 +83,11 @@ class Compiled:
         if self._compiling is not None:
             self._compiling.join()
 
+    def _read(self) -> ov.Model:
+        model = self._core.read_model(self._path)
+        cheapen_argmax(model)
+        return model
+
     def _one_row(self) -> Shapes | None:
         """Return the inputs' shapes for one row; None where anything but the number of rows is open."""
         shapes = [(tensor.any_name, tensor.partial_shape) for tensor in self.model.inputs]
@@ -120,7 +126,7 @@ class Compiled:
         return len(self._kept) < self._most and sum(self._sizes.values()) + size <= LARGE_INPUT_BYTES
 
     def _keep(self, shapes: Shapes, size: int) -> None:
-        model = self._core.read_model(self._path)
+        model = self._read()
         model.reshape({name: list(shape) for name, shape in shapes})
         request = self._core.compile_model(model, "CPU", self._properties).create_infer_request()
         self._sizes[shapes], self._last_used[shapes] = size, self._runs
