@@ -52,8 +52,10 @@ def _replace(node: ov.Node) -> None:
     greatest = ops.equal(data, ops.reduce_max(data, axes, True))
     highest = ops.reduce_max(ops.select(greatest, heights, ops.constant(np.float32(0))), axes, True)
     wanted = node.output(1)
-    place = ops.convert(
-        ops.subtract(ops.constant(np.float32(length)), highest), wanted.get_element_type().get_type_name()
-    )
+    # Where nothing equals the greatest, which is NaN then, it is the first, as in ONNX Runtime.
+    nothing = ops.constant(np.float32(0))
+    place = ops.subtract(ops.constant(np.float32(length)), highest)
+    place = ops.select(ops.equal(highest, nothing), nothing, place)
+    place = ops.convert(place, wanted.get_element_type().get_type_name())
     for target in list(wanted.get_target_inputs()):
         target.replace_source_output(place.output(0))
