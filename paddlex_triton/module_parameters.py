@@ -4,6 +4,7 @@
 |---|---|
 | `<pipeline>.<step>_network` | networks for one of its steps, `A,B`, the default one first; empty: off |
 | `pipeline` | of a pipeline's first module: the pipeline |
+| `max_image_pixels` | most pixels of a page, where that is less than `limits.MAX_IMAGE_PIXELS` |
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from paddlex_triton.network import split_names
 
 PIPELINE = "pipeline"
+MAX_IMAGE_PIXELS_PARAMETER = "max_image_pixels"
 _SUFFIX = "_network"
 
 

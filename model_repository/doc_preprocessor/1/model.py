@@ -27,7 +27,7 @@ class TritonPythonModel(Module[Params]):
     async def answer(self, call: Call[Params]) -> dict[str, np.ndarray]:
         """The image, BYTES [1], to `page` UINT8 [H,W,3] BGR, `angle`, `preprocessed_img`, `deadline`, `settings`."""
         orientation, unwarping = self._networks(call)
-        page = decode_image(call.required_bytes("image"))
+        page = decode_image(call.required_bytes("image"), max_pixels=call.max_pixels)
         self.metrics.page()
         angle = _ANGLE_OFF
         if orientation:

@@ -19,7 +19,8 @@ from paddlex_triton import paths
 from paddlex_triton.export_hints import export_command_for_file
 from paddlex_triton.exported import choose_preset, not_exported
 from paddlex_triton.flavours import CPU, DeviceKind
-from paddlex_triton.module_parameters import read_networks
+from paddlex_triton.limits import MAX_IMAGE_PIXELS
+from paddlex_triton.module_parameters import MAX_IMAGE_PIXELS_PARAMETER, read_networks
 from paddlex_triton.network import FILE_NAME, STAND_INS_FILE, NetworkInfo, StandIn
 from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
@@ -66,6 +67,21 @@ class Assembly:
 
 
 @dataclass(frozen=True)
+class ModuleSettings:
+    """What all modules are told.
+
+    Attributes:
+        kind: of device that they work for.
+        sharing: of the cores, by networks on CPUs.
+        max_pixels: of a page; None for as many as are ever possible.
+    """
+
+    kind: DeviceKind
+    sharing: CoreSharing
+    max_pixels: int | None
+
+
+@dataclass(frozen=True)
 class _LinkedModel:
     """A model to be linked: its folder, the text of its configuration, files to lay beside it."""
 
@@ -87,6 +103,7 @@ def assemble(
     device: str | None = None,
     flavour: str | None = None,
     instances: int | None = None,
+    max_megapixels: float | None = None,
     networks: Sequence[Path] = (),
     copy: bool = False,
 ) -> Assembly:
@@ -103,6 +120,7 @@ def assemble(
         device: where networks run, as PaddleX writes it; wins over what files say. Modules run on the CPU.
         flavour: which configuration networks get; if None the one for the device, and on CPUs the fastest for each.
         instances: processes of each network on CPUs, which share the cores; see `share_cores` for what None is.
+        max_megapixels: of a page, if less than `limits.MAX_IMAGE_PIXELS`: what modules keep of memory grows with it.
         networks: folders to look for networks in, before the default one.
         copy: copy code and weights instead of linking them, for a directory that is moved or mounted elsewhere.
 
@@ -129,8 +147,8 @@ def assemble(
         selection = selection.without(left_out)
     placements = place_networks(selection, device=device, flavour=flavour, files=files)
     chosen = {spec.name: dict(stand_ins.get(spec.name, {})) for spec in selection.specs}
-    sharing = share_cores(instances)
-    sources, assembly = _collect(directory, selection, placements, repositories, files, chosen, sharing)
+    modules = ModuleSettings(placements.kind, share_cores(instances), _pixels(max_megapixels))
+    sources, assembly = _collect(directory, selection, placements, repositories, files, chosen, modules)
     assembly = replace(assembly, left_out=left_out)
     _refuse_foreign(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -155,16 +173,16 @@ def _collect(
     repositories: Sequence[Path],
     files: Sequence[PipelineFile],
     stand_ins: dict[str, dict[str, StandIn]],
-    sharing: CoreSharing,
+    settings: ModuleSettings,
 ) -> tuple[dict[str, _LinkedModel], Assembly]:
     ensembles = {spec.ensemble: _ensemble_source(spec) for spec in selection.specs}
     modules = _modules_to_serve(selection)
-    served = collect_networks(selection, placements, repositories, files, sharing)
+    served = collect_networks(selection, placements, repositories, files, settings.sharing)
     sources: dict[str, _LinkedModel] = dict(ensembles)
     for name, (module, specs) in modules.items():
         parameters = selection.parameters_of(module, specs, first=name != module)
         told = _stand_ins_of(module, specs, stand_ins)
-        config = _module_config(module, parameters, placements.kind, sharing)
+        config = _module_config(module, parameters, settings)
         sources[name] = _module_source(module, config, parameters, served, told)
     for name, network in served.items():
         extra = ((FILE_NAME, network.files.description),)
@@ -181,7 +199,7 @@ def _collect(
         switches=selection.switches(),
         flavours={name: network.flavour.name for name, network in served.items()},
         devices={name: str(at.requested.device) for name, at in placements.networks.items() if at.requested},
-        sharing=sharing,
+        sharing=settings.sharing,
         remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
     )
     return sources, assembly
@@ -210,14 +228,25 @@ def _modules_to_serve(selection: Selection) -> dict[str, tuple[str, list[Pipelin
     return modules
 
 
-def _module_config(name: str, parameters: Mapping[str, str], kind: DeviceKind, sharing: CoreSharing) -> str:
+def _pixels(megapixels: float | None) -> int | None:
+    if megapixels is None:
+        return None
+    pixels = megapixels * 1e6
+    if not 1 <= pixels <= MAX_IMAGE_PIXELS:
+        raise AssemblyError(f"{megapixels:g} megapixels a page; up to {MAX_IMAGE_PIXELS / 1e6:.1f} are possible")
+    return int(pixels)
+
+
+def _module_config(name: str, parameters: Mapping[str, str], settings: ModuleSettings) -> str:
     """Return a module's configuration, with pipelines and networks in it."""
     folder = paths.modules_repository() / name
     if not (folder / "1" / "model.py").is_file():
         raise AssemblyError(f"module {name!r} is not there: {folder} has no 1/model.py")
     path = folder / CPU.config_file
+    if settings.max_pixels is not None:
+        parameters = {**parameters, MAX_IMAGE_PIXELS_PARAMETER: str(settings.max_pixels)}
     config = add_parameters(path.read_text(encoding="utf-8"), parameters)
-    return derive_gpu_config(config, path) if kind == "gpu" else put_into_module(config, sharing)
+    return derive_gpu_config(config, path) if settings.kind == "gpu" else put_into_module(config, settings.sharing)
 
 
 def _module_source(

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from paddlex_triton.export_hints import export_command_for
-from paddlex_triton.flavours import CPU, FLAVOURS, flavours_for
+from paddlex_triton.flavours import FLAVOURS, OPENVINO, flavours_for
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
@@ -22,6 +22,8 @@ from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.container import ContainerSettings
 from paddlex_triton.server.host.errors import AssemblyError, HostError
 from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
+from paddlex_triton.server.host.pytriton_runtime import backend_folder
+from paddlex_triton.server.host.tritonserver_arguments import memory_environment
 
 _PIPELINE_HELP = (
     f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
@@ -38,6 +40,9 @@ _FLAVOUR_HELP = (
     "that was measured to be the fastest."
 )
 _INSTANCES_HELP = "Processes of each network on the CPU, which share the cores. Without, one for every 4 cores."
+_MEGAPIXELS_HELP = (
+    "Most megapixels of a page, if less than 178.9. Memory that modules keep grows with the largest page they had."
+)
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
@@ -46,6 +51,7 @@ Models = Annotated[list[str] | None, typer.Option("--model", help=_MODEL_HELP, m
 Networks = Annotated[list[Path] | None, typer.Option("--networks", help=_NETWORKS_HELP, exists=True, file_okay=False)]
 FlavourOption = Annotated[str | None, typer.Option("--flavour", help=_FLAVOUR_HELP)]
 Instances = Annotated[int | None, typer.Option("--instances", help=_INSTANCES_HELP)]
+Megapixels = Annotated[float | None, typer.Option("--max-megapixels", help=_MEGAPIXELS_HELP)]
 DeviceOption = Annotated[str | None, typer.Option("--device", help=_DEVICE_HELP)]
 
 
@@ -66,6 +72,7 @@ def assemble_command(
     device: DeviceOption = None,
     flavour: FlavourOption = None,
     instances: Instances = None,
+    max_megapixels: Megapixels = None,
     networks: Networks = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy code and weights instead of linking them.")] = False,
 ) -> None:
@@ -81,12 +88,15 @@ def assemble_command(
             device=device,
             flavour=flavour,
             instances=instances,
+            max_megapixels=max_megapixels,
             networks=networks or [],
             copy=copy,
         )
     console = Console()
     console.print(f"Assembled [bold]{escape(str(directory))}[/bold]: {_summary(assembly)}", soft_wrap=True)
     _say_all(console, assembly)
+    if OPENVINO.name in assembly.flavours.values():
+        _say(console, f"  Triton needs the backend {OPENVINO.backend}: {backend_folder(OPENVINO.backend)}")
 
 
 def serve_command(
@@ -100,6 +110,7 @@ def serve_command(
     device: DeviceOption = None,
     flavour: FlavourOption = None,
     instances: Instances = None,
+    max_megapixels: Megapixels = None,
     networks: Networks = None,
     directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
     log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
@@ -120,6 +131,7 @@ def serve_command(
             device=device,
             flavour=flavour,
             instances=instances,
+            max_megapixels=max_megapixels,
             address=address,
             http_port=http_port,
             grpc_port=grpc_port,
@@ -158,11 +170,11 @@ def container_command(
         # Ends the container, with the export command to run, if a network is missing.
         assemble_command(settings.models, **options)
         command = [*settings.tritonserver_command(), *(arguments or [])]
-        os.environ.setdefault(TURNS_FILE, str(settings.models.with_name("turns")))
+        own = {**memory_environment(), TURNS_FILE: str(settings.models.with_name("turns"))}
         # Python ignores these, and what it becomes would ignore them too.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
-        os.execvp(command[0], command)
+        os.execvpe(command[0], command, own | os.environ)
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -184,8 +196,8 @@ def _say_all(console: Console, assembly: Assembly) -> None:
 
 
 def _say_engines(console: Console, assembly: Assembly) -> None:
-    """Say what runs the networks on the CPU, where that was chosen for each of them."""
-    if assembly.flavour != "cpu" or set(assembly.flavours.values()) == {CPU.name}:
+    """Say what runs the networks on the CPU, where it is not all ONNX Runtime, which every Triton has."""
+    if OPENVINO.name not in assembly.flavours.values():
         return
     for flavour in flavours_for("cpu"):
         if names := [name for name, used in assembly.flavours.items() if used == flavour.name]:

@@ -8,6 +8,7 @@ PADDLEX_TRITON_DEVICE       where networks run, as PaddleX writes it: cpu, gpu:0
 PADDLEX_TRITON_FLAVOUR      configuration flavour: cpu, openvino, gpu, ...           the device's; on CPUs the fastest
                             of each network
 PADDLEX_TRITON_INSTANCES    processes of each network on the CPU                     one for every 4 cores
+PADDLEX_TRITON_MAX_MEGAPIXELS  most megapixels of a page                             178.9
 PADDLEX_TRITON_NETWORKS     folder with the exported networks, may be read-only      /networks
 PADDLEX_TRITON_MODELS       directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
 PADDLEX_TRITON_SHM_START    bytes of /dev/shm that each module instance starts with  16777216
@@ -54,6 +55,7 @@ class ContainerSettings:
             "device": self._get("DEVICE") or None,
             "flavour": self._get("FLAVOUR") or None,
             "instances": self._number("INSTANCES"),
+            "max_megapixels": self._number("MAX_MEGAPIXELS"),
             "networks": [Path(self._get("NETWORKS", "/networks"))],
         }
 

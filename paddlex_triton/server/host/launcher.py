@@ -27,7 +27,7 @@ from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
 from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
-from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, serving_arguments
+from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, memory_environment, serving_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class EmbeddedServer:
         device: str | None = None,
         flavour: str | None = None,
         instances: int | None = None,
+        max_megapixels: float | None = None,
         address: str = "127.0.0.1",
         http_port: int | None = None,
         grpc_port: int | None = None,
@@ -76,6 +77,7 @@ class EmbeddedServer:
             flavour: configuration flavour of networks, for each the fastest on a CPU if None. Those for GPUs are
                 refused, too.
             instances: processes of each network, which share the cores; as many as suit these if None.
+            max_megapixels: of a page, if less than what is possible.
             address: address to listen on.
             http_port, grpc_port, metrics_port: a free one if None.
             log_file: where Triton's log goes; inherited stdout and stderr if None.
@@ -85,11 +87,11 @@ class EmbeddedServer:
         Raises:
             AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
         """
-        choices = (pipelines, presets, models, files, networks, device, flavour, instances)
+        choices = (pipelines, presets, models, files, networks, device, flavour, instances, max_megapixels)
         if directory is not None and any(choices):
             raise AssemblyError(
-                f"{directory} is served as it was assembled: pipelines, presets, models, networks, devices, flavour "
-                "and instances were chosen then"
+                f"{directory} is served as it was assembled: pipelines, presets, models, networks, devices, flavour, "
+                "instances and megapixels were chosen then"
             )
         self._pipelines = tuple(pipelines)
         self._presets = dict(presets or {})
@@ -100,6 +102,7 @@ class EmbeddedServer:
         self._networks = tuple(networks)
         self._flavour = flavour
         self._instances = instances
+        self._max_megapixels = max_megapixels
         self._address = address
         self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
         self._ports: dict[str, int] = {}
@@ -208,6 +211,7 @@ class EmbeddedServer:
                 device=self._device,
                 flavour=self._flavour,
                 instances=self._instances,
+                max_megapixels=self._max_megapixels,
                 networks=self._networks,
             )
         backends = runtime / "backends"
@@ -223,7 +227,7 @@ class EmbeddedServer:
             # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
             self._process = subprocess.Popen(
                 command,
-                env=server_environment() | {TURNS_FILE: str(runtime / "turns")},
+                env={**memory_environment(), **server_environment(), TURNS_FILE: str(runtime / "turns")},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,

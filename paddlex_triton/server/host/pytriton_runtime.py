@@ -30,6 +30,11 @@ def tritonserver_root() -> Path:
     return root
 
 
+def backend_folder(name: str) -> Path:
+    """Return the folder of one of this product's backends, as it is laid beside Triton's own."""
+    return _OWN_BACKENDS / name
+
+
 def link_backends(directory: Path) -> None:
     """Fill an empty folder for `--backend-directory`: Triton's Python backend and this product's own backends.
 

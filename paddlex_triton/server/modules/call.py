@@ -79,6 +79,7 @@ class Call(Generic[P_co]):
     Attributes:
         spec: the pipeline that it is of.
         params: its parameters, those of the pipeline.
+        max_pixels: of a page.
         deadline_ns: end of the caller's patience on CLOCK_MONOTONIC, ns; 0 if endless.
     """
 
@@ -89,6 +90,7 @@ class Call(Generic[P_co]):
         params_type: type[P_co],
         *,
         batched: bool,
+        max_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         """Read a request.
 
@@ -97,6 +99,7 @@ class Call(Generic[P_co]):
             pipelines: those that the module serves, by name, at least one; the first is that of a request without.
             params_type: what of a pipeline's parameters the module needs.
             batched: whether inputs have a leading axis of Triton's batcher.
+            max_pixels: of a page.
 
         Raises:
             InvalidParameter: an input, or the parameters, are not as they must be.
@@ -104,6 +107,7 @@ class Call(Generic[P_co]):
         """
         self._request = request
         self._batched = batched
+        self.max_pixels = max_pixels
         self._tensors = {tensor.name(): tensor for tensor in request.inputs()}
         self._ask_triton_at_ns = 0
         self.request_id = request_id_of(request)
@@ -145,10 +149,10 @@ class Call(Generic[P_co]):
         if array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
             raise InvalidParameter(f"input {name!r} has shape {list(array.shape)}; a page is [H, W, 3] with pixels")
         height, width = array.shape[:2]
-        if max(height, width) > MAX_IMAGE_SIDE or height * width > MAX_IMAGE_PIXELS:
+        if max(height, width) > MAX_IMAGE_SIDE or height * width > self.max_pixels:
             raise ImageTooLarge(
                 f"input {name!r} is {width}x{height} (width x height); at most {MAX_IMAGE_SIDE} a side and "
-                f"{MAX_IMAGE_PIXELS} pixels are allowed"
+                f"{self.max_pixels} pixels are allowed"
             )
         return array
 

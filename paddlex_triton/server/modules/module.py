@@ -8,7 +8,6 @@ stage's name and our code, metrics and log lines. What a request is made of: `ca
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import os
 import traceback
@@ -22,8 +21,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from paddlex_triton.errors import TRITON_CODE, ErrorCode, InternalError, ServiceError, format_message
-from paddlex_triton.limits import MAX_MESSAGE_CHARACTERS
-from paddlex_triton.module_parameters import PIPELINE, read_networks
+from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_MESSAGE_CHARACTERS
+from paddlex_triton.module_parameters import MAX_IMAGE_PIXELS_PARAMETER, PIPELINE, read_networks
 from paddlex_triton.network import StandIn, load_stand_ins
 from paddlex_triton.params import Params
 from paddlex_triton.pipelines import PIPELINES
@@ -34,25 +33,10 @@ from paddlex_triton.settings import StageSettings
 
 P = TypeVar("P", bound=Params)
 
-# From glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-# A page of five megapixels. What is larger goes back to the system at once.
-_KEPT_BYTES = 16 * 1024 * 1024
-
 
 def settings_output(settings: StageSettings) -> np.ndarray:
     """Return the `settings` output, BYTES [1]: a stage's settings as JSON."""
     return np.array([settings.encode()], dtype=object)
-
-
-def keep_freed_memory() -> None:
-    """Make this process keep the memory of a page's pixels for the next page, and no more than that.
-
-    By itself glibc gives it back and takes it anew: 670 page faults for half a megapixel, a millisecond.
-    """
-    libc = ctypes.CDLL(None)
-    libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-    libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 class Module(Generic[P]):
@@ -74,12 +58,12 @@ class Module(Generic[P]):
         """Read the configuration and the descriptions of the networks it names (Triton's hook)."""
         # One stub process per instance: threads inside OpenCV would only compete with the networks.
         cv2.setNumThreads(1)
-        keep_freed_memory()
         config = json.loads(args["model_config"])
         self._batched = int(config["max_batch_size"]) > 0
         self.metrics = StageMetrics(self.stage)
         folder = Path(args["model_repository"])
         parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
+        self._max_pixels = int(parameters.get(MAX_IMAGE_PIXELS_PARAMETER, MAX_IMAGE_PIXELS))
         networks = read_networks(parameters)
         # The first stage of a pipeline may have no network of its own.
         own = [parameters[PIPELINE]] if PIPELINE in parameters else []
@@ -118,7 +102,7 @@ class Module(Generic[P]):
 
     async def _respond(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:
-            call = Call(request, self.pipelines, self.params_type, batched=self._batched)
+            call = Call(request, self.pipelines, self.params_type, batched=self._batched, max_pixels=self._max_pixels)
             call.check()
             outputs = await self.answer(call)
             return self._pack(outputs)

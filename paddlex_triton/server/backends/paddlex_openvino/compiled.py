@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
+from paddlex_triton.server.backends.common.idle import WhenIdle
 from paddlex_triton.server.backends.common.runner import LARGE_INPUT_BYTES, bytes_of
 from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen_argmax
 
@@ -22,6 +23,8 @@ _WORTH_IT = 3
 _STALE_AFTER = 200
 # Shapes whose visits are counted.
 _COUNTED = 256
+# Seconds without a run after which the memory of runs is given back.
+_IDLE_S = 20.0
 
 
 class Compiled:
@@ -43,8 +46,10 @@ class Compiled:
         self.inputs = frozenset(tensor.any_name for tensor in self.model.inputs)
         self._any = self._core.compile_model(self.model, "CPU", self._properties)
         self._request = self._any.create_infer_request()
+        self._lock = threading.Lock()
+        self._idle = WhenIdle(_IDLE_S, self.release)
         self.outputs = [tensor.any_name for tensor in self._any.outputs]
-        self._kept: dict[Shapes, ov.InferRequest] = {}
+        self._kept: dict[Shapes, tuple[ov.CompiledModel, ov.InferRequest]] = {}
         self._last_used: dict[Shapes, int] = {}
         self._sizes: dict[Shapes, int] = {}
         self._visits: OrderedDict[Shapes, int] = OrderedDict()
@@ -67,16 +72,24 @@ class Compiled:
         self._runs += 1
         size = bytes_of(used)
         large = size > LARGE_INPUT_BYTES
-        request = self._kept.get(shapes)
-        if request is not None:
+        _, request = self._kept.get(shapes, (None, self._request))
+        if request is not self._request:
             self._last_used[shapes] = self._runs
         elif not large:
             self._count(shapes, size)
-        # What is given back below may hold the outputs.
-        answer = (request or self._request).infer(used, share_inputs=True, share_outputs=not large)
-        if large:
-            self._any.release_memory()
+        with self._lock:
+            # What is given back below may hold the outputs.
+            answer = request.infer(used, share_inputs=True, share_outputs=not large)
+            if large:
+                self._any.release_memory()
+        self._idle.touch()
         return dict(zip(self.outputs, answer.to_tuple(), strict=True))
+
+    def release(self) -> None:
+        """Give back the memory that runs took; the next one takes it anew. Outputs that `run` gave end here."""
+        with self._lock:
+            for whole in (self._any, *(kept for kept, _ in list(self._kept.values()))):
+                whole.release_memory()
 
     def settle(self) -> None:
         """Wait until nothing is being compiled."""
@@ -128,7 +141,7 @@ class Compiled:
     def _keep(self, shapes: Shapes, size: int) -> None:
         model = self._read()
         model.reshape({name: list(shape) for name, shape in shapes})
-        request = self._core.compile_model(model, "CPU", self._properties).create_infer_request()
+        whole = self._core.compile_model(model, "CPU", self._properties)
         self._sizes[shapes], self._last_used[shapes] = size, self._runs
-        self._kept[shapes] = request
+        self._kept[shapes] = whole, whole.create_infer_request()
         self._visits.pop(shapes, None)

@@ -262,5 +262,5 @@ def test_the_embedded_server_goes_on_where_nothing_is_for_gpus(monkeypatch, opti
 
 @pytest.mark.parametrize("options", [{"device": "cpu"}, {"files": [ocr_file()]}, {"flavour": "cpu"}])
 def test_what_was_assembled_is_served_as_it_is(tmp_path, options):
-    with pytest.raises(AssemblyError, match="devices, flavour and instances were chosen then"):
+    with pytest.raises(AssemblyError, match="devices, flavour, instances and megapixels were chosen then"):
         EmbeddedServer(directory=tmp_path, **options)

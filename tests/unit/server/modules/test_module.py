@@ -6,8 +6,6 @@ import asyncio
 import importlib
 import json
 import runpy
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -46,12 +44,16 @@ def make_module(pb_utils, tmp_path):
     """A module whose `answer` is the given coroutine function."""
     base = importlib.import_module("paddlex_triton.server.modules.module")
 
-    def make(answer: Any, max_batch_size: int = 0) -> Any:
+    def make(answer: Any, max_batch_size: int = 0, **parameters: str) -> Any:
         kind = type("Probe", (base.Module,), {"stage": "probe", "params_type": Params, "answer": answer})
         folder = tmp_path / "probe"
         folder.mkdir(exist_ok=True)
         (folder / "net.network.json").write_text(json.dumps(NETWORK))
-        config = {"max_batch_size": max_batch_size, "parameters": {f"OCR.{STEP}_network": {"string_value": "net"}}}
+        told = {f"OCR.{STEP}_network": "net", **parameters}
+        config = {
+            "max_batch_size": max_batch_size,
+            "parameters": {name: {"string_value": value} for name, value in told.items()},
+        }
         module = kind()
         module.initialize({"model_config": json.dumps(config), "model_repository": str(folder)})
         return module
@@ -261,33 +263,6 @@ def test_cancellation_is_seen_between_calls(pb_utils, make_module):
     assert len(sent) < 50
 
 
-_FAULTS = """
-import resource, sys, types
-import numpy as np
-sys.modules["triton_python_backend_utils"] = types.ModuleType("triton_python_backend_utils")
-from paddlex_triton.server.modules.module import keep_freed_memory
-
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        [np.ones(3_000_000, np.uint8) for _ in range(4)]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-faults()
-without = faults()
-keep_freed_memory()
-faults()
-print(without, faults())
-"""
-
-
-def test_pages_need_no_new_memory():
-    done = subprocess.run([sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True)
-    without, kept = map(int, done.stdout.split())
-    assert without > 10_000
-    assert kept < 100
-
-
 def test_triton_is_told_once_a_page_and_asked_rarely(pb_utils, make_module, monkeypatch):
     told, asked = [], []
     monkeypatch.setattr(pb_utils.MetricFamily, "Metric", lambda self, labels: SimpleNamespace(increment=told.append))
@@ -472,3 +447,14 @@ def test_settings_are_one_json_document(pb_utils, make_module):
     output = base.settings_output(Probe(networks={}, thresh=0.3))
     assert (output.shape, output.dtype) == ((1,), object)
     assert json.loads(output[0])["thresh"] == 0.3
+
+
+def test_a_module_is_told_the_pixels_of_its_largest_page(pb_utils, make_module):
+    async def answer(self, call):
+        return {"y": np.array([call.max_pixels, call.page("x").size])}
+
+    module = make_module(answer, max_image_pixels="12")
+    fits, large = run(module, *(request(pb_utils, x=np.zeros((3, width, 3), np.uint8)) for width in (4, 5)))
+    assert fits.array("y").tolist() == [12, 36]
+    assert "IMAGE_TOO_LARGE: input 'x' is 5x3 (width x height)" in large.error().message()
+    assert "12 pixels are allowed" in large.error().message()

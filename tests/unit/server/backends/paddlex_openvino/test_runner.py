@@ -1,5 +1,6 @@
 """Loading and running tiny networks in the backend's own class, without Triton."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +200,21 @@ def test_memory_of_large_runs_is_given_back(tmp_path, monkeypatch, width, given_
 class _Releasing:
     def __init__(self, release) -> None:
         self.release_memory = release
+
+
+def test_memory_is_given_back_when_nothing_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiled, "_IDLE_S", 0.05)
+    save(tmp_path, ["N", 3], ["N", 3])
+    released = threading.Event()
+    release = compiled.Compiled.release
+
+    def told(self) -> None:
+        release(self)
+        released.set()
+
+    monkeypatch.setattr(compiled.Compiled, "release", told)
+    model = OpenVinoModel(config([3], kept_shapes="2"), tmp_path, "m_0_0")
+    visit(model, 1, 1, 3)
+    assert released.wait(20)
+    visit(model, 1, 1, 3)
+    visit(model, 1, 2, 3)
