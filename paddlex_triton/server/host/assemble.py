@@ -233,7 +233,7 @@ def _pixels(megapixels: float | None) -> int | None:
         return None
     pixels = megapixels * 1e6
     if not 1 <= pixels <= MAX_IMAGE_PIXELS:
-        raise AssemblyError(f"{megapixels:g} megapixels a page; up to {MAX_IMAGE_PIXELS / 1e6:.1f} are possible")
+        raise AssemblyError(f"{megapixels:g} megapixels a page; up to {MAX_IMAGE_PIXELS // 10_000 / 100} are possible")
     return int(pixels)
 
 
