@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "server.backends": {CORE, "ops"},
     "server.modules": {CORE, "ops"},
     "server.host": {CORE, "pipeline_file", "server.backends"},
-    "bench": {CORE, "ops", "client", "export", "server.host"},
+    "bench": {CORE, "ops", "client", "export", "server.backends", "server.host"},
     "training": {CORE, "ops", "export"},
     "cli": {CORE, "pipeline_file", "client", "export", "server.host"},
 }

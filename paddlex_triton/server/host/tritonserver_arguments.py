@@ -19,7 +19,12 @@ _KEPT_BYTES = 16 * 1024 * 1024
 
 def memory_environment() -> dict[str, str]:
     """Return the variables by which glibc manages the memory of tritonserver and of its models' processes."""
-    return {"MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES), "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES)}
+    return {
+        "MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES),
+        "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES),
+        # Triton's threads would fill an arena each with what requests leave behind.
+        "MALLOC_ARENA_MAX": "2",
+    }
 
 
 def serving_arguments(

@@ -21,6 +21,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from paddlex_triton.errors import TRITON_CODE, ErrorCode, InternalError, ServiceError, format_message
+from paddlex_triton.idle import IDLE_S, WhenIdle, trim_memory
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_MESSAGE_CHARACTERS
 from paddlex_triton.module_parameters import MAX_IMAGE_PIXELS_PARAMETER, PIPELINE, read_networks
 from paddlex_triton.network import StandIn, load_stand_ins
@@ -61,6 +62,7 @@ class Module(Generic[P]):
         config = json.loads(args["model_config"])
         self._batched = int(config["max_batch_size"]) > 0
         self.metrics = StageMetrics(self.stage)
+        self._idle = WhenIdle(IDLE_S, trim_memory)
         folder = Path(args["model_repository"])
         parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
         self._max_pixels = int(parameters.get(MAX_IMAGE_PIXELS_PARAMETER, MAX_IMAGE_PIXELS))
@@ -90,6 +92,7 @@ class Module(Generic[P]):
         """Give one response per request, in order (Triton's hook)."""
         responses = list(await asyncio.gather(*(self._respond(request) for request in requests)))
         self.metrics.publish()
+        self._idle.touch()
         return responses
 
     def _load(

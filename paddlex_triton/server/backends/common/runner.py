@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from paddlex_triton.idle import IDLE_S, WhenIdle, trim_memory
 from paddlex_triton.server.backends.common.batch import Request, Result, join, split, whole
 from paddlex_triton.server.backends.common.config import Config, check_config
 from paddlex_triton.server.backends.common.errors import RequestError, run_error
@@ -48,6 +49,7 @@ class Runner(ABC):
         self._config = config
         self._instance = instance
         self._turns = turns_of_server(take_turns, instance)
+        self._idle = WhenIdle(IDLE_S, self.release)
         self.output_names = sorted(tensor.name for tensor in config.outputs)
         self._scalar_inputs = frozenset(
             info.name for info in (*interface.inputs.values(), *interface.overridable.values()) if not info.shape
@@ -73,6 +75,10 @@ class Runner(ABC):
         """Wait until nothing is prepared in the background any more; most engines prepare nothing."""
         return
 
+    def release(self) -> None:
+        """Give back what memory can be, as nothing has run for a while; called in a thread of its own."""
+        trim_memory()
+
     def execute(self, requests: Sequence[Request]) -> list[Result]:
         """Run a batch of requests once, as the scheduler joined them.
 
@@ -96,6 +102,8 @@ class Runner(ABC):
             return [error] * len(requests)
         except Exception as error:
             return [run_error(self.message_of(error))] * len(requests)
+        finally:
+            self._idle.touch()
         return split(arrays, requests) if self._config.batching else whole(arrays, requests)
 
     def to_triton(self, array: np.ndarray) -> np.ndarray:

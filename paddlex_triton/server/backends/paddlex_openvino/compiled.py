@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from paddlex_triton.server.backends.common.idle import WhenIdle
 from paddlex_triton.server.backends.common.runner import LARGE_INPUT_BYTES, bytes_of
 from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen_argmax
 
@@ -23,8 +22,6 @@ _WORTH_IT = 3
 _STALE_AFTER = 200
 # Shapes whose visits are counted.
 _COUNTED = 256
-# Seconds without a run after which the memory of runs is given back.
-_IDLE_S = 20.0
 
 
 class Compiled:
@@ -47,7 +44,6 @@ class Compiled:
         self._any = self._core.compile_model(self.model, "CPU", self._properties)
         self._request = self._any.create_infer_request()
         self._lock = threading.Lock()
-        self._idle = WhenIdle(_IDLE_S, self.release)
         self.outputs = [tensor.any_name for tensor in self._any.outputs]
         self._kept: dict[Shapes, tuple[ov.CompiledModel, ov.InferRequest]] = {}
         self._last_used: dict[Shapes, int] = {}
@@ -82,7 +78,6 @@ class Compiled:
             answer = request.infer(used, share_inputs=True, share_outputs=not large)
             if large:
                 self._any.release_memory()
-        self._idle.touch()
         return dict(zip(self.outputs, answer.to_tuple(), strict=True))
 
     def release(self) -> None:

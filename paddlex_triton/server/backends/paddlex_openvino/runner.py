@@ -70,6 +70,11 @@ class OpenVinoModel(Runner):
         """See `Runner.settle`."""
         self._compiled.settle()
 
+    def release(self) -> None:
+        """See `Runner.release`."""
+        self._compiled.release()
+        super().release()
+
     def message_of(self, error: Exception) -> str:
         """See `Runner.message_of`: without the source files that OpenVINO puts in front."""
         lines = [line.strip() for line in str(error).splitlines()]

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from paddlex_triton.server.backends.common import runner
 from paddlex_triton.server.backends.common.batch import Request
 from paddlex_triton.server.backends.common.errors import LoadError, RequestError
 from paddlex_triton.server.backends.paddlex_openvino import compiled
@@ -203,7 +204,7 @@ class _Releasing:
 
 
 def test_memory_is_given_back_when_nothing_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "_IDLE_S", 0.05)
+    monkeypatch.setattr(runner, "IDLE_S", 0.05)
     save(tmp_path, ["N", 3], ["N", 3])
     released = threading.Event()
     release = compiled.Compiled.release

@@ -2,8 +2,11 @@
 
 import threading
 import time
+from pathlib import Path
 
-from paddlex_triton.server.backends.common.idle import WhenIdle
+import numpy as np
+
+from paddlex_triton.idle import WhenIdle, trim_memory
 
 _SHORT_S = 0.2
 
@@ -40,3 +43,17 @@ def test_without_a_touch_it_is_not_called():
     called = threading.Event()
     WhenIdle(0, called.set)
     assert not called.wait(_SHORT_S)
+
+
+def test_freed_memory_is_given_back():
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    # Below glibc's threshold for mappings of their own, and with something behind them.
+    blocks = [np.ones(100_000, np.uint8) for _ in range(2000)]
+    kept = blocks[1::100]
+    held = resident()
+    del blocks
+    trim_memory()
+    assert held - resident() > 100_000_000
+    assert len(kept) == 20
