@@ -10,7 +10,7 @@ them; lines are read one by one, padded to 320 columns. Times are of single runs
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -89,18 +89,18 @@ class PrecisionReport:
     readings: dict[str, Reading] = field(default_factory=dict)
 
 
-def measure_precisions(pages: Iterable[KnownPage], detector: Path, recogniser: Path) -> PrecisionReport:
-    """Find and read the lines of pages in every precision; the recogniser gets the lines that float32 found.
+def measure_precisions(
+    pages: Iterable[KnownPage], find: Mapping[str, OpenVinoNetwork], read: Mapping[str, OpenVinoNetwork]
+) -> PrecisionReport:
+    """Find and read the lines of pages in every precision; recognisers get the lines that the first detector found.
 
     Args:
         pages: of text.
-        detector: the network's folder.
-        recogniser: the network's folder.
+        find: precision -> the detector, float32 first.
+        read: precision -> the recogniser, likewise.
     """
-    find = {name: OpenVinoNetwork(detector, "db_detection", name) for name in PRECISIONS}
-    read = {name: OpenVinoNetwork(recogniser, "ctc_recognition", name) for name in PRECISIONS}
-    first = PRECISIONS[0]
-    report = PrecisionReport(describe(), readings={name: Reading() for name in PRECISIONS})
+    first = next(iter(find))
+    report = PrecisionReport(describe(), readings={name: Reading() for name in find})
     for page in pages:
         report.pages += 1
         found = {name: find_lines(page, {False: network}) for name, network in find.items()}
@@ -156,9 +156,9 @@ def main(
     with short_errors():
         repository = networks if networks is not None else paths.networks_repository()
         known = chain(read_samples(), draw_pages(pages, _SEED), read_images(images or [], seal=False))
-        report = measure_precisions(
-            (page for page in known if not page.seal), repository / detector, repository / recogniser
-        )
+        find = {name: OpenVinoNetwork(repository / detector, "db_detection", name) for name in PRECISIONS}
+        read = {name: OpenVinoNetwork(repository / recogniser, "ctc_recognition", name) for name in PRECISIONS}
+        report = measure_precisions((page for page in known if not page.seal), find, read)
     show(report, print_report, output)
 
 

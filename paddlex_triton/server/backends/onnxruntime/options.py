@@ -14,6 +14,7 @@ from paddlex_triton.server.backends.onnxruntime.errors import onnxruntime_messag
 
 SHRINKAGE_KEY = "memory.enable_memory_arena_shrinkage"
 SPINNING_KEY = "session.intra_op.allow_spinning"
+SPINNING_STOP_KEY = "session.force_spinning_stop"
 # optimization.graph.level -> ONNX Runtime's level; every other value stands for all optimisations.
 _GRAPH_LEVELS = {
     -1: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -36,6 +37,7 @@ class Options:
         graph_level: `optimization.graph.level`.
         op_libraries: files with custom operators.
         spinning: whether threads inside an operator spin while they wait for work.
+        spinning_stop: whether they stop when a run ends.
         take_turns: how many of those that take turns may run at once, see `common.turns`; 0 to take none.
     """
 
@@ -48,6 +50,7 @@ class Options:
     graph_level: int = 0
     op_libraries: tuple[str, ...] = ()
     spinning: bool | None = None
+    spinning_stop: bool | None = None
     take_turns: int = 0
 
 
@@ -80,6 +83,7 @@ def read_options(config: Mapping[str, Any]) -> Options:
         graph_level=_graph_level(config),
         op_libraries=tuple((config.get("model_operations") or {}).get("op_library_filename") or ()),
         spinning=parse_optional_bool(parameters.get(SPINNING_KEY)),
+        spinning_stop=parse_optional_bool(parameters.get(SPINNING_STOP_KEY)),
         take_turns=max(0, parse_int(parameters.get(TURNS_KEY, "0"))),
     )
     _check_accelerators(config)
@@ -101,8 +105,9 @@ def session_options(options: Options) -> ort.SessionOptions:
         result.enable_cpu_mem_arena = options.mem_arena
     if options.mem_pattern is not None:
         result.enable_mem_pattern = options.mem_pattern
-    if options.spinning is not None:
-        result.add_session_config_entry(SPINNING_KEY, "1" if options.spinning else "0")
+    for key, value in ((SPINNING_KEY, options.spinning), (SPINNING_STOP_KEY, options.spinning_stop)):
+        if value is not None:
+            result.add_session_config_entry(key, "1" if value else "0")
     for library in options.op_libraries:
         try:
             result.register_custom_ops_library(library)

@@ -8,6 +8,7 @@ from paddlex_triton.server.backends.common.parameters import TURNS_KEY
 from paddlex_triton.server.backends.onnxruntime.options import (
     SHRINKAGE_KEY,
     SPINNING_KEY,
+    SPINNING_STOP_KEY,
     Options,
     read_options,
     run_options,
@@ -65,10 +66,11 @@ def test_memory_switches(key, name):
         read_options(config(**{key: "maybe"}))
 
 
+@pytest.mark.parametrize("key", [SPINNING_KEY, SPINNING_STOP_KEY])
 @pytest.mark.parametrize(("text", "entry"), [("0", "0"), ("off", "0"), ("1", "1"), ("true", "1")])
-def test_spinning(text, entry):
-    made = session_options(read_options(config(**{SPINNING_KEY: text})))
-    assert made.get_session_config_entry(SPINNING_KEY) == entry
+def test_spinning(key, text, entry):
+    made = session_options(read_options(config(**{key: text})))
+    assert made.get_session_config_entry(key) == entry
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,9 @@ def test_taking_turns(given, turns):
     assert read_options(config(**given)).take_turns == turns
 
 
-@pytest.mark.parametrize(("key", "kind"), [(SPINNING_KEY, "boolean"), (TURNS_KEY, "integral number")])
+@pytest.mark.parametrize(
+    ("key", "kind"), [(SPINNING_KEY, "boolean"), (SPINNING_STOP_KEY, "boolean"), (TURNS_KEY, "integral number")]
+)
 def test_our_own_values_must_be_of_their_kind(key, kind):
     with pytest.raises(LoadError, match=f"failed to convert 'maybe' to {kind}"):
         read_options(config(**{key: "maybe"}))
