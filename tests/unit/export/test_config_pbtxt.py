@@ -123,7 +123,9 @@ def test_networks_with_long_runs_take_turns_on_a_cpu():
     short = {"heatmap_keypoints", "image_classification"}
     assert turns == {(flavour, family) for flavour in ("cpu", "openvino") for family in FAMILIES if family not in short}
     for family in FAMILIES:
-        assert render("cpu", family)[1].parameters["session.intra_op.allow_spinning"].string_value == "0"
+        parameters = render("cpu", family)[1].parameters
+        for key in ("session.intra_op.allow_spinning", "session.force_spinning_stop"):
+            assert parameters[key].string_value == "1"
 
 
 def test_calls_are_joined_on_a_gpu_and_those_about_people_on_a_cpu_too():
