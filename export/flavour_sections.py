@@ -31,9 +31,9 @@ instance_group [ { count: 1 kind: KIND_CPU } ]
 # 0: as many threads as there are cores.
 parameters { key: "intra_op_thread_count" value { string_value: "0" } }
 
-# 1: threads spin while they wait for others inside a run, and stop when it ends: else they take the core from modules and
-# other networks. On two cores a page of text took 8 to 11 % less time than where they sleep, and four pages in flight
-# 2 to 7 %. NVIDIA's backend ignores both.
+# 1: threads spin while they wait for others inside a run, and stop when it ends: else they take the core from modules
+# and other networks. On two cores a page of text took 8 to 11 % less time than where they sleep, and four pages in
+# flight 2 to 7 %. NVIDIA's backend ignores both.
 parameters { key: "session.intra_op.allow_spinning" value { string_value: "1" } }
 parameters { key: "session.force_spinning_stop" value { string_value: "1" } }
 """
