@@ -26,6 +26,7 @@ from paddlex_triton.network_choice import Models, NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipeline_file.comparison import differing_sources, values_for_callers
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec
+from paddlex_triton.processors import describe
 from paddlex_triton.server.host.core_sharing import CoreSharing, put_into_module, share_cores
 from paddlex_triton.server.host.device_placement import Placements, place_networks
 from paddlex_triton.server.host.errors import AssemblyError
@@ -63,7 +64,7 @@ class Assembly:
     sharing: CoreSharing = field(default_factory=CoreSharing)
     """of the cores, among networks on the CPU"""
     remarks: tuple[str, ...] = ()
-    """what pipeline files say and what has no meaning here, or is not as they say"""
+    """what pipeline files say and what has no meaning here, or is not as they say; networks timed elsewhere"""
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,21 @@ def _collect(
         flavours={name: network.flavour.name for name, network in served.items()},
         devices={name: str(at.requested.device) for name, at in placements.networks.items() if at.requested},
         sharing=settings.sharing,
-        remarks=tuple(remark for file in files for remark in _remarks_on(file, selection, described)),
+        remarks=(
+            *_remarks_on_engines(described),
+            *(remark for file in files for remark in _remarks_on(file, selection, described)),
+        ),
     )
     return sources, assembly
+
+
+def _remarks_on_engines(described: Mapping[str, NetworkInfo]) -> list[str]:
+    """Say which networks were timed on another processor, where that chooses what runs them."""
+    here = describe()
+    elsewhere = [name for name, info in described.items() if info.on_cpu and info.on_cpu.processor != here]
+    if not elsewhere:
+        return []
+    return [f"timed on another processor: {', '.join(elsewhere)}. Here: paddlex-triton measure {' '.join(elsewhere)}"]
 
 
 def _remarks_on(file: PipelineFile, selection: Selection, described: Mapping[str, NetworkInfo]) -> list[str]:

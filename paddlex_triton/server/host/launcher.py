@@ -24,7 +24,7 @@ from paddlex_triton.processes import die_with_parent
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
-from paddlex_triton.server.host.preflight import check_devices, check_environment, check_ports, free_ports
+from paddlex_triton.server.host.preflight import check_devices, check_engine, check_environment, check_ports, free_ports
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
 from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, memory_environment, serving_arguments
@@ -144,6 +144,7 @@ class EmbeddedServer:
         if self.pid is not None:
             return self
         check_devices(self._device, self._flavour, self._files)
+        check_engine(self._flavour)
         check_environment()
         self._choose_ports()
         self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))

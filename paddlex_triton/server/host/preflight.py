@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from paddlex_triton.devices import DeviceError
-from paddlex_triton.flavours import FLAVOURS
+from paddlex_triton.flavours import FLAVOURS, is_there
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.server.host.device_placement import requested_devices
 from paddlex_triton.server.host.errors import ServerStartError
@@ -92,6 +92,20 @@ def check_devices(device: str | None, flavour: str | None = None, files: Sequenc
             f"--flavour {flavour} is for GPUs, {_NO_GPU}: PADDLEX_TRITON_GPU_FLAVOUR={flavour} {_COMPOSE_UP}; for a "
             f"Triton of your own, paddlex-triton assemble DIR --flavour {flavour}"
         )
+
+
+def check_engine(flavour: str | None) -> None:
+    """Refuse a flavour whose engine is not installed.
+
+    Args:
+        flavour: of all networks; None if it was not given.
+
+    Raises:
+        ServerStartError: says what to install.
+    """
+    wanted = FLAVOURS.get(flavour or "")
+    if wanted is not None and not is_there(wanted):
+        raise ServerStartError(f"--flavour {wanted.name} needs the package {wanted.package}. Run: {_INSTALL}")
 
 
 def check_ports(address: str, ports: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from paddlex_triton import paths
 from paddlex_triton.pipelines import PIPELINES
+from paddlex_triton.processors import describe
 from paddlex_triton.server.host.assemble import MARKER, Assembly, assemble
 from paddlex_triton.server.host.cli import register
 from paddlex_triton.server.host.errors import AssemblyError
@@ -468,3 +469,34 @@ def test_modules_are_told_the_largest_page(repository, tmp_path, megapixels, pix
 def test_a_page_cannot_be_larger_than_possible(repository, tmp_path, megapixels):
     with pytest.raises(AssemblyError, match=r"megapixels a page; up to 178\.95 are possible"):
         assemble(tmp_path / "models", pipelines=["OCR"], max_megapixels=megapixels, networks=[repository])
+
+
+@pytest.mark.parametrize(("processor", "told"), [("Another", True), (describe(), False)])
+def test_networks_that_were_timed_elsewhere_are_named(repository, tmp_path, processor, told):
+    file = repository / NETWORKS[0] / "network.json"
+    on_cpu = {"processor": processor, "threads": 2, "milliseconds": {"cpu": 1.0}}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "on_cpu": on_cpu}))
+    assembly = assemble(tmp_path / "models", pipelines=["OCR"], networks=[repository])
+    remark = f"timed on another processor: {NETWORKS[0]}. Here: paddlex-triton measure {NETWORKS[0]}"
+    assert (remark in assembly.remarks) is told
+    assert assembly.flavours == dict.fromkeys(NETWORKS, "cpu")
+
+
+@pytest.mark.parametrize(("times", "flavour"), [((2.0, 1.0), "openvino"), ((1.0, 2.0), "cpu")])
+def test_each_network_gets_the_engine_that_was_faster(repository, tmp_path, times, flavour):
+    for name in NETWORKS:
+        file = repository / name / "network.json"
+        milliseconds = dict(zip(("cpu", "openvino"), times, strict=True))
+        on_cpu = {"processor": describe(), "threads": 2, "milliseconds": milliseconds}
+        file.write_text(json.dumps({**json.loads(file.read_text()), "on_cpu": on_cpu}))
+        (repository / name / "configs" / "openvino.pbtxt").write_text('backend: "paddlex_openvino"\n')
+    assembly = assemble(tmp_path / "models", pipelines=["OCR"], networks=[repository])
+    assert assembly.flavours == dict.fromkeys(NETWORKS, flavour)
+    for name in NETWORKS:
+        wanted = "paddlex_openvino" if flavour == "openvino" else "onnxruntime"
+        assert read_config(tmp_path / "models" / name / "config.pbtxt").backend == wanted
+    told = json.loads((tmp_path / "models" / "text_recognition" / f"{NETWORKS[1]}.network.json").read_text())
+    assert told["geometry"]["max_columns"] == 1920
+    for named in ("cpu", "openvino"):
+        assembly = assemble(tmp_path / "models", pipelines=["OCR"], networks=[repository], flavour=named)
+        assert set(assembly.flavours.values()) == {named}

@@ -87,3 +87,16 @@ def test_free_ports_are_different_and_free(count):
 def test_ipv6_is_refused_by_name():
     with pytest.raises(ServerStartError, match="::1 is an IPv6 address"):
         preflight.check_ports("::1", {"--http-port": 8000})
+
+
+@pytest.mark.parametrize("flavour", [None, "cpu", "openvino", "unknown"])
+def test_an_engine_that_is_there(flavour):
+    preflight.check_engine(flavour)
+
+
+def test_an_engine_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(preflight, "is_there", lambda flavour: flavour.package is None)
+    preflight.check_engine("cpu")
+    preflight.check_engine(None)
+    with pytest.raises(ServerStartError, match=r"--flavour openvino needs the package openvino. Run: pip install"):
+        preflight.check_engine("openvino")
