@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paddlex_triton.idle import IDLE_S, WhenIdle, trim_memory
+from paddlex_triton.idle import trim_memory
 from paddlex_triton.server.backends.common.batch import Request, Result, join, split, whole
 from paddlex_triton.server.backends.common.config import Config, check_config
 from paddlex_triton.server.backends.common.errors import RequestError, run_error
@@ -49,12 +49,16 @@ class Runner(ABC):
         self._config = config
         self._instance = instance
         self._turns = turns_of_server(take_turns, instance)
-        self._idle = WhenIdle(IDLE_S, self.release)
         self.output_names = sorted(tensor.name for tensor in config.outputs)
         self._scalar_inputs = frozenset(
             info.name for info in (*interface.inputs.values(), *interface.overridable.values()) if not info.shape
         )
         self._output_dims = {tensor.name: tensor.dims for tensor in config.outputs}
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """One line for the log: model, engine, threads, turns."""
 
     @abstractmethod
     def run(self, feed: Mapping[str, np.ndarray]) -> Sequence[Any]:
@@ -102,8 +106,6 @@ class Runner(ABC):
             return [error] * len(requests)
         except Exception as error:
             return [run_error(self.message_of(error))] * len(requests)
-        finally:
-            self._idle.touch()
         return split(arrays, requests) if self._config.batching else whole(arrays, requests)
 
     def to_triton(self, array: np.ndarray) -> np.ndarray:

@@ -8,23 +8,24 @@ Lies in `<backend directory>/onnxruntime/` beside Triton's own `python/`; every 
 # Annotations stay unevaluated: while Triton completes a configuration, pb_utils has no InferenceRequest.
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from paddlex_triton.server.backends.common.config import check_instance_kind
 from paddlex_triton.server.backends.common.errors import LoadError
 from paddlex_triton.server.backends.common.model_file import find_model
-from paddlex_triton.server.backends.common.triton import answer
+from paddlex_triton.server.backends.common.triton import BackendModel
 from paddlex_triton.server.backends.onnxruntime.autocomplete import complete, is_complete
 from paddlex_triton.server.backends.onnxruntime.options import read_options
 from paddlex_triton.server.backends.onnxruntime.runner import OnnxModel, load_session
 from paddlex_triton.server.backends.onnxruntime.tensors import interface_of
 
 
-class TritonPythonModel:
+class TritonPythonModel(BackendModel):
     """One instance of a model."""
+
+    backend = "onnxruntime"
+    load = OnnxModel
 
     @staticmethod
     def auto_complete_config(auto_complete_model_config: pb_utils.ModelConfig) -> pb_utils.ModelConfig:
@@ -49,24 +50,3 @@ class TritonPythonModel:
         config.setdefault("input", []).extend(completion.inputs)
         config.setdefault("output", []).extend(completion.outputs)
         return auto_complete_model_config
-
-    def initialize(self, args: dict[str, str]) -> None:
-        """Load the model and check it against its configuration."""
-        try:
-            check_instance_kind(args["model_name"], args["model_instance_kind"], "onnxruntime")
-            self._model = OnnxModel(
-                json.loads(args["model_config"]),
-                Path(args["model_repository"]) / args["model_version"],
-                args["model_instance_name"],
-            )
-        except LoadError as error:
-            raise pb_utils.TritonModelException(str(error)) from None
-        pb_utils.Logger.log_info(self._model.summary)
-
-    def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
-        """Run the batch that the scheduler joined."""
-        return answer(self._model, requests)
-
-    def finalize(self) -> None:
-        """Let go of the session."""
-        del self._model

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -11,7 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from paddlex_triton.server.backends import onnxruntime
+from paddlex_triton.server.backends import onnxruntime, paddlex_openvino
+from paddlex_triton.server.backends.onnxruntime.runner import OnnxModel
 
 MODEL_PY = Path(onnxruntime.__file__).with_name("model.py")
 
@@ -89,6 +91,8 @@ def backend(monkeypatch, repository, log):
     }.items():
         setattr(utils, name, value)
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", utils)
+    # It has that of whoever imported it first.
+    monkeypatch.delitem(sys.modules, "paddlex_triton.server.backends.common.triton", raising=False)
     spec = importlib.util.spec_from_file_location("onnxruntime_backend_model", MODEL_PY)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -133,6 +137,33 @@ def test_a_model_is_loaded_run_and_let_go(backend, repository, log):
         assert output.name() == "y"
         np.testing.assert_array_equal(output.as_numpy(), -array)
     model.finalize()
+
+
+def test_openvino_s_model_is_loaded_run_and_let_go(backend, repository, log):
+    """With the same stand-in; its other hooks are the same."""
+    file = Path(paddlex_openvino.__file__).with_name("model.py")
+    spec = importlib.util.spec_from_file_location("openvino_backend_model", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = module.TritonPythonModel()
+    model.initialize(arguments(repository, backend="paddlex_openvino"))
+    assert log[0].startswith("m_0_0: OpenVINO ")
+    (response,) = model.execute([request(np.ones((2, 3), np.float32))])
+    np.testing.assert_array_equal(response.output_tensors[0].as_numpy(), -np.ones((2, 3)))
+    model.finalize()
+
+
+def test_memory_is_given_back_when_nothing_runs(backend, repository, monkeypatch):
+    module = sys.modules["paddlex_triton.server.backends.common.triton"]
+    monkeypatch.setattr(module, "IDLE_S", 0.05)
+    released = threading.Event()
+    monkeypatch.setattr(OnnxModel, "release", lambda self: released.set())
+    model = backend()
+    model.initialize(arguments(repository))
+    assert not released.wait(0.2)
+    model.execute([request(np.ones((2, 3), np.float32))])
+    assert released.wait(20)
 
 
 def test_a_requests_error_keeps_its_code(backend, repository):
