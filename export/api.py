@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -221,9 +220,8 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
             declare_row_sizes(family, edited, settings)
         content = edited.SerializeToString(deterministic=True)
         options.progress(f"verifying {name}")
-        with tempfile.TemporaryDirectory(prefix="paddlex-triton-") as folder:
-            engines = runs_in_engines(family.name, content, Path(folder))
-            verification = verify(family, source, content, settings, options.images, engines)
+        engines = runs_in_engines(family.name, content)
+        verification = verify(family, source, content, settings, options.images, engines)
     except (GraphError, VerificationError) as error:
         if (advice := family.advice(source)) is None:
             raise
@@ -245,7 +243,7 @@ def _export(weights: Weights, name: str, family: NetworkFamily, options: Options
     info = _info(weights, settings, family, report)
     files = {MODEL_PATH: content, **_configs(report, family, settings)}
     options.progress(f"timing {name}")
-    info = time_network(files, name, info, verification.refused_engines())
+    info = time_network(info, files, verification.refused_engines())
     files[FILE_NAME] = as_json(info.model_dump_json(indent=1))
     files[export_report.FILE_NAME] = as_json(report.model_dump_json(indent=1))
     options.progress(f"installing {name}")

@@ -52,12 +52,13 @@ def engines_here() -> list[Flavour]:
     return [flavour for flavour in flavours_for("cpu") if is_there(flavour)]
 
 
-def open_runner(flavour: Flavour, folder: Path, config: str) -> Runner:
+def open_runner(flavour: Flavour, name: str, content: bytes, config: str) -> Runner:
     """Load a network as a flavour serves it.
 
     Args:
         flavour: one for CPUs that is there.
-        folder: the network's, with 1/model.onnx.
+        name: the network's.
+        content: of its model.onnx.
         config: the text of its configuration in that flavour.
 
     Raises:
@@ -67,39 +68,37 @@ def open_runner(flavour: Flavour, folder: Path, config: str) -> Runner:
     from google.protobuf import json_format, text_format
     from tritonclient.grpc import model_config_pb2
 
-    module, name = _RUNNERS[flavour.backend]
+    module, kind = _RUNNERS[flavour.backend]
     message = text_format.Parse(config, model_config_pb2.ModelConfig())  # pyright: ignore[reportAttributeAccessIssue]
     parsed = json_format.MessageToDict(message, preserving_proto_field_name=True)
     try:
-        return getattr(import_module(module), name)(parsed, folder / "1", f"{folder.name}_0_0")
+        # From memory: a file would stay behind if the export is killed.
+        return getattr(import_module(module), kind)(parsed, Path(), f"{name}_0_0", content)
     except LoadError as error:
         raise EngineError(str(error)) from None
 
 
-def runs_in_engines(family: Family, content: bytes, folder: Path) -> dict[str, Run]:
+def runs_in_engines(family: Family, content: bytes) -> dict[str, Run]:
     """Load a network's graph into the engines beside ONNX Runtime, for the proof.
 
     Args:
         family: the network's.
         content: the serialized graph.
-        folder: an empty one, which must stay as long as the runs are used.
 
     Returns:
         Flavour -> the graph in its engine; one that does not load raises when it is run.
     """
-    file = folder / "model.onnx"
-    file.write_bytes(content)
     # As in the flavour's configurations.
     kept = 0 if family == "ctc_recognition" else _KEPT_SHAPES
-    return {OPENVINO.name: _run_in_openvino(file, kept)} if OPENVINO in engines_here() else {}
+    return {OPENVINO.name: _run_in_openvino(content, kept)} if OPENVINO in engines_here() else {}
 
 
-def measure(folder: Path, info: NetworkInfo, configs: Mapping[str, str], refused: Mapping[str, str]) -> OnCpu:
+def measure(info: NetworkInfo, content: bytes, configs: Mapping[str, str], refused: Mapping[str, str]) -> OnCpu:
     """Time a network in every engine that is there, in turns, on an input as it usually comes.
 
     Args:
-        folder: the network's, with 1/model.onnx.
-        info: its description.
+        info: the network's description.
+        content: of its model.onnx.
         configs: flavour -> the text of its configuration.
         refused: flavour -> why it does not serve the network: not timed.
 
@@ -108,7 +107,7 @@ def measure(folder: Path, info: NetworkInfo, configs: Mapping[str, str], refused
     """
     feeds = usual_input(info)
     runners = {
-        flavour.name: open_runner(flavour, folder, configs[flavour.name])
+        flavour.name: open_runner(flavour, info.name, content, configs[flavour.name])
         for flavour in engines_here()
         if flavour.name not in refused
     }
@@ -144,7 +143,7 @@ def usual_input(info: NetworkInfo) -> dict[str, np.ndarray]:
     return feeds
 
 
-def _run_in_openvino(file: Path, kept_shapes: int) -> Run:
+def _run_in_openvino(content: bytes, kept_shapes: int) -> Run:
     """Return a graph in OpenVINO; the first answer to an input is that for any shape, the next that for its own."""
     loaded: list[Compiled] = []
 
@@ -154,7 +153,7 @@ def _run_in_openvino(file: Path, kept_shapes: int) -> Run:
         from paddlex_triton.server.backends.paddlex_openvino.options import Options, properties
 
         if not loaded:
-            loaded.append(Compiled(file, properties(Options()), kept_shapes))
+            loaded.append(Compiled(content, properties(Options()), kept_shapes))
         answer = {name: array.copy() for name, array in loaded[0].run(feeds).items()}
         for _ in range(_WARM_RUNS if kept_shapes else 0):
             loaded[0].run(feeds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,21 +13,22 @@ from paddlex_triton.flavours import CPU, flavours_for
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 
 
-def time_network(files: Mapping[str, bytes], name: str, info: NetworkInfo, refused: Mapping[str, str]) -> NetworkInfo:
+def time_network(info: NetworkInfo, files: Mapping[str, bytes], refused: Mapping[str, str]) -> NetworkInfo:
     """Return a network's description with how long the flavours for CPUs take here.
+
+    Args:
+        info: its description.
+        files: its others, path -> content.
+        refused: flavour -> why it does not serve the network.
 
     Raises:
         VerificationError: it does not run as it is served.
     """
-    with tempfile.TemporaryDirectory(prefix="paddlex-triton-") as temporary:
-        folder = Path(temporary) / name
-        (folder / MODEL_PATH).parent.mkdir(parents=True)
-        (folder / MODEL_PATH).write_bytes(files[MODEL_PATH])
-        configs = {flavour.name: files[flavour.config_file].decode() for flavour in flavours_for("cpu")}
-        try:
-            return info.model_copy(update={"on_cpu": measure(folder, info, configs, refused)})
-        except EngineError as error:
-            raise VerificationError(f"the network does not run as it is served: {error}. Not installed") from error
+    configs = {flavour.name: files[flavour.config_file].decode() for flavour in flavours_for("cpu")}
+    try:
+        return info.model_copy(update={"on_cpu": measure(info, files[MODEL_PATH], configs, refused)})
+    except EngineError as error:
+        raise VerificationError(f"the network does not run as it is served: {error}. Not installed") from error
 
 
 def measure_network(repository: Path, name: str) -> NetworkInfo:
@@ -55,7 +55,8 @@ def measure_network(repository: Path, name: str) -> NetworkInfo:
         raise VerificationError(f"{name} was exported where {', '.join(unproved)} was not installed. {again}")
     configs = {flavour.name: read_content(folder / flavour.config_file).decode() for flavour in flavours_for("cpu")}
     try:
-        measured = measure(folder, info, configs, report.verification.refused_engines())
+        content = read_content(folder / MODEL_PATH)
+        measured = measure(info, content, configs, report.verification.refused_engines())
     except EngineError as error:
         raise VerificationError(f"{name} does not run as it is served: {error}. {again}") from error
     info = info.model_copy(update={"on_cpu": measured})

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
 
-from paddlex_triton.client import ImageTooLargeError, create_pipeline
+from paddlex_triton.client import create_pipeline
+from paddlex_triton.client.exceptions import ImageTooLargeError
 from paddlex_triton.server.host.launcher import EmbeddedServer
 
 # Pixels of the sample page are less.

@@ -24,14 +24,14 @@ _ARENA = "cpu:0"
 _PROVIDERS = ("CPUExecutionProvider",)
 
 
-def load_session(path: Path, options: Options) -> ort.InferenceSession:
-    """Load an ONNX file for the CPU.
+def load_session(model: Path | bytes, options: Options) -> ort.InferenceSession:
+    """Load an ONNX file, or its content, for the CPU.
 
     Raises:
         LoadError: ONNX Runtime refuses it.
     """
     try:
-        return ort.InferenceSession(str(path), session_options(options), providers=list(_PROVIDERS))
+        return ort.InferenceSession(model, session_options(options), providers=list(_PROVIDERS))
     except LoadError:
         raise
     except Exception as error:
@@ -41,20 +41,23 @@ def load_session(path: Path, options: Options) -> ort.InferenceSession:
 class OnnxModel(Runner):
     """A loaded model."""
 
-    def __init__(self, config: Mapping[str, Any], version_directory: Path, instance: str) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], version_directory: Path, instance: str, content: bytes | None = None
+    ) -> None:
         """Load a model and check its configuration against it.
 
         Args:
             config: the model configuration, as Triton gives it in JSON.
             version_directory: folder of the model's version.
             instance: name of the model instance, for messages.
+            content: of the ONNX file, instead of the one in that folder.
 
         Raises:
             LoadError: options, file or configuration are wrong.
         """
         self._options = read_options(config)
         read = read_config(config)
-        self._session = load_session(find_model(config, version_directory), self._options)
+        self._session = load_session(content or find_model(config, version_directory), self._options)
         self._run_options = run_options(self._options)
         self._shrinking = self._run_options or run_options(replace(self._options, arena_shrinkage=_ARENA))
         super().__init__(read, interface_of(self._session), instance, take_turns=self._options.take_turns)

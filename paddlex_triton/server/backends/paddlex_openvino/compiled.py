@@ -27,18 +27,18 @@ _COUNTED = 256
 class Compiled:
     """A model in OpenVINO. One thread calls it."""
 
-    def __init__(self, path: Path, properties: Mapping[str, Any], kept_shapes: int) -> None:
+    def __init__(self, model: Path | bytes, properties: Mapping[str, Any], kept_shapes: int) -> None:
         """Compile a model for any shape, and for one row where rows are all of one shape.
 
         Args:
-            path: the ONNX file.
+            model: the ONNX file, or its content.
             properties: to compile with.
             kept_shapes: most shapes that the model is compiled for.
 
         Raises:
             RuntimeError: OpenVINO refuses it.
         """
-        self._core, self._path, self._properties, self._most = ov.Core(), path, dict(properties), kept_shapes
+        self._core, self._source, self._properties, self._most = ov.Core(), model, dict(properties), kept_shapes
         self.model = self._read()
         self.inputs = frozenset(tensor.any_name for tensor in self.model.inputs)
         self._any = self._core.compile_model(self.model, "CPU", self._properties)
@@ -92,7 +92,7 @@ class Compiled:
             self._compiling.join()
 
     def _read(self) -> ov.Model:
-        model = self._core.read_model(self._path)
+        model = self._core.read_model(self._source)
         cheapen_argmax(model)
         return model
 

@@ -31,13 +31,16 @@ _TRITON_TYPES = {
 class OpenVinoModel(Runner):
     """A loaded model."""
 
-    def __init__(self, config: Mapping[str, Any], version_directory: Path, instance: str) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], version_directory: Path, instance: str, content: bytes | None = None
+    ) -> None:
         """Load a model and check its configuration against it.
 
         Args:
             config: the model configuration, as Triton gives it in JSON.
             version_directory: folder of the model's version.
             instance: name of the model instance, for messages.
+            content: of the ONNX file, instead of the one in that folder.
 
         Raises:
             LoadError: options, file or configuration are wrong.
@@ -46,7 +49,7 @@ class OpenVinoModel(Runner):
         read = read_config(config)
         try:
             self._compiled = Compiled(
-                find_model(config, version_directory), properties(self._options), self._options.kept_shapes
+                content or find_model(config, version_directory), properties(self._options), self._options.kept_shapes
             )
         except RuntimeError as error:
             raise LoadError(self.message_of(error)) from None
