@@ -311,8 +311,10 @@ def test_bad_pages_do_not_disturb_good_ones_in_flight(ask, sample):
     assert answers == [None if index % 2 else good for index in range(16)]
 
 
-def test_the_recognisers_batches_are_full_and_answers_the_same_under_load(ask, triton, statistics, count_runs):
-    # Fourteen short lines: three of PaddleX's groups, all of one width, in one call.
+def test_the_recognisers_runs_are_as_large_as_they_may_be_and_answers_the_same_under_load(
+    ask, triton, statistics, count_runs
+):
+    # Fourteen lines of one width, of which 1920 columns hold four: on a CPU no run is larger.
     line = cv2.imread(str(ROOT / "samples" / "page.png"))[430:490, 540:800]
     image = encode(np.tile(line, (7, 2, 1)))
     alone = texts_of(ask(image, PARAMS))
@@ -323,7 +325,7 @@ def test_the_recognisers_batches_are_full_and_answers_the_same_under_load(ask, t
     rows, runs = count_runs(triton, "PP-OCRv4_mobile_rec", before, 16 * len(alone))
     assert answers == [alone] * 16
     assert rows == 16 * len(alone)
-    assert rows / runs > 6
+    assert runs == 16 * 4
 
 
 def test_only_what_was_asked_for_is_served(server, triton):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import tritonclient.grpc as grpcclient
 
 from paddlex_triton.client import create_pipeline
 from paddlex_triton.client.exceptions import ImageTooLargeError
@@ -66,12 +65,3 @@ def test_a_page_as_large_as_allowed_is_read_and_a_larger_one_refused(ocr):
     with pytest.raises(ImageTooLargeError, match=r"2002000 pixels; at most 2000000 are allowed"):
         list(ocr.predict(np.full((_HEIGHT + 1, _WIDTH, 3), 255, np.uint8)))
     assert len(list(ocr.predict(page))) == 1
-
-
-def test_a_bad_input_of_a_network_is_refused_by_name(openvino_server):
-    with grpcclient.InferenceServerClient(openvino_server.grpc_url) as client:
-        x = grpcclient.InferInput("x", [1, 33, 33, 3], "UINT8")
-        x.set_data_from_numpy(np.zeros((1, 33, 33, 3), np.uint8))
-        with pytest.raises(grpcclient.InferenceServerException, match="openvino error"):
-            client.infer("PP-OCRv4_mobile_det", [x])
-        assert client.is_model_ready("PP-OCRv4_mobile_det")

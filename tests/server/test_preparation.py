@@ -48,8 +48,8 @@ def write_other_recogniser(recogniser: Path, repository: Path) -> None:
     """The same network under another name, with letters that are written from right to left for every character."""
     folder = repository / OTHER_RECOGNISER
     shutil.copytree(recogniser, folder)
-    config = folder / "config.pbtxt"
-    config.write_text(config.read_text().replace(recogniser.name, OTHER_RECOGNISER))
+    for config in folder.rglob("*.pbtxt"):
+        config.write_text(config.read_text().replace(recogniser.name, OTHER_RECOGNISER))
     info = json.loads((folder / "network.json").read_text())
     letters = [arabic(index) for index in range(len(info["characters"]))]
     info |= {"name": OTHER_RECOGNISER, "characters": letters, "postprocess": {"bidi": True}}
