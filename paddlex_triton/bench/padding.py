@@ -116,8 +116,10 @@ class Network:
         self.info = NetworkInfo.load(folder / FILE_NAME)
         if self.info.family != family:
             raise ValueError(f"{folder} is a {self.info.family} network; a {family} network is expected")
-        path = str(folder / "1" / "model.onnx")
-        self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self._open(folder / "1" / "model.onnx")
+
+    def _open(self, model: Path) -> None:
+        self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the outputs by name."""

@@ -45,9 +45,12 @@ class OpenVinoNetwork(Network):
 
     def __init__(self, folder: Path, family: Family, precision: str) -> None:
         """Load it as `Network` does, and for a precision."""
+        self._precision = precision
         super().__init__(folder, family)
-        self._compiled = Compiled(folder / "1" / "model.onnx", properties(Options(precision=precision)), 0)
         self.seconds = 0.0
+
+    def _open(self, model: Path) -> None:
+        self._compiled = Compiled(model, properties(Options(precision=self._precision)), 0)
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the outputs by name."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
+
+from paddlex_triton.processors import read_cpuinfo, usable_cores
 
 # What decides about the speed of networks. OpenVINO and oneDNN choose their kernels by these.
 _FLAGS = (
@@ -57,20 +57,18 @@ class Machine:
         return self.load > MOST_LOAD_A_CORE * self.cores
 
 
-def look_at_machine(cpuinfo: Path = Path("/proc/cpuinfo"), cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> Machine:
+def look_at_machine(cpuinfo: Path = Path("/proc/cpuinfo"), cgroup: Path | None = None) -> Machine:
     """Read what machine this is.
 
     Args:
         cpuinfo: the kernel's file of that name.
-        cgroup: the file with the share of time that the process's group may use.
+        cgroup: see `usable_cores`.
     """
-    text = cpuinfo.read_text() if cpuinfo.is_file() else ""
-    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)
-    has = set(flags[1].split()) if flags else set()
+    fields = read_cpuinfo(cpuinfo)
+    has = fields.get("flags", "").split()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
-        cpu=model[1].strip() if model else platform.processor() or platform.machine(),
+        cpu=fields.get("model name") or platform.processor() or platform.machine(),
         flags=tuple(flag for flag in _FLAGS if flag in has),
         cores=usable_cores(cgroup),
         memory_gb=round(memory / 1e9, 1),
@@ -78,15 +76,6 @@ def look_at_machine(cpuinfo: Path = Path("/proc/cpuinfo"), cgroup: Path = Path("
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
     )
-
-
-def usable_cores(cgroup: Path) -> int:
-    """Count the cores that this process may run on, fewer where its group may use a share of their time only."""
-    cores = len(os.sched_getaffinity(0))
-    if not cgroup.is_file():
-        return cores
-    quota, _, period = cgroup.read_text().partition(" ")
-    return cores if quota == "max" else max(1, min(cores, ceil(int(quota) / int(period))))
 
 
 def require_idle(machine: Machine, busy: bool) -> None:

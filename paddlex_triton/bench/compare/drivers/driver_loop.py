@@ -20,26 +20,27 @@ import os
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
 
-class Driver:
+class Driver(ABC):
     """A contestant. `open` and `read` are each one's own; one that takes several callers says so."""
 
     # Whose versions are reported, of those that are installed.
     packages: tuple[str, ...] = ()
     takes_callers = False
 
+    @abstractmethod
     def open(self, request: dict[str, Any]) -> None:
         """Load what is needed to read pages."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, path: str) -> list[str]:
         """Read one image file to its end: the lines found on it."""
-        raise NotImplementedError
 
     def read_all(self, paths: list[str], callers: int) -> None:
         """Read files, so many at a time."""

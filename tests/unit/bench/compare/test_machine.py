@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from paddlex_triton.bench.compare import __main__ as command
-from paddlex_triton.bench.compare.machine import BusyMachine, look_at_machine, require_idle, usable_cores
+from paddlex_triton.bench.compare.machine import BusyMachine, look_at_machine, require_idle
+from paddlex_triton.processors import usable_cores
 
 CPUINFO = """processor\t: 0
 model name\t: Example CPU 9000
@@ -44,7 +45,7 @@ def test_a_system_without_cpuinfo(tmp_path):
 def test_the_share_of_a_group_counts(tmp_path, monkeypatch, text, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     (tmp_path / "cpu.max").write_text(text)
-    assert usable_cores(tmp_path / "cpu.max") == cores
+    assert usable_cores(tmp_path) == cores
 
 
 def test_half_a_process_a_core_is_idle(machine):
