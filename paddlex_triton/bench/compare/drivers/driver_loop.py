@@ -70,7 +70,8 @@ class Driver(ABC):
         raise ValueError(f"do is {kind!r}; a driver does not know it")
 
     def close(self) -> None:
-        """End what `open` began, as far as it came."""
+        """End what `open` began, as far as it came; most have nothing to end."""
+        return
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:
