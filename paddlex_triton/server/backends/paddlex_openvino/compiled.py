@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 
 from paddlex_triton.server.backends.common.runner import LARGE_INPUT_BYTES, bytes_of
-from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen_argmax
+from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -93,7 +93,7 @@ class Compiled:
 
     def _read(self) -> ov.Model:
         model = self._core.read_model(self._source)
-        cheapen_argmax(model)
+        cheapen(model)
         return model
 
     def _one_row(self) -> Shapes | None:

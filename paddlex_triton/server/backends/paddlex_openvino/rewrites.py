@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
+
+
+def cheapen(model: ov.Model) -> None:
+    """Replace what OpenVINO computes in a slow way.
+
+    Args:
+        model: changed in place.
+    """
+    cheapen_argmax(model)
+    cheapen_hard_sigmoid(model)
+
+
+def cheapen_hard_sigmoid(model: ov.Model) -> None:
+    """Replace HardSigmoid, which has no kernel of its own, by operators that are computed within their neighbours.
+
+    The reference kernel takes another order of channels than convolutions, so that the data is turned before and after:
+    more than half of the time of a seal detector on some shapes of pages.
+
+    Args:
+        model: changed in place.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "HardSigmoid":
+            scale, shift = (_constant(node.input_value(place)) for place in (1, 2))
+            if scale is not None and shift is not None and node.output(0).get_element_type() == ov.Type.f32:
+                node.output(0).replace(_hard_sigmoid(node.input_value(0), scale, shift).output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _constant(value: ov.Output) -> float | None:
+    """Return a number of the graph, None where it is computed, or more than one."""
+    node = value.get_node()
+    if node.get_type_name() != "Constant" or node.get_data().size != 1:
+        return None
+    return float(node.get_data().ravel()[0])
+
+
+def _hard_sigmoid(x: ov.Output, scale: float, shift: float) -> ov.Node:
+    # The one that OpenVINO knows, and with a product behind it computes inside a convolution.
+    if shift == 0.5 and math.isclose(scale, 1 / 6, rel_tol=1e-6):
+        return ops.hsigmoid(x)
+    line = ops.add(ops.multiply(x, ops.constant(np.float32(scale))), ops.constant(np.float32(shift)))
+    return ops.clamp(line, 0.0, 1.0)
 
 
 def cheapen_argmax(model: ov.Model) -> None:

@@ -8,7 +8,7 @@ import openvino as ov
 import pytest
 from onnx import TensorProto, helper
 
-from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen_argmax
+from paddlex_triton.server.backends.paddlex_openvino.rewrites import cheapen_argmax, cheapen_hard_sigmoid
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
@@ -69,3 +69,37 @@ def test_whole_numbers_stay(tmp_path):
     model = read(tmp_path, ["N", 5], 1, element=INT64)
     cheapen_argmax(model)
     assert "TopK" in operators(model)
+
+
+def read_hard_sigmoid(folder: Path, alpha: float, beta: float, element: int = FLOAT) -> ov.Model:
+    graph = helper.make_graph(
+        [
+            helper.make_node("HardSigmoid", ["x"], ["s"], alpha=alpha, beta=beta),
+            helper.make_node("Mul", ["x", "s"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", element, ["N", 3, "H"])],
+        [helper.make_tensor_value_info("y", element, ["N", 3, "H"])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, folder / "model.onnx")
+    return ov.Core().read_model(folder / "model.onnx")
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1 / 6, 0.5), (0.2, 0.5), (1 / 6, 0.25), (-0.3, 1.5), (0.0, 0.5)])
+def test_hard_sigmoid_has_its_values(tmp_path, alpha, beta):
+    model = read_hard_sigmoid(tmp_path, alpha, beta)
+    assert "HardSigmoid" in operators(model)
+    cheapen_hard_sigmoid(model)
+    assert "HardSigmoid" not in operators(model)
+    edges = np.array([0, -3, 3, -2.5, 2.5, -np.inf, np.inf, 1e-30, 1e30], np.float32)
+    for x in (np.tile(edges, (2, 3, 1)), np.random.default_rng(0).normal(0, 4, (2, 3, 500)).astype(np.float32)):
+        with np.errstate(invalid="ignore"):
+            wanted = x * np.clip(np.float32(alpha) * x + np.float32(beta), 0, 1)
+        np.testing.assert_allclose(run(model, x), wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_hard_sigmoid_of_other_types_stays(tmp_path):
+    model = read_hard_sigmoid(tmp_path, 0.2, 0.5, TensorProto.DOUBLE)
+    cheapen_hard_sigmoid(model)
+    assert "HardSigmoid" in operators(model)
