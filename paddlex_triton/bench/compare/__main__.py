@@ -82,6 +82,7 @@ def main(
             help="Folder or picture of your own, read besides; PIPELINE=PATH for one pipeline. May be repeated."
         ),
     ] = None,
+    own_alone: Annotated[bool, typer.Option("--own-alone", help="Read nothing but the pictures of --images.")] = False,
     networks: Annotated[list[Path] | None, typer.Option(help="Folder with exported networks; may be repeated.")] = None,
     weights: Annotated[
         list[Path] | None,
@@ -109,6 +110,7 @@ def main(
             NetworkChoice.parse(model or []),
             _images(images or [], chosen),
             _QUICK_SEALS if quick else _SEALS,
+            own_alone,
         )
         runner = Runner(inputs, plan, out / "work", machine.cores, lambda text: console.print(text, markup=False))
         report = Report(

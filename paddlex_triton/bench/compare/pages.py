@@ -63,7 +63,7 @@ def ocr_cases(folder: Path, own: Sequence[Path]) -> list[Case]:
         "product, 4 lines": draw_product,
     }
     cases = [_drawn(name, draw, folder) for name, draw in drawn.items()]
-    return [*cases, *_samples("page"), *_own(own)]
+    return [*cases, *_samples("page"), *own_cases(own)]
 
 
 def seal_cases(folder: Path, own: Sequence[Path], seals: int = SEALS) -> list[Case]:
@@ -82,7 +82,7 @@ def seal_cases(folder: Path, own: Sequence[Path], seals: int = SEALS) -> list[Ca
         files.append(folder / f"seal_{index:03}.png")
         _draw_seal(script, index, found.path).save(files[-1])
     drawn = Case(f"{seals} drawn seals", tuple(files))
-    return [*_samples("contract"), *_samples("seal_1"), drawn, *_own(own)]
+    return [*_samples("contract"), *_samples("seal_1"), drawn, *own_cases(own)]
 
 
 def keypoint_cases(folder: Path, own: Sequence[Path]) -> list[Case]:
@@ -91,7 +91,7 @@ def keypoint_cases(folder: Path, own: Sequence[Path]) -> list[Case]:
     Raises:
         ValueError: there are none.
     """
-    cases = _own(own)
+    cases = own_cases(own)
     if not cases:
         raise ValueError("pictures of people are needed: name a folder with --images")
     tiles = [case.files[0] for case in cases]
@@ -188,7 +188,12 @@ def _samples(name: str) -> list[Case]:
     return [Case(f"sample {name}", (path,))] if path is not None and path.is_file() else []
 
 
-def _own(own: Sequence[Path]) -> list[Case]:
+def own_cases(own: Sequence[Path]) -> list[Case]:
+    """One's own pictures, a case each.
+
+    Raises:
+        ValueError: a path does not exist.
+    """
     files: list[Path] = []
     for place in own:
         if not place.exists():

@@ -12,7 +12,7 @@ from paddlex_triton.bench.compare.contestants import KEYPOINTS, OCR, PARAMS, PRE
 from paddlex_triton.bench.compare.environments import REQUIREMENTS, EnvironmentFailed, ensure_environment
 from paddlex_triton.bench.compare.measure import Comparison, Plan
 from paddlex_triton.bench.compare.pages import SEALS as ALL_SEALS
-from paddlex_triton.bench.compare.pages import Case, keypoint_cases, ocr_cases, seal_cases
+from paddlex_triton.bench.compare.pages import Case, keypoint_cases, ocr_cases, own_cases, seal_cases
 from paddlex_triton.bench.compare.results import PipelineNumbers
 from paddlex_triton.bench.compare.session import DRIVERS, ContestantError, Session
 from paddlex_triton.bench.compare.weights import Network, original_network, served_network
@@ -34,6 +34,7 @@ class Inputs:
         models: step -> network, in the place of the preset's.
         images: pipeline -> folders and files of one's own.
         seals: drawn seals.
+        own_alone: whether nothing but `images` is read.
     """
 
     networks: tuple[Path, ...] = ()
@@ -41,6 +42,7 @@ class Inputs:
     models: NetworkChoice = field(default_factory=NetworkChoice)
     images: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     seals: int = ALL_SEALS
+    own_alone: bool = False
 
 
 class Runner:
@@ -83,6 +85,10 @@ class Runner:
 
     def _cases(self, pipeline: str, folder: Path) -> list[Case]:
         own = self._inputs.images.get(pipeline, ())
+        if self._inputs.own_alone:
+            if not (cases := own_cases(own)):
+                raise ValueError("there are no pictures: name some with --images, or leave --own-alone out")
+            return cases
         if pipeline == OCR:
             return ocr_cases(folder, own)
         if pipeline == SEALS:

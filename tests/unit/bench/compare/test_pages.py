@@ -12,6 +12,7 @@ from paddlex_triton.bench.compare.pages import (
     draw_product,
     keypoint_cases,
     ocr_cases,
+    own_cases,
     seal_cases,
 )
 from paddlex_triton.client.results.fonts import find_font
@@ -58,6 +59,8 @@ def test_pages_of_text(tmp_path):
         "mine",
     ]
     assert all(file.is_file() for case in cases for file in case.files)
+    assert own_cases([own]) == cases[-1:]
+    assert own_cases([]) == []
 
 
 def test_pictures_that_are_not_there(tmp_path):
