@@ -17,7 +17,13 @@ from scripts.generate_docs import BLOCKS, DOCS, MARKED, ROOT, pages, renewed
 
 REPOSITORY = "https://github.com/paddlex-triton/paddlex-triton"
 RAW = "https://raw.githubusercontent.com/paddlex-triton/paddlex-triton"
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *pages()]
+TEXTS = [
+    ROOT / "README.md",
+    ROOT / "client" / "examples" / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *pages(),
+]
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 SHELL = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
