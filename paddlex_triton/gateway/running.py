@@ -41,6 +41,8 @@ class Gateway:
         try:
             config = uvicorn.Config(
                 create_app(settings),
+                # httptools loses the body of requests that offer h2c, as Java's own client does.
+                http="h11",
                 log_config=None,
                 access_log=False,
                 server_header=False,

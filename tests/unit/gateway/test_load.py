@@ -194,3 +194,15 @@ def test_large_and_small_requests_give_the_same(running, page):
     for body in (page, large):
         answered = httpx.post(f"{gateway.url}/ocr", json={"file": body, "fileType": 1, "visualize": False}, timeout=30)
         assert answered.json()["result"]["ocrResults"][0]["prunedResult"]["rec_texts"] == ["first", "第二"]
+
+
+def test_a_caller_who_offers_another_protocol_has_a_body_all_the_same(running, page):
+    headers = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    }
+    answered = httpx.post(
+        f"{running().url}/ocr", json={"file": page, "fileType": 1, "visualize": False}, headers=headers
+    )
+    assert answered.status_code == 200
