@@ -179,7 +179,7 @@ class AsyncPipeline:
             return self._transport
 
     async def _infer(self, transport: AsyncTransport, page: Page, request: PredictRequest) -> BaseResult:
-        request_id = new_request_id()
+        request_id = page.request_id or new_request_id()
 
         async def call(timeout_s: float | None) -> BaseResult:
             tensors = await transport.infer(

@@ -18,8 +18,8 @@ from paddlex_triton.client.download import download, is_url
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
 
-# A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, or a list of
-# any of them.
+# A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
+# somebody else has read, or a list of any of them.
 Input: TypeAlias = Union[
     str,
     "os.PathLike[str]",
@@ -28,11 +28,12 @@ Input: TypeAlias = Union[
     memoryview,
     BinaryIO,
     np.ndarray,
+    Page,
     Mapping[str, Any],
     Sequence["Input"],
     Iterator["Input"],
 ]
-_Item: TypeAlias = str | bytes | np.ndarray
+_Item: TypeAlias = str | bytes | np.ndarray | Page
 
 TIFF_SUFFIXES = frozenset({"tif", "tiff"})
 PDF_SUFFIXES = frozenset({"pdf"})
@@ -90,11 +91,12 @@ class PageReader:
             self.total += self._lazy
             for outcome in _settled(self._read(item)):
                 # Arrays and bytes have no other name.
+                named = isinstance(item, str | Page)
                 if isinstance(outcome, PaddleXTritonError):
-                    outcome.source = outcome.source if isinstance(item, str) else _join(outcome.source, label)
+                    outcome.source = outcome.source if named else _join(outcome.source, label)
                     yield outcome
                 else:
-                    yield outcome if isinstance(item, str) else replace(outcome, item=label)
+                    yield outcome if named else replace(outcome, item=label)
 
     def _numbered(self, items: Iterator[_Item]) -> Iterator[tuple[str | None, _Item]]:
         """Pair items with their names in messages: "input 2" for the second of several."""
@@ -110,7 +112,9 @@ class PageReader:
             raise
 
     def _read(self, item: _Item) -> Iterator[Page | PaddleXTritonError]:
-        if isinstance(item, np.ndarray):
+        if isinstance(item, Page):
+            yield item
+        elif isinstance(item, np.ndarray):
             yield page_from_array(item)
         elif isinstance(item, bytes):
             yield from self._read_bytes(item, None)
@@ -146,9 +150,9 @@ class PageReader:
         yield from self._read_bytes(download(url), url)
 
     def _read_bytes(self, data: bytes, name: str | None) -> Iterator[Page | PaddleXTritonError]:
-        if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
+        if is_pdf(data):
             yield from self._pages_of(PdfDocument(data, name))
-        elif data.startswith(_TIFF_MAGICS):
+        elif is_tiff(data):
             yield from self._pages_of(TiffDocument(data, name))
         else:
             check_size(len(data), name)
@@ -159,6 +163,16 @@ class PageReader:
         with closing(document):
             for index in range(document.page_count):
                 yield from _settled(map(document.page, [index]))
+
+
+def is_pdf(data: bytes) -> bool:
+    """Tell whether the bytes are those of a PDF."""
+    return b"%PDF-" in data[:_PDF_HEADER_WITHIN]
+
+
+def is_tiff(data: bytes) -> bool:
+    """Tell whether the bytes are those of a TIFF."""
+    return data.startswith(_TIFF_MAGICS)
 
 
 def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | PaddleXTritonError]:
@@ -181,8 +195,8 @@ def _join(place: str | None, label: str | None) -> str | None:
 
 
 def _flatten(source: Any) -> Iterator[_Item]:
-    """Yield the single items of an input: strings, bytes and arrays."""
-    if isinstance(source, str | np.ndarray | bytes):
+    """Yield the single items of an input: strings, bytes, arrays and pages."""
+    if isinstance(source, str | np.ndarray | bytes | Page):
         yield source
     elif isinstance(source, bytearray | memoryview):
         yield bytes(source)

@@ -20,12 +20,14 @@ class Page:
         input_path: what PaddleX calls so: the path or URL as it was given, None for arrays and bytes.
         page_index: 0-based page of a PDF or TIFF, None for other images.
         item: what messages call an input without a path ("input 2"), None if it was the only one.
+        request_id: the id for the server's log; None for one of the client's.
     """
 
     payload: bytes
     input_path: str | None = None
     page_index: int | None = None
     item: str | None = field(default=None, compare=False)
+    request_id: str | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str | None:

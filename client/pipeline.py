@@ -208,7 +208,7 @@ class Pipeline:
             raise PipelineClosedError("the pipeline was closed") from None
 
     def _infer(self, page: Page, request: PredictRequest) -> BaseResult:
-        request_id = new_request_id()
+        request_id = page.request_id or new_request_id()
 
         def call(timeout_s: float | None) -> BaseResult:
             tensors = self._transport.infer(

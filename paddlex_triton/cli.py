@@ -21,6 +21,7 @@ _MODULES = {
     "assemble": "paddlex_triton.server.host.cli",
     "serve": "paddlex_triton.server.host.cli",
     "serve-container": "paddlex_triton.server.host.cli",
+    "gateway": "paddlex_triton.gateway.cli",
     "get-pipeline-config": "paddlex_triton.pipeline_file.cli",
 }
 

@@ -34,7 +34,8 @@ class UsedNetwork(BaseModel, frozen=True):
 class StageSettings(BaseModel, frozen=True):
     """The settings that all stages tell: stage, product version, and the networks by the steps they took.
 
-    Keys that are not known here are kept: a server may be newer than its clients.
+    Keys that are not known here are kept: a server may be newer than its clients. `milliseconds` is what the stage took
+    for the page, waiting included; None from a server that does not tell.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -42,16 +43,22 @@ class StageSettings(BaseModel, frozen=True):
     stage: str
     version: str = __version__
     networks: dict[str, UsedNetwork]
+    milliseconds: float | None = None
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the values as JSON has them: lists, and strings for keys."""
-        plain = self.model_dump(mode="json")
+        """Return the values as JSON has them: lists, and strings for keys; without the time, which is no setting."""
+        plain = self.model_dump(mode="json", exclude={"milliseconds"})
         plain["networks"] = plain.pop("networks")
         return plain
 
     def encode(self) -> bytes:
         """Return the JSON, UTF-8."""
         return json.dumps(self.to_plain(), ensure_ascii=False).encode()
+
+    @staticmethod
+    def add_time(encoded: bytes, milliseconds: float) -> bytes:
+        """Return what `encode` gave, with the time that the stage took."""
+        return encoded[:-1] + b', "milliseconds": %.3f}' % milliseconds
 
 
 class DocPreprocessorSettings(StageSettings, frozen=True):

@@ -18,7 +18,7 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".venv" / "cach
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark every test with the folder it is in: unit, packaging, server or parity."""
+    """Mark every test with the folder it is in: unit, packaging, server, examples or parity."""
     for item in items:
         item.add_marker(item.path.relative_to(TESTS).parts[0])
 

@@ -86,6 +86,11 @@ class BaseResult(_StrMixin, dict[str, Any]):
         return {settings.stage: settings.to_plain() for settings in self.stages}
 
     @property
+    def stage_times(self) -> dict[str, float]:
+        """Milliseconds that each stage took for the page, waiting included; of servers that tell."""
+        return {settings.stage: settings.milliseconds for settings in self.stages if settings.milliseconds is not None}
+
+    @property
     def json(self) -> dict[str, Any]:
         """PaddleX's JSON object, `{"res": {...}}`, of plain Python values."""
         return {"res": to_plain(self._json_data())}

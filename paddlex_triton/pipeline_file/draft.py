@@ -117,10 +117,21 @@ def read_serving(root: Section) -> Serving:
     pages = extra.get_optional("max_num_input_imgs", Serving.max_num_input_imgs)
     if pages is not None and (isinstance(pages, bool) or not isinstance(pages, int) or pages < 1):
         raise extra.refusal("max_num_input_imgs", "a whole number from 1, or null for no limit")
-    serving.ignore("return_urls", _NO_STORAGE)
-    for key in ("return_img_urls", "file_storage", "url_expires_in"):
+    size = extra.get_optional("max_output_img_size", Serving.max_output_img_size)
+    if size is not None and not _is_pair_of_sides(size):
+        raise extra.refusal("max_output_img_size", "two whole numbers from 1, or null for no limit")
+    older = extra.flag("return_img_urls", Serving.return_urls)
+    return_urls = serving.flag("return_urls", older)
+    for key in ("file_storage", "url_expires_in"):
         extra.ignore(key, _NO_STORAGE)
-    extra.ignore("max_output_img_size", "pictures come in the size of their page; ignored")
     extra.close()
     serving.close()
-    return Serving(visualize, pages)
+    return Serving(visualize, pages, None if size is None else (size[0], size[1]), return_urls)
+
+
+def _is_pair_of_sides(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in value)
+    )

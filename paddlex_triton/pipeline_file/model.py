@@ -44,10 +44,14 @@ class Serving:
     Attributes:
         visualize: whether answers carry pictures unless a request says otherwise.
         max_num_input_imgs: pages of one document that are read, None for all of them.
+        max_output_img_size: bound of pictures in answers, pixels a side, None for no bound.
+        return_urls: whether answers are to name pictures by URLs, which no gateway of ours can.
     """
 
     visualize: bool = True
     max_num_input_imgs: int | None = 10
+    max_output_img_size: tuple[int, int] | None = (2000, 2000)
+    return_urls: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ MAY_IMPORT = {
     "pipeline_file": {CORE},
     "client": {CORE, "ops", "pipeline_file"},
     "export": {CORE, "ops", "pipeline_file", "server.backends"},
+    "gateway": {CORE, "ops", "client", "pipeline_file"},
     "server.backends": {CORE, "ops"},
     "server.modules": {CORE, "ops"},
-    "server.host": {CORE, "pipeline_file", "server.backends"},
+    "server.host": {CORE, "pipeline_file", "gateway", "server.backends"},
     "bench": {CORE, "ops", "client", "export", "server.backends", "server.host"},
     "training": {CORE, "ops", "export"},
-    "cli": {CORE, "pipeline_file", "client", "export", "server.host"},
+    "cli": {CORE, "pipeline_file", "client", "export", "gateway", "server.host"},
 }
 # In functions: `create_pipeline` without a server starts one, and `models --url` asks a server.
 EXCEPTIONS = {("client.embedded", "server.host"), ("export.cli", "client")}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.markup import escape
 from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.flavours import FLAVOURS, OPENVINO, flavours_for
 from paddlex_triton.network_choice import NetworkChoice
+from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
@@ -25,6 +26,10 @@ from paddlex_triton.server.host.network_selection import pipelines_of, presets_o
 from paddlex_triton.server.host.pytriton_runtime import backend_folder
 from paddlex_triton.server.host.tritonserver_arguments import memory_environment
 
+if TYPE_CHECKING:
+    from paddlex_triton.gateway.running import Gateway
+
+_NO_GATEWAY = ": pip install 'paddlex-triton[gateway]'"
 _PIPELINE_HELP = (
     f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
     "Without, all whose networks are exported."
@@ -44,6 +49,9 @@ _MEGAPIXELS_HELP = (
     "Most megapixels of a page, if less than 178.9. Memory that modules keep grows with the largest page they had."
 )
 _NETWORKS_HELP = "Folder to look for exported networks in, before the default one; may be repeated."
+
+_REST_HELP = "Port for PaddleX's REST API, if the extra `gateway` is installed; 0 for a free one."
+_NO_REST_HELP = "No REST API. `paddlex-triton gateway` starts one apart, with more options."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
 Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
@@ -106,6 +114,8 @@ def serve_command(
     http_port: Annotated[int, typer.Option(help="Port for HTTP.")] = 8000,
     grpc_port: Annotated[int, typer.Option(help="Port for gRPC.")] = 8001,
     metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics.")] = 8002,
+    rest_port: Annotated[int, typer.Option(help=_REST_HELP, min=0, max=65535)] = 8080,
+    no_rest: Annotated[bool, typer.Option("--no-rest", help=_NO_REST_HELP)] = False,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     device: DeviceOption = None,
     flavour: FlavourOption = None,
@@ -115,11 +125,11 @@ def serve_command(
     directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
     log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
 ) -> None:
-    """Serve pipelines with the embedded Triton until Ctrl-C."""
+    """Serve pipelines with the embedded Triton until Ctrl-C, PaddleX's REST API beside it."""
     from paddlex_triton.server.host.launcher import EmbeddedServer
 
     console = Console()
-    with _refusals():
+    with _refusals(), ExitStack() as running:
         names, files = pipelines_of(pipeline or [])
         server = EmbeddedServer(
             names,
@@ -138,9 +148,15 @@ def serve_command(
             metrics_port=metrics_port,
             log_file=log_file,
         )
+        gateway = None if no_rest else rest_in_front(f"{address}:{grpc_port}", files, address, rest_port)
         signal.signal(signal.SIGTERM, _interrupt)
+        running.callback(server.stop)
         try:
             server.start()
+            if gateway is not None:
+                _start_rest(gateway)
+                # Before Triton: what is in flight is answered.
+                running.callback(gateway.stop)
             what = _summary(server.assembly) if server.assembly else str(directory)
             console.print(f"[bold green]Ready[/bold green]: {what}", soft_wrap=True)
             if server.assembly:
@@ -148,13 +164,12 @@ def serve_command(
             console.print(
                 f"  HTTP {server.http_url}   gRPC {server.grpc_url}   metrics {server.metrics_url}", soft_wrap=True
             )
+            _say(console, f"  REST {gateway.url}" if gateway else "  no REST API" + ("" if no_rest else _NO_GATEWAY))
             console.print("  Ctrl-C stops the server.")
             status = server.wait()
             raise typer.Exit(status)
         except KeyboardInterrupt:
             console.print("Stopping …")
-        finally:
-            server.stop()
 
 
 def container_command(
@@ -175,6 +190,42 @@ def container_command(
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.execvpe(command[0], command, own | os.environ)
+
+
+def rest_in_front(url: str, files: Sequence[PipelineFile], address: str, port: int) -> Gateway | None:
+    """Return a gateway to a server that is to be started, None where it is not installed.
+
+    Args:
+        url: of the server, gRPC.
+        files: pipeline files that it serves.
+        address: to listen on.
+        port: for it.
+
+    Raises:
+        HostError: it cannot listen there, or a file wants what it cannot do.
+    """
+    try:
+        from paddlex_triton.gateway.running import Gateway
+    except ImportError:
+        return None
+    from paddlex_triton.gateway.errors import GatewayError
+    from paddlex_triton.gateway.settings import GatewaySettings
+
+    try:
+        return Gateway(GatewaySettings(url, {file.spec.name: file for file in files}), address, port)
+    except GatewayError as error:
+        raise HostError(f"REST API: {error}. Choose another --rest-port, or --no-rest") from None
+
+
+def _start_rest(gateway: Gateway) -> None:
+    from paddlex_triton.gateway.errors import GatewayError
+    from paddlex_triton.gateway.observing import log_as_json
+
+    log_as_json()
+    try:
+        gateway.start()
+    except GatewayError as error:
+        raise HostError(f"REST API: {error}") from None
 
 
 def _interrupt(signum: int, frame: object) -> None:

@@ -21,7 +21,7 @@ PYTHON_VERSIONS = ((3, 10), (3, 11), (3, 12))
 MIN_GLIBC = (2, 35)
 _INSTALL = "pip install 'paddlex-triton[serve]'"
 _NO_GPU = "and the embedded server has no GPU backend. NVIDIA's container has"
-_COMPOSE_UP = "docker compose up --build triton-gpu"
+_COMPOSE_UP = "docker compose up --build gateway-gpu"
 
 
 def check_environment() -> None:

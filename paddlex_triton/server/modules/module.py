@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
@@ -104,10 +105,14 @@ class Module(Generic[P]):
         }
 
     async def _respond(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        began = time.monotonic()
         try:
             call = Call(request, self.pipelines, self.params_type, batched=self._batched, max_pixels=self._max_pixels)
             call.check()
-            outputs = await self.answer(call)
+            outputs = dict(await self.answer(call))
+            if "settings" in outputs:
+                took_ms = (time.monotonic() - began) * 1000
+                outputs["settings"] = np.array([StageSettings.add_time(outputs["settings"][0], took_ms)], dtype=object)
             return self._pack(outputs)
         except ServiceError as error:
             return self._refuse(request, error.code, str(error))

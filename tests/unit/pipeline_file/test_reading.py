@@ -211,9 +211,7 @@ def test_what_must_be_there(name, path, says):
         ("OCR", f"{DETECTION}.max_side_len", 4000),
         ("OCR", f"{DETECTION}.module_name", "text_recognition"),
         ("OCR", f"{DETECTION}.tresh", 0.1),
-        ("OCR", "Serving.return_urls", True),
         ("OCR", "Serving.extra.file_storage", {"type": "memory"}),
-        ("OCR", "Serving.extra.max_output_img_size", [100, 100]),
         ("OCR", "Serving.workers", 4),
         ("OCR", "SubPipelines.DocPreprocessor.batch_size", 2),
         ("OCR", "SubPipelines.Other", {"a": 1}),
@@ -282,10 +280,21 @@ def test_pages_may_come_in_batches_where_lines_are_not_turned_together():
         ({"extra": None}, Serving(True, 10)),
         ({"extra": {"max_num_input_imgs": None}}, Serving(True, None)),
         ({"extra": {"max_num_input_imgs": 1}}, Serving(True, 1)),
+        ({"extra": {"max_output_img_size": [100, 200]}}, Serving(max_output_img_size=(100, 200))),
+        ({"extra": {"max_output_img_size": None}}, Serving(max_output_img_size=None)),
+        ({"return_urls": True}, Serving(return_urls=True)),
+        ({"extra": {"return_img_urls": True}}, Serving(return_urls=True)),
+        ({"return_urls": False, "extra": {"return_img_urls": True}}, Serving(return_urls=False)),
     ],
 )
 def test_the_section_of_the_gateway(serving, expected):
     assert read("seal_recognition", "Serving", serving).serving == expected
+
+
+@pytest.mark.parametrize("size", [0, [100], [100, 0], [1.5, 2], "large", [True, 2]])
+def test_a_size_of_pictures_that_is_none(size):
+    with pytest.raises(PipelineFileError, match=r"Serving\.extra\.max_output_img_size"):
+        read("OCR", "Serving.extra.max_output_img_size", size)
 
 
 def test_a_device():

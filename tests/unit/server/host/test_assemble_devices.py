@@ -211,7 +211,7 @@ def test_one_network_in_two_places_is_refused(repository, tmp_path):
     ("options", "message"),
     [
         ({"device": "gpu:0"}, "--device says gpu:0, and the embedded server has no GPU backend"),
-        ({"device": "gpu:0"}, "PADDLEX_TRITON_DEVICE=gpu:0 docker compose up --build triton-gpu"),
+        ({"device": "gpu:0"}, "PADDLEX_TRITON_DEVICE=gpu:0 docker compose up --build gateway-gpu"),
         ({"device": "gpu:0,1"}, "has: PADDLEX_TRITON_GPUS=2 PADDLEX_TRITON_DEVICE=gpu:0,1 docker compose up"),
         ({"device": "gpu"}, "paddlex-triton assemble DIR --device gpu:0"),
         ({"device": "xpu"}, "--device: 'xpu' is not supported; supported are cpu"),
@@ -219,7 +219,7 @@ def test_one_network_in_two_places_is_refused(repository, tmp_path):
         ({"files": [ocr_file("gpu:1")]}, "; --device cpu serves here, on the CPU"),
         ({"files": [ocr_file(text_detection="gpu:1")]}, "my.yaml: text_detection says gpu:1"),
         ({"flavour": "gpu"}, "--flavour gpu is for GPUs, and the embedded server has no GPU backend"),
-        ({"flavour": "tensorrt"}, "PADDLEX_TRITON_GPU_FLAVOUR=tensorrt docker compose up --build triton-gpu"),
+        ({"flavour": "tensorrt"}, "PADDLEX_TRITON_GPU_FLAVOUR=tensorrt docker compose up --build gateway-gpu"),
         ({"flavour": "gpu", "device": "cpu"}, "paddlex-triton assemble DIR --flavour gpu"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import tomli
 import yaml
 from packaging.requirements import Requirement
 
@@ -23,13 +25,16 @@ from paddlex_triton.server.host.model_config import parse_config, read_config
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPOSE = ROOT / "docker-compose.yml"
+PORTS = ROOT / "docker-compose.ports.yml"
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
+GATEWAY_DOCKERFILE = ROOT / "docker" / "gateway.Dockerfile"
 ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
 SERVICES = {"triton": "cpu", "triton-gpu": "gpu"}
+GATEWAYS = {"gateway": "triton", "gateway-gpu": "triton-gpu"}
 
 
-def compose() -> dict:
-    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+def compose(path: Path = COMPOSE) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def check_schema(path: Path) -> subprocess.CompletedProcess:
@@ -38,8 +43,9 @@ def check_schema(path: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_compose_file_follows_the_specification():
-    result = check_schema(COMPOSE)
+@pytest.mark.parametrize("path", [COMPOSE, PORTS], ids=lambda path: path.name)
+def test_compose_files_follow_the_specification(path):
+    result = check_schema(path)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -59,8 +65,7 @@ def test_service(name, flavour):
     assert ("PADDLEX_TRITON_TENSORRT" in service["environment"]) == (flavour == "gpu")
     assert service["environment"]["PADDLEX_TRITON_DEVICE"] == "${PADDLEX_TRITON_DEVICE:-}"
     assert service.get("profiles", []) == ([] if flavour == "cpu" else ["gpu"])
-    assert [port.rsplit(":", 1)[1] for port in service["ports"]] == ["8000", "8001", "8002"]
-    assert all(port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:") for port in service["ports"])
+    assert "ports" not in service
     assert "/v2/health/ready" in service["healthcheck"]["test"][-1]
     (networks,) = service["volumes"]
     assert (networks["target"], networks["read_only"]) == ("/networks", True)
@@ -72,7 +77,39 @@ def test_gpu_is_reserved_by_the_gpu_service_alone():
     services = compose()["services"]
     (device,) = services["triton-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert device["capabilities"] == ["gpu"]
-    assert "deploy" not in services["triton"]
+    assert [name for name, service in services.items() if "deploy" in service] == ["triton-gpu"]
+
+
+@pytest.mark.parametrize(("name", "triton"), GATEWAYS.items())
+def test_gateway(name, triton):
+    services = compose()["services"]
+    service = services[name]
+    assert service["environment"]["PADDLEX_TRITON_GATEWAY_URL"] == f"grpc://{triton}:8001"
+    assert service["depends_on"] == {triton: {"condition": "service_healthy"}}
+    # Compose starts what a service depends on only if a profile of it is that service's.
+    assert service.get("profiles") == services[triton].get("profiles")
+    assert service["ports"] == ["${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:${PADDLEX_TRITON_REST_PORT:-8080}:8080"]
+    assert "127.0.0.1:8080/health" in service["healthcheck"]["test"][-1]
+    assert service["volumes"] == services[triton]["volumes"]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_keys_are_a_secret_that_is_read_if_it_was_named(name):
+    (secret,) = compose()["services"][name]["secrets"]
+    default = compose()["secrets"][secret]["file"].removeprefix("${PADDLEX_TRITON_API_KEY_FILE:-").rstrip("}")
+    assert (ROOT / default).is_file()
+    read = compose()["services"][name]["environment"]["PADDLEX_TRITON_GATEWAY_API_KEY_FILE"]
+    assert read == f"${{PADDLEX_TRITON_API_KEY_FILE:+/run/secrets/{secret}}}"
+
+
+def test_tritons_ports_are_published_by_the_second_file_alone():
+    services = compose(PORTS)["services"]
+    assert services.keys() == SERVICES.keys()
+    for service in services.values():
+        assert service.keys() == {"ports"}
+        assert [port.rsplit(":", 1)[1] for port in service["ports"]] == ["8000", "8001", "8002"]
+        assert all(port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:") for port in service["ports"])
 
 
 # Megabytes of a request of 12 megapixels, by the formula in the file.
@@ -127,17 +164,19 @@ def prose() -> str:
     return " ".join(lines)
 
 
-def test_every_setting_is_described():
-    text = COMPOSE.read_text()
-    head = text[: text.index("name: paddlex-triton")]
-    used = {part.partition(":-")[0] for part in text.split("${")[1:]}
+@pytest.mark.parametrize("path", [COMPOSE, PORTS], ids=lambda path: path.name)
+def test_every_setting_is_described(path):
+    text = path.read_text()
+    head = "".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
+    used = set(re.findall(r"\$\{(\w+)", text))
     assert used
     assert [name for name in used if name not in head] == []
 
 
-def copied_files() -> list[str]:
-    lines = DOCKERFILE.read_text().splitlines()
-    return [source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]]
+def copied_files(dockerfile: Path = DOCKERFILE) -> list[str]:
+    """The sources of a file's COPY instructions, less those from another stage."""
+    copies = [line.split()[1:] for line in dockerfile.read_text().splitlines() if line.startswith("COPY ")]
+    return [source for words in copies if not words[0].startswith("--from=") for source in words[:-1]]
 
 
 def is_ignored(path: str) -> bool:
@@ -151,7 +190,7 @@ def is_ignored(path: str) -> bool:
     return ignored
 
 
-@pytest.mark.parametrize("source", copied_files())
+@pytest.mark.parametrize("source", sorted({*copied_files(), *copied_files(GATEWAY_DOCKERFILE)}))
 def test_what_the_dockerfile_copies_is_there(source):
     path = ROOT / source
     assert path.exists()
@@ -167,6 +206,7 @@ def test_the_image_has_all_modules_and_no_network():
     assert is_ignored("model_repository/PP-OCRv4_mobile_rec/1/model.onnx")
     assert is_ignored("paddlex_triton/ops/__pycache__/db.cpython-311.pyc")
     assert is_ignored(".git/HEAD")
+    assert is_ignored("client/examples/rest_client.py")
     exported = [path.relative_to(ROOT).as_posix() for path in paths.modules_repository().glob("*/network.json")]
     assert all(is_ignored(path) for path in exported)
 
@@ -180,6 +220,28 @@ def test_what_the_dockerfile_runs_is_copied():
     assert os.access(ENTRYPOINT, os.X_OK)
     linked = [path.name for path in (ROOT / "paddlex_triton").iterdir() if path.is_symlink()]
     assert set(linked) <= set(copied)
+
+
+def test_the_gateways_image_has_what_it_installs():
+    copied, text = set(copied_files(GATEWAY_DOCKERFILE)), GATEWAY_DOCKERFILE.read_text()
+    project = tomli.loads((ROOT / "pyproject.toml").read_text())
+    packages = {folder.split("/")[0] for folder in project["tool"]["setuptools"]["package-dir"].values()}
+    assert packages | {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]} <= copied
+    assert "requirements" in copied
+    assert (ROOT / "requirements" / "constraints.txt").is_file()
+    assert "--constraint requirements/constraints.txt" in text
+    (extras,) = re.findall(r"'\.\[(.*)\]'", text)
+    assert set(extras.split(",")) <= project["project"]["optional-dependencies"].keys()
+
+
+def test_the_gateways_image_runs_it_as_nobody_special():
+    lines = GATEWAY_DOCKERFILE.read_text().splitlines()
+    last = lines[max(index for index, line in enumerate(lines) if line.startswith("FROM ")) :]
+    assert "USER 1000:1000" in last
+    assert "EXPOSE 8080" in last
+    assert 'ENTRYPOINT ["paddlex-triton", "gateway"]' in last
+    assert any("/health" in line for line in last)
+    assert not [line for line in last if line.startswith("COPY ") and "--from=build" not in line]
 
 
 def pins(name: str) -> dict[str, str]:

@@ -1,0 +1,89 @@
+"""What a gateway is started with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from paddlex_triton.client.pipeline import DEFAULT_TIMEOUT_S
+from paddlex_triton.gateway.errors import GatewayError
+from paddlex_triton.pipeline_file import PipelineFile, Serving
+from paddlex_triton.processors import usable_cores
+
+DEFAULT_PORT = 8080
+# Bytes of a request's body: the largest image that servers take, 64 MiB, is 86 MiB in base64; a document may have more.
+MAX_BODY_BYTES = 128 * 1024 * 1024
+# Seconds in which a body must have come: a page on a slow line, and no connection that is kept open for nothing.
+MAX_UPLOAD_S = 60.0
+# Requests that are worked on at once, for every core: enough to keep networks busy while others are drawn or sent.
+_IN_FLIGHT_A_CORE = 4
+_LEAST_IN_FLIGHT = 8
+# Characters of an API key, so that none is guessed.
+MIN_KEY_CHARACTERS = 16
+
+
+def default_in_flight() -> int:
+    """Return how many requests are worked on at once unless told otherwise."""
+    return max(_LEAST_IN_FLIGHT, _IN_FLIGHT_A_CORE * usable_cores())
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """What a gateway is started with.
+
+    Attributes:
+        url: of Triton, as `create_pipeline` takes it.
+        files: pipeline files by PaddleX's names of their pipelines: defaults of parameters, and `Serving`.
+        timeout_s: for a request, from its last byte to the answer; Triton is told, page by page.
+        max_in_flight: requests that are worked on at once; more are turned away.
+        max_body_bytes: of a request.
+        max_upload_s: seconds in which a request's body must have come.
+        allow_urls: whether `file` and `image` may be URLs, which the gateway fetches.
+        api_keys: one of which a request must carry; none for everybody.
+        cors_origins: of web pages elsewhere that may call.
+    """
+
+    url: str
+    files: Mapping[str, PipelineFile] = field(default_factory=dict)
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    max_in_flight: int = field(default_factory=default_in_flight)
+    max_body_bytes: int = MAX_BODY_BYTES
+    max_upload_s: float = MAX_UPLOAD_S
+    allow_urls: bool = False
+    api_keys: frozenset[str] = frozenset()
+    cors_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what has bounds.
+
+        Raises:
+            GatewayError: a file wants URLs returned, a bound is below 1, or a key is short.
+        """
+        for file in self.files.values():
+            if file.serving.return_urls:
+                raise GatewayError(
+                    f"{file.origin}: Serving.return_urls is true, but pictures come in the answer here: "
+                    "there is no storage that URLs could name. Set it to false"
+                )
+        for name in ("max_in_flight", "max_body_bytes"):
+            if getattr(self, name) < 1:
+                raise GatewayError(f"{name} is {getattr(self, name)}; at least 1 is needed")
+        if short := [key for key in self.api_keys if len(key) < MIN_KEY_CHARACTERS]:
+            raise GatewayError(f"an API key has {len(short[0])} characters; at least {MIN_KEY_CHARACTERS} are needed")
+
+    def serving(self, pipeline: str) -> Serving:
+        """Return the `Serving` section that counts for a pipeline."""
+        file = self.files.get(pipeline)
+        return file.serving if file is not None else Serving()
+
+
+def read_api_keys(text: str) -> frozenset[str]:
+    """Read keys, one a line; empty lines and those that begin with # do not count."""
+    lines = (line.strip() for line in text.splitlines())
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def cpu_threads() -> int:
+    """Return how many threads prepare and draw pictures."""
+    return max(2, min(8, usable_cores() if os.name == "posix" else 2))
