@@ -35,6 +35,16 @@ def test_arrow_keys_go_through_the_texts(page, two_pages):
         expect(page.locator("#caption")).to_have_text(f"text {index} · 0.900")
 
 
+def test_keys_bring_what_they_light_onto_the_screen(page, gateway):
+    lines = [(f"text {number}", 0.9, box(20, 50 * number, 400, 50 * number + 40)) for number in range(60)]
+    gateway.reply("OCR", ocr_result(lines_result(*lines), sizes=[(1000, 3000)]))
+    page.set_input_files("#file", PDF)
+    page.locator(".entry-button").first.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#overlay .lit")).to_be_in_viewport()
+    expect(page.locator("#list .lit")).to_be_in_viewport()
+
+
 def test_the_tab_key_meets_one_text_alone(page, two_pages):
     page.set_input_files("#file", PDF)
     page.locator(".entry-button").first.focus()
@@ -59,6 +69,19 @@ def test_arrow_keys_turn_pages(page, two_pages):
     page.keyboard.press("ArrowLeft")
     expect(current).to_have_text("1")
     expect(current).to_be_focused()
+
+
+def test_the_number_of_the_page_shown_is_in_sight(open_page, gateway):
+    gateway.reply("OCR", ocr_result(*[lines_result(*LINES)] * 40, sizes=[(60, 80)] * 40))
+    page = open_page(viewport=PHONE)
+    page.set_input_files("#file", PDF)
+    expect(page.locator("#stage")).to_be_visible()
+    page.locator("#stage").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#pages [aria-current=page]")).to_have_text("40")
+    strip, number = page.locator(".numbers").bounding_box(), page.locator("#pages [aria-current=page]").bounding_box()
+    assert strip and number
+    assert strip["x"] <= number["x"] <= number["x"] + number["width"] <= strip["x"] + strip["width"]
 
 
 def test_arrow_keys_go_through_the_tabs(page, two_pages):

@@ -118,6 +118,47 @@ def test_a_newer_request_takes_the_place_of_an_older_one(page, gateway):
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
 
 
+def test_a_picture_that_loads_slowly_does_not_take_the_place_of_a_later_page(page, gateway):
+    line = box(10, 10, 90, 40)
+    pages = [lines_result((text, 0.9, line)) for text in ("first", "slow", "third")]
+    gateway.reply("OCR", ocr_result(*pages, sizes=[(100, 100), (2000, 2000), (100, 100)]))
+    page.evaluate(
+        """() => {
+          const { decode } = HTMLImageElement.prototype;
+          HTMLImageElement.prototype.decode = async function () {
+            if (this.src.length > 20000) await new Promise((resolve) => setTimeout(resolve, 500));
+            return decode.call(this);
+          };
+        }"""
+    )
+    page.set_input_files("#file", {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"})
+    expect(page.locator("#list .text")).to_have_text(["first"])
+    page.locator("#pages [aria-label='Next page']").evaluate("next => { next.click(); }")
+    page.locator("#pages [aria-label='Next page']").evaluate("next => { next.click(); }")
+    expect(page.locator("#list .text")).to_have_text(["third"])
+    page.wait_for_timeout(1000)
+    expect(page.locator("#list .text")).to_have_text(["third"])
+
+
+def test_a_sample_that_comes_late_does_not_take_the_place_of_a_file(page, gateway):
+    held = []
+
+    def hold(route) -> None:
+        held.append(route)
+
+    page.route("**/samples/seal_1.png", hold)
+    gateway.reply("OCR", result("the file's"))
+    gateway.reply("seal_recognition", Reply(status=500))
+    page.get_by_role("button", name="Red seal").click()
+    page.set_input_files("#file", PNG)
+    expect(page.locator("#list .text")).to_have_text(["the file's"])
+    with page.expect_event("requestfinished"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator("#list .text")).to_have_text(["the file's"])
+    assert [path for path, _, _ in gateway.requests] == ["/ocr"]
+
+
 def largest(limit: int) -> int:
     return (limit - 4096) // 4 * 3
 

@@ -10,6 +10,9 @@ import { entriesOf } from "./results.js";
 import { say } from "./strings.js";
 import { PageRow, connectTabs } from "./tabs.js";
 
+// The list stays beside the picture, however far the page is scrolled.
+const BESIDE = window.matchMedia("(min-width: 1280px)");
+
 /** The answer shown. onCopied(whether it worked) is called after something was to be copied. */
 export class Answer {
   #onCopied;
@@ -34,6 +37,7 @@ export class Answer {
       onFocus: (index) => {
         this.#picked = index;
         this.#light(index, { scroll: true });
+        if (BESIDE.matches) this.#overlay.reveal(index);
       },
       onPick: (index) => this.#overlay.reveal(index),
       onCopy: (text) => this.#copy(text),
@@ -75,17 +79,18 @@ export class Answer {
     const { pipeline, pages } = this.#shown;
     const page = pages[index];
     this.#index = index;
+    this.#row.show(pages.length, index);
+    const picture = await loadPicture(page);
+    // Another page, or another answer, may have come meanwhile.
+    if (this.#shown?.pages[this.#index] !== page) return;
     this.#entries = entriesOf(page);
     this.#picked = null;
-    this.#row.show(pages.length, index);
     this.#list.show(page.groups, PIPELINES[pipeline].nothing);
-    byId("count").textContent = counts(page).join(" · ");
+    byId("count").textContent = counts(this.#entries).join(" · ");
     byId("copy-texts").hidden = !this.#texts().length;
     byId("answer").hidden = false;
+    this.#showPicture(picture, pipeline);
     this.#light(null);
-    const loaded = await loadPicture(page);
-    // Another page, or another answer, may have come meanwhile.
-    if (this.#shown?.pages[this.#index] === page) this.#showPicture(loaded, pipeline);
   }
 
   #showPicture({ url, size, outlines, notes }, pipeline) {
@@ -128,8 +133,7 @@ export class Answer {
 
 const COUNTED = [["line", "countLines"], ["person", "countPeople"], ["box", "countBoxes"]];
 
-function counts(page) {
-  const entries = entriesOf(page);
+function counts(entries) {
   return COUNTED.map(([kind, key]) => [key, entries.filter((entry) => entry.kind === kind).length])
     .filter(([, count]) => count > 0)
     .map(([key, count]) => say(key, { count }));

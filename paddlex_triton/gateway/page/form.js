@@ -55,10 +55,10 @@ const CONTROLS = {
   toggle: () => select([["true", say("on")], ["false", say("off")]]),
   choice: ({ options }) => select(options.map((option) => [option, say(option)])),
   number: ({ min, max, step }) =>
-    make("input", { type: "number", inputMode: "decimal", min, max, step, placeholder: say("serverDefault") }),
+    make("input", { type: "number", inputMode: "decimal", min, max, step, placeholder: say("byDefault") }),
 };
 
 function select(options) {
-  const all = [["", say("serverDefault")], ...options];
+  const all = [["", say("byDefault")], ...options];
   return make("select", {}, ...all.map(([value, text]) => make("option", { value }, text)));
 }

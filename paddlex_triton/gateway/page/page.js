@@ -110,15 +110,21 @@ async function read() {
   setStatus(file ? "reading" : "ready", { file: file?.name });
   const outcome = requests.run((signal) => ask(pipeline, file, signal));
   showBusy();
-  if (file && NARROW.matches) byId("results").scrollIntoView({ block: "start" });
+  lookAtResults();
   try {
     const shown = await outcome;
     setStatus("done", { file: file.name, seconds: shown.seconds.toFixed(2) });
     await answer.show(shown);
+    lookAtResults();
   } catch (error) {
     if (error.name !== "AbortError") failed(error);
   }
   showBusy();
+}
+
+// Where the results lie below the form, they may be out of sight.
+function lookAtResults() {
+  if (NARROW.matches) byId("results").scrollIntoView({ block: "start" });
 }
 
 // One request, from checks to pages.
@@ -154,6 +160,7 @@ function failed(error) {
   answer.clear();
   showProblem(problem);
   if (state.status[0] !== "connecting") setStatus(null);
+  lookAtResults();
   if (problem.status === 401) {
     byId("key-field").hidden = false;
     byId("key").focus();

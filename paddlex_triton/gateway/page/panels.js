@@ -23,6 +23,7 @@ export function timesTable(times, seconds) {
     );
   });
   const head = [say("stage"), say("milliseconds")].map((words) => make("th", { scope: "col" }, words));
+  head.push(make("td", { ariaHidden: "true" }));
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
   return times.length ? [table] : [make("p", { className: "hint" }, say("noTimes")), table];
 }

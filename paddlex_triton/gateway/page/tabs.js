@@ -47,8 +47,10 @@ export class PageRow {
     numbers[index]?.setAttribute("aria-current", "page");
     const previous = this.#button("‹", "previousPage", index - 1);
     const next = this.#button("›", "nextPage", index + 1);
-    this.#nav.replaceChildren(previous, make("span", { className: "numbers" }, ...numbers), next);
-    if (focused) numbers[index]?.focus();
+    const strip = make("span", { className: "numbers" }, ...numbers);
+    this.#nav.replaceChildren(previous, strip, next);
+    if (focused) numbers[index]?.focus({ preventScroll: true });
+    if (count > 1) strip.scrollLeft = numbers[index].offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
   }
 
   /** Turn a page for a key: arrows to left and right, Home, End. */

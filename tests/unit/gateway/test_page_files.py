@@ -43,7 +43,9 @@ def html() -> Elements:
 
 
 def words(language: str) -> dict[str, str]:
-    return dict(WORD.findall((PAGE / f"strings_{language}.js").read_text(encoding="utf-8")))
+    pairs = WORD.findall((PAGE / f"strings_{language}.js").read_text(encoding="utf-8"))
+    assert len(pairs) == len(dict(pairs)), "a key twice"
+    return dict(pairs)
 
 
 def test_every_file_that_is_named_exists(html):
