@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paddlex_triton.gateway.endpoints import ENDPOINTS, Endpoint
 from paddlex_triton.gateway.errors import ApiError, busy, error_response
@@ -42,6 +40,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.begin()
         yield
         await service.close()
 
@@ -61,8 +60,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     _add_page(app)
     app.add_exception_handler(HTTPException, _plain_refusal)
     app.openapi = lambda: app.openapi_schema or _remember(app)
-    if settings.api_keys:
-        app.add_middleware(_Keys, keys=settings.api_keys)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -125,32 +122,3 @@ def _remember(app: FastAPI) -> dict[str, Any]:
 async def _plain_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return error_response(ApiError(error.status_code, str(error.detail), headers=error.headers), str(uuid.uuid4()))
-
-
-class _Keys:
-    """Turns away requests to pipelines that carry no API key, before anything of them is read."""
-
-    _PATHS = frozenset(endpoint.path for endpoint in ENDPOINTS)
-
-    def __init__(self, app: ASGIApp, keys: frozenset[str]) -> None:
-        self._app = app
-        self._keys = [key.encode() for key in keys]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in self._PATHS and not self._knows(scope):
-            refusal = ApiError(
-                401, "an API key is needed: Authorization: Bearer KEY, or X-API-Key: KEY", headers=_CHALLENGE
-            )
-            await error_response(refusal, str(uuid.uuid4()))(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _knows(self, scope: Scope) -> bool:
-        headers = dict(scope["headers"])
-        kind, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-        given = bearer.strip() if kind.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-        # All are compared, in constant time: how long it takes tells nothing.
-        return sum(hmac.compare_digest(given, key) for key in self._keys) > 0
-
-
-_CHALLENGE = {"WWW-Authenticate": "Bearer", "Connection": "close"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+import hmac
+from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -13,9 +14,33 @@ from paddlex_triton.gateway.errors import ApiError, busy
 
 T = TypeVar("T")
 
+# After a body that is not read to its end the connection cannot be used again.
+_CLOSE = {"Connection": "close"}
+
 
 class HungUp(Exception):
     """The caller went away."""
+
+
+def check_key(request: Request, keys: Collection[str]) -> None:
+    """Check the API key that a request carries.
+
+    Args:
+        request: nothing of its body has been read.
+        keys: those that are taken; none where no key is needed.
+
+    Raises:
+        ApiError: it carries none of them.
+    """
+    if not keys:
+        return
+    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+    given = (bearer.strip() if kind.lower() == "bearer" else request.headers.get("x-api-key", "")).encode()
+    # All are compared, each in constant time: how long it takes tells nothing.
+    if not sum(hmac.compare_digest(given, key.encode()) for key in keys):
+        headers = {"WWW-Authenticate": "Bearer", **_CLOSE}
+        text = "an API key is needed: Authorization: Bearer KEY, or X-API-Key: KEY"
+        raise ApiError(401, text, headers=headers, reason="key")
 
 
 class Admission:
@@ -105,11 +130,7 @@ async def _hang_up(request: Request) -> None:
         pass
 
 
-_CLOSE = {"Connection": "close"}
-
-
 def _too_large(max_bytes: int) -> ApiError:
-    # What still comes is not read: the connection cannot be used again.
     return ApiError(
         413, f"the body has more than the {max_bytes} bytes that are allowed", headers=_CLOSE, reason="too_large"
     )

@@ -15,6 +15,7 @@ logger = logging.getLogger("paddlex_triton.gateway")
 
 # Seconds: from a picture of one person on a GPU to a document on a small CPU.
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_LOGGERS = {"paddlex_triton": logging.INFO, "uvicorn": logging.WARNING, "py.warnings": logging.WARNING}
 # Attribute of a log record with what the line says besides.
 _FIELDS = "paddlex_fields"
 
@@ -82,7 +83,8 @@ def log_as_json() -> None:
     """Write this package's and uvicorn's log lines to the standard error, as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    for name, level in (("paddlex_triton", logging.INFO), ("uvicorn", logging.WARNING)):
+    logging.captureWarnings(True)
+    for name, level in _LOGGERS.items():
         chosen = logging.getLogger(name)
         chosen.handlers, chosen.propagate = [handler], False
         chosen.setLevel(level)

@@ -27,7 +27,7 @@ from paddlex_triton.gateway.bodies import Body, FileBody
 from paddlex_triton.gateway.endpoints import ENDPOINTS, Endpoint
 from paddlex_triton.gateway.errors import ApiError, error_response, internal, refusal_of, to_json
 from paddlex_triton.gateway.fetching import Fetcher
-from paddlex_triton.gateway.load import Admission, HungUp, read_body, work_while_awaited
+from paddlex_triton.gateway.load import Admission, HungUp, check_key, read_body, work_while_awaited
 from paddlex_triton.gateway.observing import GatewayMetrics, log
 from paddlex_triton.gateway.parsing import read_form
 from paddlex_triton.gateway.settings import GatewaySettings, cpu_threads
@@ -43,6 +43,8 @@ _PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _SHOWN_CHARACTERS = 128
 # Where nobody waits for the answer. nginx's number.
 _HUNG_UP = 499
+# Threads beside those for pages: for names of hosts and what the client does in threads.
+_SPARE_THREADS = 4
 # Bytes whose decoding is worth a thread.
 _LARGE = 256 * 1024
 
@@ -73,6 +75,7 @@ class Service:
         """Answer a request to a pipeline; whatever is wrong becomes an answer too."""
         job = _Job(endpoint, self.metrics)
         try:
+            check_key(request, self.settings.api_keys)
             with self.admission.place():
                 raw = await read_body(request, self.settings.max_body_bytes, self.settings.max_upload_s)
                 content = await work_while_awaited(request, self._work(job, raw), self.settings.timeout_s)
@@ -90,6 +93,12 @@ class Service:
             response = job.refuse(internal())
         job.finish(response.status_code)
         return response
+
+    def begin(self) -> None:
+        """Prepare the event loop; called in it."""
+        # Each request has a thread to wait in for its next page: rendering one does not hold up those of others.
+        waiting = ThreadPoolExecutor(self.settings.max_in_flight + _SPARE_THREADS, thread_name_prefix="pages")
+        asyncio.get_running_loop().set_default_executor(waiting)
 
     async def ready(self) -> bool:
         """Tell whether Triton and all its models answer."""
@@ -135,7 +144,8 @@ class Service:
         file_type = reading.file_type_of(body.source, body.file_type) if isinstance(body, FileBody) else reading.IMAGE
         data = await self._file(body)
         pages = serving.max_num_input_imgs if answer.PAGES else 1
-        document = await self._in_thread(reading.open_document, data, file_type, pages, job.request_id)
+        # Not among the threads that draw: it may have to wait until a page of another document is rendered.
+        document = await asyncio.to_thread(reading.open_document, data, file_type, pages, job.request_id)
         job.stage("read", time.monotonic() - job.began)
         said = await self._read_pages(job, document, body, answer, drawing)
         job.pages = len(said)

@@ -113,12 +113,27 @@ def test_a_body_that_does_not_come(running):
     host, port = gateway.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(b"POST /ocr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
-        answered = connection.recv(4096)
+        answered = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answered.startswith(b"HTTP/1.1 408")
     assert b"did not come within 0.3 s" in answered
 
 
-def test_a_slow_document_holds_up_nobody(running, page, monkeypatch):
+def test_what_is_in_flight_is_answered_when_the_gateway_stops(running, waiting, page):
+    gateway = running()
+    with ThreadPoolExecutor(2) as callers:
+        asked = callers.submit(httpx.post, f"{gateway.url}/ocr", json={"file": page, "fileType": 1}, timeout=30)
+        until(lambda: waiting.waiting == 1)
+        stopping = callers.submit(gateway.stop)
+        time.sleep(0.2)
+        assert not stopping.done()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{gateway.url}/health")
+        waiting.let_go.set()
+        assert asked.result().status_code == 200
+        stopping.result()
+
+
+def test_slow_documents_hold_up_nobody(running, page, monkeypatch):
     from paddlex_triton.gateway import reading
 
     rendering = threading.Event()
@@ -133,13 +148,14 @@ def test_a_slow_document_holds_up_nobody(running, page, monkeypatch):
         return real(data, file_type, *others)
 
     monkeypatch.setattr(reading, "open_document", slow)
-    gateway = running(max_in_flight=8)
-    with ThreadPoolExecutor(1) as callers:
-        held = callers.submit(httpx.post, f"{gateway.url}/ocr", json={"file": page, "fileType": 0}, timeout=30)
+    gateway = running(max_in_flight=12)
+    with ThreadPoolExecutor(11) as callers:
+        slow_one = {"file": page, "fileType": 0, "visualize": False}
+        held = [callers.submit(httpx.post, f"{gateway.url}/ocr", json=slow_one, timeout=30) for _ in range(11)]
         assert rendering.wait(10)
         quick = httpx.post(f"{gateway.url}/ocr", json={"file": page, "fileType": 1, "visualize": False}, timeout=10)
         let_go.set()
-        assert held.result().status_code == 200
+        assert [each.result().status_code for each in held] == [200] * 11
     assert quick.status_code == 200
 
 
