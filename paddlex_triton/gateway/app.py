@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from paddlex_triton.gateway.endpoints import ENDPOINTS, Endpoint
@@ -44,7 +45,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         yield
         await service.close()
 
-    app = FastAPI(
+    # FastAPI's own page of the documentation loads its scripts from elsewhere.
+    app = FastAPIOffline(
         title="paddlex-triton",
         version=__version__,
         description="PaddleX's REST API, answered by NVIDIA Triton. Older generations of its bodies work too.",

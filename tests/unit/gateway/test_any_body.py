@@ -3,6 +3,7 @@
 import json
 
 import httpx
+import pytest
 from gateway_world import MODELS, answer, base64_of, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,16 +46,12 @@ WITH_FILE = BODIES.map(lambda body: {**body, "file": PAGE, "image": PAGE, "fileT
 )
 async def test_no_body_is_a_fault_of_the_server(path, content):
     transport = AsyncMockTransport(answer, models=MODELS)
-    before = [module.open_async_transport for module in (service, async_pipeline)]
-    for module in (service, async_pipeline):
-        module.open_async_transport = lambda endpoint: transport
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (service, async_pipeline):
+            patch.setattr(module, "open_async_transport", lambda endpoint: transport)
         app = create_app(GatewaySettings("127.0.0.1:1"))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as gateway:
             answered = await gateway.post(path, content=content)
-    finally:
-        for module, opener in zip((service, async_pipeline), before, strict=True):
-            module.open_async_transport = opener
     said = answered.json()
     assert answered.status_code in (200, 422), said
     assert said["errorCode"] == (0 if answered.status_code == 200 else 422)

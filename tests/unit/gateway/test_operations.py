@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import socket
 
 import httpx
@@ -85,6 +86,14 @@ async def test_answers_are_as_the_document_says(client, page):
     for endpoint in ENDPOINTS:
         body = document["paths"][endpoint.path]["post"]["requestBody"]["content"]["application/json"]
         Draft202012Validator({**body["schema"], "components": document["components"]}).validate(body["example"])
+
+
+async def test_the_documents_page_needs_nothing_from_elsewhere(client):
+    async with client() as gateway:
+        page = await gateway.get("/docs")
+        named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert {(await gateway.get(path)).status_code for path in named} == {200}
+    assert len(named) == 3
 
 
 def test_a_port_that_is_taken():
