@@ -105,14 +105,13 @@ async def load(url: str, body: bytes, callers: int, seconds: float, pid: int | N
 
 def print_load(report: RestLoad, console: Console) -> None:
     """Print what callers met."""
-    table = Table("callers", "answers", "accepted/s", "p50 ms", "p99 ms", "longest ms", "CPU ms", "memory GB")
-    table.add_row(
-        str(report.callers),
-        ", ".join(f"{status or 'none'}: {count}" for status, count in report.statuses.items()),
-        f"{report.a_second:.2f}",
-        *(f"{number:.0f}" for number in (report.p50_ms, report.p99_ms, report.most_ms, report.cpu_ms)),
-        ", ".join(f"{number:.2f}" for number in report.memory_gb),
-    )
+    table = Table("", f"{report.callers} callers", title="Requests to a REST server")
+    table.add_row("answers", ", ".join(f"{status or 'none'}: {count}" for status, count in report.statuses.items()))
+    table.add_row("accepted a second", f"{report.a_second:.2f}")
+    table.add_row("p50, p99, longest, ms", f"{report.p50_ms:.0f}, {report.p99_ms:.0f}, {report.most_ms:.0f}")
+    if report.memory_gb:
+        table.add_row("CPU of the server, ms each", f"{report.cpu_ms:.0f}")
+        table.add_row("its memory half way, in the end, GB", ", ".join(f"{each:.2f}" for each in report.memory_gb))
     console.print(table)
 
 
