@@ -28,6 +28,9 @@ _WIDE_MODES = ("I", "F")
 _PDFIUM = threading.Lock()
 
 
+# A process is forked between two calls: a lock that another thread holds would stay locked in the new one for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_PDFIUM.acquire, after_in_parent=_PDFIUM.release, after_in_child=_PDFIUM.release)
 def render_scale() -> float:
     """Return pixels per PDF point (1/72 inch): `$PADDLE_PDX_PDF_RENDER_SCALE`, else 2.0.
 
