@@ -14,6 +14,7 @@ import numpy as np
 import pypdfium2
 from PIL import Image, UnidentifiedImageError
 
+from pypdfium2 import raw
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_pixels, page_from_array
 from paddlex_triton.limits import MAX_IMAGE_PIXELS
@@ -97,7 +98,8 @@ class PdfDocument:
                 self._document.init_forms()
                 self.page_count = len(self._document)
         except (pypdfium2.PdfiumError, OSError, ValueError) as error:
-            raise InputError(f"the PDF cannot be opened: {error}", source=input_path) from None
+            reason = "it has no pages" if _is_pdf_without_pages(source) else error
+            raise InputError(f"the PDF cannot be opened: {reason}", source=input_path) from None
 
     def page(self, index: int) -> Page:
         """Render a page, counted from 0.
@@ -136,6 +138,19 @@ class PdfDocument:
 
 
 class TiffDocument:
+def _is_pdf_without_pages(source: Path | bytes) -> bool:
+    """Tell whether PDFium opens what pypdfium2 has refused: a file without pages, for which there is no error."""
+    with _PDFIUM:
+        if isinstance(source, bytes):
+            document = raw.FPDF_LoadMemDocument64(source, len(source), None)
+        else:
+            document = raw.FPDF_LoadDocument(os.fsencode(source) + b"\0", None)
+        if not document:
+            return False
+        raw.FPDF_CloseDocument(document)
+        return True
+
+
     """A TIFF whose frames are decoded one by one."""
 
     def __init__(self, source: Path | bytes, input_path: str | None) -> None:
