@@ -24,6 +24,7 @@ from paddlex_triton.client.consoles import showable
 from paddlex_triton.client.exceptions import ServerError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
+from paddlex_triton.client.urls import file_name, is_url
 from paddlex_triton.settings import StageSettings
 
 _Object: TypeAlias = dict[str, Any]
@@ -115,9 +116,9 @@ class BaseResult(_StrMixin, dict[str, Any]):
         """
         if json_format:
             text = json.dumps(self.json, indent=indent, ensure_ascii=ensure_ascii)
-        else:
             if showable(text, sys.stdout) != text:
                 text = json.dumps(self.json, indent=indent)
+        else:
             with np.printoptions(threshold=1, edgeitems=1):
                 text = showable(str(self.str), sys.stdout)
         sys.stdout.write(text + "\n")
@@ -188,8 +189,6 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
 def file_name_of(input_path: str) -> str:
     """Return the last part of a path or URL."""
-    from paddlex_triton.client.download import file_name, is_url
-
     return (file_name(input_path) if is_url(input_path) else Path(input_path).name) or "result"
 
 
