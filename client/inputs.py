@@ -17,6 +17,7 @@ from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.download import download
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
+from paddlex_triton.client.transparency import TransparencyWatch
 from paddlex_triton.client.urls import is_data_uri, is_url, read_data_uri, without_credentials
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
@@ -73,6 +74,7 @@ class PageReader:
         Raises:
             InputError: it is of no kind that is read here.
         """
+        self._transparency = TransparencyWatch()
         self._lazy = isinstance(source, Iterator) and not _is_file(source)
         self._several = isinstance(source, Iterable) and not (isinstance(source, _SINGLE) or _is_file(source))
         items = self._numbered(_flatten(source))
@@ -100,7 +102,10 @@ class PageReader:
                     outcome.source = outcome.source if named else _join(outcome.source, label)
                     yield outcome
                 else:
-                    yield outcome if named else replace(outcome, item=label)
+                    page = outcome if named else replace(outcome, item=label)
+                    if not isinstance(item, Page):
+                        self._transparency.look_at(page)
+                    yield page
 
     def _numbered(self, items: Iterator[_Item]) -> Iterator[tuple[str | None, _Item]]:
         """Pair items with their names in messages: "input 2" for the second of several."""
