@@ -104,3 +104,15 @@ def test_the_command_line(tmp_path, environment):
     assert b"'rec_texts': ['" in done.stdout
     assert b"there is no such file" in done.stderr
     assert json.loads((tmp_path / "out" / f"{stem}_res.json").read_text(encoding="utf-8"))["rec_texts"] == [TEXT]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk"])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["predict", "OCR", "--help"], ["get-pipeline-config", "OCR", "--help"]]
+)
+def test_help(encoding, command):
+    program = [sys.executable, "-c", "from paddlex_triton.cli import main; main()", *command]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
+    done = subprocess.run(program, env=environment, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"--help" in done.stdout
