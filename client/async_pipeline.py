@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from os import PathLike
 from types import TracebackType
 from typing import Any
@@ -23,6 +25,7 @@ from paddlex_triton.client.pipeline import (
     check_options,
     warn_about_ignored,
 )
+from paddlex_triton.client.processes import PerProcess
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
     PredictRequest,
@@ -38,10 +41,19 @@ from paddlex_triton.client.transports import AsyncTransport, open_async_transpor
 from paddlex_triton.pipelines import PipelineSpec
 
 
-class AsyncPipeline:
-    """One pipeline on one server, for one event loop; usable as an asynchronous context manager.
+@dataclass
+class _Connection:
+    """What one event loop has of a pipeline."""
 
-    Made by `create_async_pipeline`. The server is looked for, and started if need be, with the first page.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    transport: AsyncTransport | None = None
+
+
+class AsyncPipeline:
+    """One pipeline on one server; usable as an asynchronous context manager.
+
+    Made by `create_async_pipeline`. Event loops and forked processes may share it, each with connections of its own.
+    The server is looked for, and started if need be, with the first page.
     """
 
     def __init__(
@@ -78,9 +90,9 @@ class AsyncPipeline:
         self._retry = retry or RetryPolicy()
         self._defaults = dict(defaults or {})
         self._watch = watch
-        self._connecting = asyncio.Lock()
-        self._transport: AsyncTransport | None = None
-        self._release: Callable[[], None] | None = None
+        self._connections: PerProcess[dict[asyncio.AbstractEventLoop, _Connection]] = PerProcess(dict)
+        self._opening = PerProcess(threading.Lock)
+        self._opened: tuple[Callable[[], AsyncTransport], Callable[[], None]] | None = None
         self._closed = False
 
     @property
@@ -102,16 +114,18 @@ class AsyncPipeline:
     __call__ = predict
 
     async def close(self) -> None:
-        """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once."""
+        """Close this event loop's connections, and stop the embedded server if nobody else uses it.
+
+        Safe to call more than once.
+        """
         self._closed = True
+        connection = self._connection()
         # A server that is being started is waited for, and then stopped.
-        async with self._connecting:
-            transport, self._transport = self._transport, None
-            release, self._release = self._release, None
+        async with connection.lock:
+            transport, connection.transport = connection.transport, None
         if transport is not None:
             await transport.close()
-        if release is not None:
-            await asyncio.to_thread(release)
+        await asyncio.to_thread(self._release_server)
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,12 +185,33 @@ class AsyncPipeline:
             raise PipelineClosedError("the pipeline was closed")
 
     async def _connect(self) -> AsyncTransport:
-        async with self._connecting:
+        connection = self._connection()
+        async with connection.lock:
             self._check_open()
-            if self._transport is None:
-                open_transport, self._release = await asyncio.to_thread(self._open_server)
-                self._transport = open_transport()
-            return self._transport
+            if connection.transport is None:
+                open_transport = await asyncio.to_thread(self._find_server)
+                connection.transport = open_transport()
+            return connection.transport
+
+    def _connection(self) -> _Connection:
+        """Return the running event loop's. What loops that have ended left behind is dropped."""
+        connections = self._connections.get()
+        for loop in list(connections):
+            if loop.is_closed():
+                connections.pop(loop, None)
+        return connections.setdefault(asyncio.get_running_loop(), _Connection())
+
+    def _find_server(self) -> Callable[[], AsyncTransport]:
+        with self._opening.get():
+            self._check_open()
+            self._opened = self._opened or self._open_server()
+            return self._opened[0]
+
+    def _release_server(self) -> None:
+        with self._opening.get():
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened[1]()
 
     async def _infer(self, transport: AsyncTransport, page: Page, request: PredictRequest) -> BaseResult:
         request_id = page.request_id or new_request_id()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from paddlex_triton.client.consoles import showable
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.network_choice import NetworkChoice
@@ -215,7 +216,7 @@ def _models(given: list[str] | None) -> NetworkChoice | None:
 
 
 def _show(outcome: Outcome, save_path: Path | None) -> bool:
-    """Print and save a result, or say in a line why there is none; tell whether there was one.
+    """Save and print a result, or say in a line why there is none; tell whether there was one.
 
     Raises:
         PaddleXTritonError: it would be the same for all other pages.
@@ -232,9 +233,9 @@ def _show(outcome: Outcome, save_path: Path | None) -> bool:
     try:
         if isinstance(outcome, exceptions.PaddleXTritonError):
             raise outcome
-        outcome.print()
         if save_path is not None:
             outcome.save_all(save_path)
+        outcome.print()
     except of_one_page as error:
         _print_error(error)
         return False
@@ -249,7 +250,7 @@ def _plain_errors() -> Iterator[None]:
     console = _stderr()
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-        console.print(f"[bold yellow]Warning:[/bold yellow] {escape(str(message))}")
+        console.print(f"[bold yellow]Warning:[/bold yellow] {escape(showable(str(message), console.file))}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show_warning
@@ -262,7 +263,8 @@ def _plain_errors() -> Iterator[None]:
 
 def _print_error(error: Exception) -> None:
     text = " ".join(str(error).splitlines())
-    _stderr().print(f"[bold red]Error:[/bold red] {escape(text)}")
+    console = _stderr()
+    console.print(f"[bold red]Error:[/bold red] {escape(showable(text, console.file))}")
 
 
 def _stderr() -> Console:

@@ -7,12 +7,14 @@ import math
 import os
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pypdfium2
 from PIL import Image, UnidentifiedImageError
+from pypdfium2 import raw
 
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_pixels, page_from_array
@@ -26,6 +28,9 @@ _BISECTIONS = 32
 _WIDE_MODES = ("I", "F")
 # PDFium must not be entered by two threads at a time, whatever documents they work on.
 _PDFIUM = threading.Lock()
+# A process is forked between two calls: a lock that another thread holds would stay locked in the new one for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_PDFIUM.acquire, after_in_parent=_PDFIUM.release, after_in_child=_PDFIUM.release)
 
 
 def render_scale() -> float:
@@ -94,7 +99,8 @@ class PdfDocument:
                 self._document.init_forms()
                 self.page_count = len(self._document)
         except (pypdfium2.PdfiumError, OSError, ValueError) as error:
-            raise InputError(f"the PDF cannot be opened: {error}", source=input_path) from None
+            reason = "it has no pages" if _is_pdf_without_pages(source) else error
+            raise InputError(f"the PDF cannot be opened: {reason}", source=input_path) from None
 
     def page(self, index: int) -> Page:
         """Render a page, counted from 0.
@@ -132,6 +138,19 @@ class PdfDocument:
             raise InputError(f"the page cannot be rendered: {error}", source=source) from None
 
 
+def _is_pdf_without_pages(source: Path | bytes) -> bool:
+    """Tell whether PDFium opens what pypdfium2 has refused: a file without pages, for which there is no error."""
+    with _PDFIUM:
+        if isinstance(source, bytes):
+            document = raw.FPDF_LoadMemDocument64(source, len(source), None)
+        else:
+            document = raw.FPDF_LoadDocument(os.fsencode(source) + b"\0", None)
+        if not document:
+            return False
+        raw.FPDF_CloseDocument(document)
+        return True
+
+
 class TiffDocument:
     """A TIFF whose frames are decoded one by one."""
 
@@ -163,7 +182,8 @@ class TiffDocument:
             InputError: it is damaged.
             ImageTooLargeError: it has too many pixels or bytes.
         """
-        return page_from_array(self._decode(index), self._input_path, index)
+        page = page_from_array(self._decode(index), self._input_path, index)
+        return replace(page, transparent=self._is_transparent())
 
     def close(self) -> None:
         """Let go of the file."""
@@ -181,6 +201,10 @@ class TiffDocument:
                 raise
             raise InputError(f"the page cannot be decoded: {error}", source=source) from None
         return cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+
+    def _is_transparent(self) -> bool:
+        """Tell whether the frame that was decoded last has pixels that are not opaque."""
+        return self._image.mode in ("RGBA", "LA") and bool(np.asarray(self._image.getchannel("A")).min() < 255)
 
     def _warn_about_mode(self) -> None:
         mode = self._image.mode

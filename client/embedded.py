@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import shutil
 import socket
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from paddlex_triton.client.exceptions import EmbeddedServerError
 from paddlex_triton.client.networks import Networks
+from paddlex_triton.client.processes import PerProcess
 from paddlex_triton.client.transports import Endpoint, open_transport
 from paddlex_triton.pipelines import PipelineSpec
 
@@ -45,12 +47,13 @@ class _Running:
     server: EmbeddedServer
     folder: Path
     users: int = 0
+    process: int = field(default_factory=os.getpid)
 
 
 # A pipeline, and the networks it runs on.
 _Key: TypeAlias = tuple[str, Networks]
 
-_lock = threading.Lock()
+_lock = PerProcess(threading.Lock)
 _running: dict[_Key, _Running] = {}
 _NO_CHOICE = Networks()
 
@@ -94,7 +97,7 @@ def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
 
 def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> ServerLease:
     key = (spec.name, networks)
-    with _lock:
+    with _lock.get():
         running = _running.get(key)
         if running is None or running.server.pid is None:
             if networks.models:
@@ -151,7 +154,7 @@ def _start(spec: PipelineSpec, networks: Networks) -> _Running:
 
 
 def _release(key: _Key, running: _Running) -> None:
-    with _lock:
+    with _lock.get():
         running.users -= 1
         if running.users > 0:
             return
@@ -161,6 +164,9 @@ def _release(key: _Key, running: _Running) -> None:
 
 
 def _stop(running: _Running) -> None:
+    # A forked process leaves its parent's server alone.
+    if running.process != os.getpid():
+        return
     running.server.stop()
     shutil.rmtree(running.folder, ignore_errors=True)
 

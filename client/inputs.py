@@ -14,9 +14,11 @@ from typing import Any, BinaryIO, TypeAlias, Union
 import numpy as np
 
 from paddlex_triton.client.documents import PdfDocument, TiffDocument
-from paddlex_triton.client.download import download, is_url
+from paddlex_triton.client.download import download
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
+from paddlex_triton.client.transparency import TransparencyWatch
+from paddlex_triton.client.urls import is_data_uri, is_url, read_data_uri, without_credentials
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
 # somebody else has read, or a list of any of them.
@@ -44,6 +46,9 @@ _DECODED_START = re.compile(rb"P[1-6]\s|\x59\xa6\x6a\x95")
 IMAGE_SUFFIXES = frozenset({"bmp", "dib", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
 SUFFIXES = IMAGE_SUFFIXES | PDF_SUFFIXES
 
+# As a JPEG, PNG, WebP or PDF begins, or longer than most paths; of base64's letters alone, line breaks included.
+_BASE64 = re.compile(r"(?:(?:/9j/|iVBORw0K|UklGR|JVBERi)[A-Za-z0-9+/_=\s-]{16,}|[A-Za-z0-9+/_=\s-]{256,})")
+
 # Inputs that are one item; all others that can be iterated over are several.
 _SINGLE = (str, bytes, bytearray, memoryview, np.ndarray, os.PathLike, Mapping)
 # "II" or "MM" is the byte order, 42 or 43 (BigTIFF) the version.
@@ -69,6 +74,7 @@ class PageReader:
         Raises:
             InputError: it is of no kind that is read here.
         """
+        self._transparency = TransparencyWatch()
         self._lazy = isinstance(source, Iterator) and not _is_file(source)
         self._several = isinstance(source, Iterable) and not (isinstance(source, _SINGLE) or _is_file(source))
         items = self._numbered(_flatten(source))
@@ -91,12 +97,15 @@ class PageReader:
             self.total += self._lazy
             for outcome in _settled(self._read(item)):
                 # Arrays and bytes have no other name.
-                named = isinstance(item, str | Page)
+                named = isinstance(item, Page) or (isinstance(item, str) and not is_data_uri(item))
                 if isinstance(outcome, PaddleXTritonError):
                     outcome.source = outcome.source if named else _join(outcome.source, label)
                     yield outcome
                 else:
-                    yield outcome if named else replace(outcome, item=label)
+                    page = outcome if named else replace(outcome, item=label)
+                    if not isinstance(item, Page):
+                        self._transparency.look_at(page)
+                    yield page
 
     def _numbered(self, items: Iterator[_Item]) -> Iterator[tuple[str | None, _Item]]:
         """Pair items with their names in messages: "input 2" for the second of several."""
@@ -118,6 +127,8 @@ class PageReader:
             yield page_from_array(item)
         elif isinstance(item, bytes):
             yield from self._read_bytes(item, None)
+        elif is_data_uri(item):
+            yield from self._read_bytes(read_data_uri(item), None)
         elif is_url(item):
             yield from self._read_url(item)
         elif os.path.isdir(item):  # noqa: PTH112  (pathlib raises on names that are too long)
@@ -133,7 +144,7 @@ class PageReader:
         suffix = path.suffix[1:].lower()
         try:
             if not os.path.isfile(name):  # noqa: PTH113
-                raise InputError("there is no such file", source=name)
+                raise _no_such_file(name)
             if suffix in PDF_SUFFIXES:
                 yield from self._pages_of(PdfDocument(path, name))
             elif suffix in TIFF_SUFFIXES:
@@ -147,7 +158,7 @@ class PageReader:
             raise InputError(f"the file cannot be read: {error.strerror or error}", source=name) from None
 
     def _read_url(self, url: str) -> Iterator[Page | PaddleXTritonError]:
-        yield from self._read_bytes(download(url), url)
+        yield from self._read_bytes(download(url), without_credentials(url))
 
     def _read_bytes(self, data: bytes, name: str | None) -> Iterator[Page | PaddleXTritonError]:
         if is_pdf(data):
@@ -242,6 +253,14 @@ def _files_in(directory: str) -> list[str]:
     if not files:
         raise InputError(f"there is no image or PDF in this directory; {_allowed()}", source=directory)
     return files
+
+
+def _no_such_file(name: str) -> InputError:
+    """Return the error, which says what a string that is no file's name may be."""
+    if not _BASE64.fullmatch(name):
+        return InputError("there is no such file", source=name)
+    hint = "it looks like base64: give base64.b64decode(...) of it, or put data:;base64, in front"
+    return InputError(f"there is no such file; {hint}", source=f"{name[:32]}...")
 
 
 def _unsupported(suffix: str) -> str:

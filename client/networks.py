@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
+from paddlex_triton.client.urls import without_credentials
 from paddlex_triton.network_choice import NO_CHOICE, Models, NetworkChoice
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_preset, preset_switches
 
@@ -115,6 +116,7 @@ def _check_models(spec: PipelineSpec, models: Models, url: str | None) -> Networ
         raise InvalidParameterError(f"models: {error}") from None
     if choice and url is not None:
         raise InvalidParameterError(
-            f"models is for the embedded server; which networks answer at {url} was decided where it was started"
+            f"models is for the embedded server; which networks answer at {without_credentials(url)} was decided where "
+            "it was started"
         )
     return choice

@@ -21,6 +21,7 @@ class Page:
         page_index: 0-based page of a PDF or TIFF, None for other images.
         item: what messages call an input without a path ("input 2"), None if it was the only one.
         request_id: the id for the server's log; None for one of the client's.
+        transparent: whether parts of the picture were, before it was encoded for the server.
     """
 
     payload: bytes
@@ -28,6 +29,7 @@ class Page:
     page_index: int | None = None
     item: str | None = field(default=None, compare=False)
     request_id: str | None = field(default=None, compare=False)
+    transparent: bool = field(default=False, compare=False)
 
     @property
     def label(self) -> str | None:

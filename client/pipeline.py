@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections import deque
@@ -20,6 +21,7 @@ from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTrito
 from paddlex_triton.client.inputs import Input, PageReader
 from paddlex_triton.client.networks import Models, PresetWatch
 from paddlex_triton.client.pages import Page
+from paddlex_triton.client.processes import PerProcess
 from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.requests import (
     PredictRequest,
@@ -43,9 +45,9 @@ DEFAULT_PAGES_IN_FLIGHT = 4
 
 
 class Pipeline:
-    """One pipeline on one server. Threads may share it; usable as a context manager.
+    """One pipeline on one server. Threads and forked processes may share it; usable as a context manager.
 
-    Made by `create_pipeline`.
+    Made by `create_pipeline`. A forked process has threads and connections of its own, and closes only those.
     """
 
     def __init__(
@@ -84,9 +86,9 @@ class Pipeline:
         self._defaults = dict(defaults or {})
         self._watch = watch
         self._release = release
-        self._closing = threading.Lock()
+        self._closing = PerProcess(threading.Lock)
         self._closed = False
-        self._workers = ThreadPoolExecutor(max_in_flight, thread_name_prefix="paddlex-triton")
+        self._workers = PerProcess(lambda: ThreadPoolExecutor(max_in_flight, thread_name_prefix="paddlex-triton"))
 
     @property
     def name(self) -> str:
@@ -140,11 +142,12 @@ class Pipeline:
 
     def close(self) -> None:
         """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once."""
-        with self._closing:
+        with self._closing.get():
             if self._closed:
                 return
             self._closed = True
-        self._workers.shutdown(wait=True, cancel_futures=True)
+        if workers := self._workers.made():
+            workers.shutdown(wait=True, cancel_futures=True)
         self._transport.close()
         if self._release is not None:
             self._release()
@@ -176,6 +179,7 @@ class Pipeline:
 
     def _send(self, reader: PageReader, request: PredictRequest, *, go_on: bool) -> Generator[Outcome, None, None]:
         """Keep pages on their way, and give their outcomes in order; the first error is the last one unless `go_on`."""
+        process = os.getpid()
         pages = reader.outcomes()
         waiting: deque[Future[BaseResult] | PaddleXTritonError] = deque()
         progress = PageProgress(self.name)
@@ -194,16 +198,20 @@ class Pipeline:
                 outcome = _wait(waiting.popleft())
                 done += 1
                 yield outcome
+                if os.getpid() != process:
+                    raise PipelineClosedError("these results are the parent process's; call predict again in this one")
         finally:
-            progress.close()
-            pages.close()
-            for entry in waiting:
-                if isinstance(entry, Future):
-                    entry.cancel()
+            # A forked process has none of the threads that these belong to.
+            if os.getpid() == process:
+                progress.close()
+                pages.close()
+                for entry in waiting:
+                    if isinstance(entry, Future):
+                        entry.cancel()
 
     def _submit(self, page: Page, request: PredictRequest) -> Future[BaseResult]:
         try:
-            return self._workers.submit(self._infer, page, request)
+            return self._workers.get().submit(self._infer, page, request)
         except RuntimeError:
             raise PipelineClosedError("the pipeline was closed") from None
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -79,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
     from paddlex_triton.client.cli import paddlex_spelling
 
+    # Letters that a console has not are escaped; as errors they would end the command.
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     app(args=paddlex_spelling(given), prog_name="paddlex-triton")
 

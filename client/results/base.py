@@ -20,9 +20,11 @@ from PIL import Image
 from pydantic import ValidationError
 from typing_extensions import Self
 
+from paddlex_triton.client.consoles import showable
 from paddlex_triton.client.exceptions import ServerError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
+from paddlex_triton.client.urls import file_name, is_url
 from paddlex_triton.settings import StageSettings
 
 _Object: TypeAlias = dict[str, Any]
@@ -105,7 +107,7 @@ class BaseResult(_StrMixin, dict[str, Any]):
         return self._pictures()
 
     def print(self, json_format: bool = False, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """Write the result to the standard output.
+        """Write the result to the standard output; letters that it cannot show are escaped.
 
         Args:
             json_format: as JSON instead of a Python dict with abbreviated arrays.
@@ -114,9 +116,11 @@ class BaseResult(_StrMixin, dict[str, Any]):
         """
         if json_format:
             text = json.dumps(self.json, indent=indent, ensure_ascii=ensure_ascii)
+            if showable(text, sys.stdout) != text:
+                text = json.dumps(self.json, indent=indent)
         else:
             with np.printoptions(threshold=1, edgeitems=1):
-                text = str(self.str)
+                text = showable(str(self.str), sys.stdout)
         sys.stdout.write(text + "\n")
 
     def save_to_json(self, save_path: str | os.PathLike[str], indent: int = 4, ensure_ascii: bool = False) -> None:
@@ -185,8 +189,6 @@ class BaseResult(_StrMixin, dict[str, Any]):
 
 def file_name_of(input_path: str) -> str:
     """Return the last part of a path or URL."""
-    from paddlex_triton.client.download import file_name, is_url
-
     return (file_name(input_path) if is_url(input_path) else Path(input_path).name) or "result"
 
 

@@ -23,6 +23,6 @@ def open_async_transport(endpoint: Endpoint) -> AsyncTransport:
         from paddlex_triton.client.transports.http import AsyncHttpTransport
 
         return AsyncHttpTransport(endpoint)
-    from paddlex_triton.client.transports.grpc import AsyncGrpcTransport
+    from paddlex_triton.client.transports.grpc import open_async_grpc
 
-    return AsyncGrpcTransport(endpoint)
+    return open_async_grpc(endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,6 +93,43 @@ class AsyncTransport(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Do as `Transport.close`."""
+
+
+class ThreadedTransport(AsyncTransport):
+    """A blocking transport on asyncio, in threads. Cancelling a task leaves its request to end by itself."""
+
+    def __init__(self, blocking: Transport) -> None:
+        self._blocking = blocking
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Sequence[str],
+        *,
+        request_id: str,
+        timeout_s: float | None,
+    ) -> dict[str, np.ndarray]:
+        """Do as `Transport.infer`."""
+        return await asyncio.to_thread(
+            self._blocking.infer, model, inputs, outputs, request_id=request_id, timeout_s=timeout_s
+        )
+
+    async def server_ready(self) -> bool:
+        """Do as `Transport.server_ready`."""
+        return await asyncio.to_thread(self._blocking.server_ready)
+
+    async def model_ready(self, model: str) -> bool:
+        """Do as `Transport.model_ready`."""
+        return await asyncio.to_thread(self._blocking.model_ready, model)
+
+    async def metadata(self) -> dict[str, Any]:
+        """Do as `Transport.metadata`."""
+        return await asyncio.to_thread(self._blocking.metadata)
+
+    async def close(self) -> None:
+        """Do as `Transport.close`."""
+        await asyncio.to_thread(self._blocking.close)
 
 
 def microseconds(timeout_s: float | None) -> int | None:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from paddlex_triton.client.exceptions import InvalidParameterError
+from paddlex_triton.client.urls import without_credentials
 
 Protocol = Literal["grpc", "http"]
 
@@ -52,20 +53,23 @@ class Endpoint:
         """
         if protocol is not None and protocol not in get_args(Protocol):
             raise InvalidParameterError(f"protocol is {protocol!r}; allowed: {', '.join(get_args(Protocol))}")
+        bare = without_credentials(url)
+        shown = repr(bare) if bare == url else f"{bare!r} with a user or password, which is not taken"
         try:
             parts = urlsplit(url if "://" in url else f"//{url}")
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise InvalidParameterError(f"url is {url!r}: {error}; allowed: {_FORMS}") from None
+            reason = f": {error}" if bare == url else ""
+            raise InvalidParameterError(f"url is {shown}{reason}; allowed: {_FORMS}") from None
         if parts.scheme and parts.scheme not in _SCHEMES:
-            raise InvalidParameterError(f"url is {url!r}: unknown scheme {parts.scheme!r}; allowed: {_FORMS}")
+            raise InvalidParameterError(f"url is {shown}: unknown scheme {parts.scheme!r}; allowed: {_FORMS}")
         of_scheme, secure = _SCHEMES.get(parts.scheme, (None, False))
         if of_scheme and protocol and of_scheme != protocol:
-            raise InvalidParameterError(f"url {url!r} is for {of_scheme}, but protocol is {protocol!r}")
+            raise InvalidParameterError(f"url {shown} is for {of_scheme}, but protocol is {protocol!r}")
         chosen: Protocol = of_scheme or ("http" if protocol == "http" else "grpc")
         path = parts.path.rstrip("/")
         if not host or parts.username or parts.query or parts.fragment or (path and chosen == "grpc"):
-            raise InvalidParameterError(f"url is {url!r}; allowed: {_FORMS}")
+            raise InvalidParameterError(f"url is {shown}; allowed: {_FORMS}")
         default = 443 if parts.scheme == "https" else DEFAULT_PORTS[chosen]
         return cls(chosen, host, default if port is None else port, secure, path)
 

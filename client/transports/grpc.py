@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,22 @@ from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError, ServerError, error_from_response
-from paddlex_triton.client.transports.base import PROBE_TIMEOUT_S, AsyncTransport, Transport, datatype, microseconds
+from paddlex_triton.client.processes import PerProcess
+from paddlex_triton.client.transports.base import (
+    PROBE_TIMEOUT_S,
+    AsyncTransport,
+    ThreadedTransport,
+    Transport,
+    datatype,
+    microseconds,
+)
 from paddlex_triton.client.transports.endpoint import Endpoint
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
 # A server that comes back is found within this time.
 _MAX_RECONNECT_MS = 2000
+# Where gRPC was imported.
+_PROCESS = os.getpid()
 # What gRPC says when the other side hangs up on its first bytes, or answers them in HTTP/1.
 _OTHER_PROTOCOL = ("http1", "end of tcp stream", "socket closed", "connection reset", "settings frame")
 
@@ -88,13 +99,23 @@ def _closed(request_id: str | None = None) -> PipelineClosedError:
     return PipelineClosedError("the connection is closed", request_id=request_id)
 
 
+def open_async_grpc(endpoint: Endpoint) -> AsyncTransport:
+    """Make an asyncio transport; in a process that was forked from one with gRPC, a blocking one in threads.
+
+    gRPC has one thread that wakes the event loops, which is the parent's.
+    """
+    if os.getpid() == _PROCESS:
+        return AsyncGrpcTransport(endpoint)
+    return ThreadedTransport(GrpcTransport(endpoint))
+
+
 class GrpcTransport(Transport):
     """Blocking gRPC; threads may share it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._closed = False
-        self._client = tritonclient.grpc.InferenceServerClient(**_client_arguments(endpoint))
+        self._client = PerProcess(lambda: tritonclient.grpc.InferenceServerClient(**_client_arguments(endpoint)))
 
     def infer(
         self,
@@ -110,7 +131,7 @@ class GrpcTransport(Transport):
         if self._closed:
             raise _closed(request_id)
         try:
-            result = self._client.infer(**request)
+            result = self._client.get().infer(**request)
         except (InferenceServerException, ValueError) as error:
             if self._closed:
                 raise _closed(request_id) from None
@@ -122,14 +143,14 @@ class GrpcTransport(Transport):
     def server_ready(self) -> bool:
         """Tell whether the server and all its models are ready."""
         try:
-            return bool(self._client.is_server_ready(client_timeout=PROBE_TIMEOUT_S))
+            return bool(self._client.get().is_server_ready(client_timeout=PROBE_TIMEOUT_S))
         except (InferenceServerException, ValueError):
             return False
 
     def model_ready(self, model: str) -> bool:
         """Tell whether a model answers."""
         try:
-            return bool(self._client.is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
+            return bool(self._client.get().is_model_ready(model, client_timeout=PROBE_TIMEOUT_S))
         except (InferenceServerException, ValueError):
             return False
 
@@ -138,7 +159,7 @@ class GrpcTransport(Transport):
         if self._closed:
             raise _closed()
         try:
-            metadata = self._client.get_server_metadata(as_json=True, client_timeout=PROBE_TIMEOUT_S)
+            metadata = self._client.get().get_server_metadata(as_json=True, client_timeout=PROBE_TIMEOUT_S)
         except InferenceServerException as error:
             raise _translate(error, None, self._endpoint) from None
         return dict(metadata or {})
@@ -146,7 +167,8 @@ class GrpcTransport(Transport):
     def close(self) -> None:
         """Close the channel."""
         self._closed = True
-        self._client.close()
+        if client := self._client.made():
+            client.close()
 
 
 class AsyncGrpcTransport(AsyncTransport):

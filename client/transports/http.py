@@ -19,6 +19,7 @@ from paddlex_triton.client.exceptions import (
     ServerUnavailableError,
     error_from_response,
 )
+from paddlex_triton.client.processes import PerProcess
 from paddlex_triton.client.transports.base import PROBE_TIMEOUT_S, AsyncTransport, Transport, datatype, microseconds
 from paddlex_triton.client.transports.endpoint import Endpoint
 
@@ -144,7 +145,7 @@ class HttpTransport(_Connected, Transport):
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._closed = False
-        self._client = httpx.Client(**_client_arguments(endpoint))
+        self._client = PerProcess(lambda: httpx.Client(**_client_arguments(endpoint)))
 
     def infer(
         self,
@@ -160,7 +161,7 @@ class HttpTransport(_Connected, Transport):
         if self._closed:
             raise _closed(request_id)
         try:
-            response = self._client.post(_infer_path(model), **request)
+            response = self._client.get().post(_infer_path(model), **request)
         except _FAILURES as error:
             raise self._reason(error, request_id) from None
         return _arrays(response, outputs, request_id)
@@ -177,7 +178,7 @@ class HttpTransport(_Connected, Transport):
         """Return the server's name, version and extensions."""
         try:
             # Triton knows this path without a slash at its end only.
-            response = self._client.get("v2")
+            response = self._client.get().get("v2")
         except _FAILURES as error:
             raise self._reason(error, None) from None
         _raise_for_status(response, None)
@@ -186,11 +187,12 @@ class HttpTransport(_Connected, Transport):
     def close(self) -> None:
         """Close all connections."""
         self._closed = True
-        self._client.close()
+        if client := self._client.made():
+            client.close()
 
     def _answers(self, path: str) -> bool:
         try:
-            return self._client.get(path).status_code == httpx.codes.OK
+            return self._client.get().get(path).status_code == httpx.codes.OK
         except _FAILURES:
             return False
 

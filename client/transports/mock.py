@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paddlex_triton.client.transports.base import AsyncTransport, Transport
+from paddlex_triton.client.transports.base import ThreadedTransport, Transport
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,12 @@ class MockTransport(Transport):
         self.closed = True
 
 
-class AsyncMockTransport(AsyncTransport):
+class AsyncMockTransport(ThreadedTransport):
     """The asyncio twin: the same function, in a thread."""
 
     def __init__(self, answer: Answer, *, models: Sequence[str] = ("ocr",)) -> None:
         self._sync = MockTransport(answer, models=models)
+        super().__init__(self._sync)
 
     @property
     def sent(self) -> list[Sent]:
@@ -89,33 +89,3 @@ class AsyncMockTransport(AsyncTransport):
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._sync.closed
-
-    async def infer(
-        self,
-        model: str,
-        inputs: Mapping[str, np.ndarray],
-        outputs: Sequence[str],
-        *,
-        request_id: str,
-        timeout_s: float | None,
-    ) -> dict[str, np.ndarray]:
-        """Hand the request to the function."""
-        return await asyncio.to_thread(
-            self._sync.infer, model, inputs, outputs, request_id=request_id, timeout_s=timeout_s
-        )
-
-    async def server_ready(self) -> bool:
-        """Return True."""
-        return True
-
-    async def model_ready(self, model: str) -> bool:
-        """Tell whether it is one of the models it was made with."""
-        return self._sync.model_ready(model)
-
-    async def metadata(self) -> dict[str, Any]:
-        """Return a name."""
-        return self._sync.metadata()
-
-    async def close(self) -> None:
-        """Take note."""
-        self._sync.close()

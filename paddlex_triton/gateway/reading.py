@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from paddlex_triton.client.documents import PdfDocument, TiffDocument
-from paddlex_triton.client.download import file_name, is_url
 from paddlex_triton.client.inputs import is_pdf, is_tiff
 from paddlex_triton.client.pages import Page
+from paddlex_triton.client.urls import file_name, is_url
 from paddlex_triton.errors import InvalidImage
 from paddlex_triton.gateway.errors import INVALID_INPUT_FILE, ApiError
 from paddlex_triton.limits import MAX_IMAGE_PIXELS

@@ -110,6 +110,7 @@ class EmbeddedServer:
         self._extra_arguments = tuple(extra_arguments)
         self._start_timeout_s = start_timeout_s
         self._shm_prefix = f"paddlex_triton_{uuid.uuid4().hex}_"
+        self._owner = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
         self._runtime: Path | None = None
         self.assembly: Assembly | None = None
@@ -147,6 +148,7 @@ class EmbeddedServer:
         check_engine(self._flavour)
         check_environment()
         self._choose_ports()
+        self._owner = os.getpid()
         self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))
         atexit.register(self.stop)
         try:
@@ -161,6 +163,9 @@ class EmbeddedServer:
     def stop(self) -> None:
         """End tritonserver and its stubs and remove what was made for them."""
         atexit.unregister(self.stop)
+        # A forked process leaves its parent's server, and the files that it runs on, alone.
+        if self._owner != os.getpid():
+            return
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)

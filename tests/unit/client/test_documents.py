@@ -86,6 +86,16 @@ def test_a_password_is_said_to_be_missing(tmp_path):
         list(PageReader(str(path)))
 
 
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_pdf_without_pages_is_said_to_have_none(tmp_path, as_bytes):
+    path = tmp_path / "empty.pdf"
+    document = pypdfium2.PdfDocument.new()
+    document.save(path)
+    document.close()
+    with pytest.raises(InputError, match=r"the PDF cannot be opened: it has no pages$"):
+        list(PageReader(path.read_bytes() if as_bytes else str(path)))
+
+
 def test_leaving_early_closes_the_document(pdf):
     pages = iter(PageReader(str(pdf)))
     next(pages)

@@ -9,7 +9,7 @@ import numpy as np
 import pypdfium2
 import pytest
 
-from paddlex_triton.client.download import download, file_name, is_url
+from paddlex_triton.client.download import download
 from paddlex_triton.client.exceptions import InputError
 from paddlex_triton.client.inputs import PageReader
 from paddlex_triton.client.pages import Page
@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/circle")
             self.end_headers()
+        elif path == "/secret.png" and self.headers["Authorization"] != "Basic dXNlcjpzZWNyZXQ=":
+            self.send_error(401)
         elif path in self.files:
             self.send_response(200)
             self.end_headers()
@@ -50,7 +52,7 @@ def site() -> Iterator[str]:
 
     file = io.BytesIO()
     document.save(file)
-    Handler.files = {"/a.png": PNG, "/plain": PNG, "/b.pdf": file.getvalue()}
+    Handler.files = {"/a.png": PNG, "/plain": PNG, "/secret.png": PNG, "/b.pdf": file.getvalue()}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -88,8 +90,11 @@ def test_no_server_there(url):
         download(url)
 
 
-def test_names():
-    assert file_name("https://host/x/%E9%A1%B5.png?a=b#c") == "页.png"
-    assert file_name("https://host") == ""
-    assert is_url("HTTPS://host/a.png")
-    assert not is_url("http")
+def test_a_user_and_a_password_are_sent_and_shown_nowhere(site):
+    host = site.removeprefix("http://")
+    (page,) = PageReader(f"http://user:secret@{host}/secret.png")
+    assert page == Page(PNG, f"{site}/secret.png")
+    for path, says in (("none", f"^{site}/none: the URL answered 404"), ("circle", "redirect")):
+        with pytest.raises(InputError, match=says) as caught:
+            list(PageReader(f"http://user:secret@{host}/{path}"))
+        assert "secret" not in str(caught.value)
