@@ -17,6 +17,8 @@ from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.download import download, is_url
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
+from paddlex_triton.errors import InvalidImage
+from paddlex_triton.ops.image_header import identify
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
 # somebody else has read, or a list of any of them.
@@ -41,7 +43,10 @@ PDF_SUFFIXES = frozenset({"pdf"})
 _DECODED_SUFFIXES = frozenset({"pbm", "pgm", "ppm", "pnm", "sr", "ras"})
 # Netpbm's "P1" to "P6" before white space, and Sun raster's magic number.
 _DECODED_START = re.compile(rb"P[1-6]\s|\x59\xa6\x6a\x95")
-IMAGE_SUFFIXES = frozenset({"bmp", "dib", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
+# PaddleX's, and JPEG's other two.
+IMAGE_SUFFIXES = (
+    frozenset({"bmp", "dib", "jfif", "jpe", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
+)
 SUFFIXES = IMAGE_SUFFIXES | PDF_SUFFIXES
 
 # Inputs that are one item; all others that can be iterated over are several.
@@ -129,20 +134,20 @@ class PageReader:
             yield from self._read_file(item)
 
     def _read_file(self, name: str) -> Iterator[Page | PaddleXTritonError]:
+        """Read a file as its bytes are, whatever it is called."""
         path = Path(name)
-        suffix = path.suffix[1:].lower()
         try:
             if not os.path.isfile(name):  # noqa: PTH113
                 raise InputError("there is no such file", source=name)
+            with path.open("rb") as file:
+                suffix = _suffix_by_content(file.read(_PDF_HEADER_WITHIN), path.suffix[1:].lower(), name)
             if suffix in PDF_SUFFIXES:
                 yield from self._pages_of(PdfDocument(path, name))
             elif suffix in TIFF_SUFFIXES:
                 yield from self._pages_of(TiffDocument(path, name))
-            elif suffix in IMAGE_SUFFIXES:
+            else:
                 check_size(path.stat().st_size, name)
                 yield _page_of_image(path.read_bytes(), name, suffix)
-            else:
-                raise InputError(_unsupported(suffix), source=name)
         except OSError as error:
             raise InputError(f"the file cannot be read: {error.strerror or error}", source=name) from None
 
@@ -183,6 +188,26 @@ def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | Padd
         yield error
 
 
+def _suffix_by_content(start: bytes, suffix: str, name: str) -> str:
+    """Return a suffix that fits a file: by its first bytes, or its own where those tell nothing.
+
+    Raises:
+        InputError: neither is of a kind that is read here.
+    """
+    if is_pdf(start):
+        return "pdf"
+    if is_tiff(start):
+        return "tiff"
+    if _DECODED_START.match(start):
+        return "ppm"
+    try:
+        return identify(start).lower()
+    except InvalidImage as error:
+        if suffix in SUFFIXES:
+            return suffix
+        raise InputError(str(error) if start else "the file is empty", source=name) from None
+
+
 def _page_of_image(data: bytes, name: str | None, suffix: str = "") -> Page:
     """Take an image file as it is, and decode those that only PaddleX reads."""
     if suffix in _DECODED_SUFFIXES or _DECODED_START.match(data):
@@ -201,7 +226,7 @@ def _flatten(source: Any) -> Iterator[_Item]:
     elif isinstance(source, bytearray | memoryview):
         yield bytes(source)
     elif isinstance(source, os.PathLike):
-        yield os.fspath(source)
+        yield os.fsdecode(source)
     elif _is_file(source):
         yield _content(source)
     elif isinstance(source, Mapping):
@@ -240,13 +265,6 @@ def _files_in(directory: str) -> list[str]:
         if Path(name).suffix[1:].lower() in SUFFIXES
     )
     if not files:
-        raise InputError(f"there is no image or PDF in this directory; {_allowed()}", source=directory)
+        allowed = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"there is no image or PDF in this directory; allowed: {allowed}", source=directory)
     return files
-
-
-def _unsupported(suffix: str) -> str:
-    return f"files ending in {'.' + suffix if suffix else 'nothing'} are not read; {_allowed()}"
-
-
-def _allowed() -> str:
-    return f"allowed: {', '.join(sorted(SUFFIXES))}"
