@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +18,7 @@ from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.download import download, is_url
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
+from paddlex_triton.client.saving import is_saved_picture
 from paddlex_triton.errors import InvalidImage
 from paddlex_triton.ops.image_header import identify
 
@@ -48,6 +50,9 @@ IMAGE_SUFFIXES = (
     frozenset({"bmp", "dib", "jfif", "jpe", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
 )
 SUFFIXES = IMAGE_SUFFIXES | PDF_SUFFIXES
+# How names begin that people do not see, or that other programs keep beside files: macOS's archives, file servers'
+# thumbnails, Windows' recycle bin.
+_HIDDEN = (".", "__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 # Inputs that are one item; all others that can be iterated over are several.
 _SINGLE = (str, bytes, bytearray, memoryview, np.ndarray, os.PathLike, Mapping)
@@ -126,10 +131,12 @@ class PageReader:
         elif is_url(item):
             yield from self._read_url(item)
         elif os.path.isdir(item):  # noqa: PTH112  (pathlib raises on names that are too long)
-            files = _files_in(item)
-            self.total += len(files) - 1
+            files, failures = _files_in(item)
+            self.total += len(files) + len(failures) - 1
             for file in files:
                 yield from _settled(self._read_file(file))
+            for failure in failures:
+                yield InputError(f"the folder cannot be read: {failure.strerror}", source=failure.filename)
         else:
             yield from self._read_file(item)
 
@@ -256,15 +263,32 @@ def _content(file: Any) -> bytes:
     return content
 
 
-def _files_in(directory: str) -> list[str]:
-    """List the readable files in a directory and below, sorted by their whole path."""
-    files = sorted(
-        os.path.join(folder, name)  # noqa: PTH118  (the path as it was given, which pathlib would tidy up)
-        for folder, _, names in os.walk(directory)
-        for name in names
-        if Path(name).suffix[1:].lower() in SUFFIXES
-    )
-    if not files:
+def _files_in(directory: str) -> tuple[list[str], list[OSError]]:
+    """List the readable files in a directory and below, sorted by their whole path, and what could not be looked into.
+
+    Hidden files and folders are left out, and so are pictures of results, with a warning.
+
+    Raises:
+        InputError: there are none.
+    """
+    found: list[str] = []
+    failures: list[OSError] = []
+    for folder, folders, names in os.walk(directory, onerror=failures.append):
+        folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+        # The path as it was given, which pathlib would tidy up.
+        found += [
+            os.path.join(folder, name)  # noqa: PTH118
+            for name in names
+            if not name.startswith(_HIDDEN) and Path(name).suffix[1:].lower() in SUFFIXES
+        ]
+    files = sorted(path for path in found if not is_saved_picture(path))
+    if len(files) < len(found):
+        warnings.warn(
+            f"{directory}: pictures of earlier results are left out ({len(found) - len(files)}); name one to read it",
+            UserWarning,
+            stacklevel=2,
+        )
+    if not files and not failures:
         allowed = ", ".join(sorted(SUFFIXES))
         raise InputError(f"there is no image or PDF in this directory; allowed: {allowed}", source=directory)
-    return files
+    return files, failures

@@ -1,5 +1,6 @@
 """Every kind of input, as pages."""
 
+import errno
 import io
 import os
 import warnings
@@ -225,6 +226,50 @@ def test_a_directory_is_read_sorted_with_its_subfolders(tmp_path):
     names = [page.input_path for page in reader]
     assert names == sorted(str(tmp_path / name) for name in ("b.png", "a/z.jpg", "a.png", "C.BMP"))
     assert reader.total == 4
+
+
+def test_hidden_files_and_folders_are_left_out_of_a_directory(tmp_path):
+    hidden = ["._page.png", ".page.png", "__MACOSX/page.png", "__MACOSX/a/._page.png", ".trash/page.png"]
+    hidden += ["@eaDir/page.png/small.jpg", "$RECYCLE.BIN/page.png", "a/.cache/b/page.png"]
+    seen = ["a/page.png", "page.png", "page._.png"]
+    for name in hidden + seen:
+        (tmp_path / ".in" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / ".in" / name).write_bytes(PNG)
+    reader = PageReader(str(tmp_path / ".in"))
+    assert [page.input_path for page in reader] == sorted(str(tmp_path / ".in" / name) for name in seen)
+    assert reader.total == 3
+    # One that is named is read.
+    assert len(read([str(tmp_path / ".in" / name) for name in hidden])) == len(hidden)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    for name in ("a/page.png", "b/page.png", "c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(PNG)
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    reader = PageReader(str(tmp_path))
+    *pages, error = reader.outcomes()
+    assert [page.label for page in pages] == [str(tmp_path / "b/page.png"), str(tmp_path / "c.png")]
+    assert str(error) == f"{tmp_path}/a: the folder cannot be read: Permission denied"
+    assert reader.total == 3
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode("发票".encode("gbk"))
+    folder.mkdir()
+    contents = {"a.pdf": pdf(1), "b.png": PNG, "c.ppm": decoded_kinds()["ppm"], "d.tif": tiff(1)}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    names = [str(folder / name) for name in contents]
+    for source in (str(folder), os.fsencode(folder).decode(errors="surrogateescape"), names):
+        assert [page.input_path for page in read(source)] == names
 
 
 def pdf(count: int) -> bytes:
