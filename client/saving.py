@@ -110,7 +110,7 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     exif[ExifTags.Base.Software] = _SOFTWARE
     try:
         write_whole(path, lambda file: picture.save(file, exif=exif))
-    except (OSError, ValueError, RuntimeError, SystemError, struct.error) as error:
+    except (ArithmeticError, OSError, ValueError, RuntimeError, SystemError, struct.error) as error:
         # The operating system's errors have a number, Pillow's have none.
         if getattr(error, "errno", None) is not None or path.suffix.lower() == ".png":
             raise

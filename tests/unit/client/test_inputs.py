@@ -256,7 +256,10 @@ def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     reader = PageReader(str(tmp_path))
     *pages, error = reader.outcomes()
-    assert [page.label for page in pages] == [str(tmp_path / "b/page.png"), str(tmp_path / "c.png")]
+    assert [page.label for page in pages if isinstance(page, Page)] == [
+        str(tmp_path / "b/page.png"),
+        str(tmp_path / "c.png"),
+    ]
     assert str(error) == f"{tmp_path}/a: the folder cannot be read: Permission denied"
     assert reader.total == 3
 
@@ -304,7 +307,7 @@ def test_in_a_directory_suffixes_choose_and_bytes_decide(tmp_path):
     for name in WRONG_NAMES:
         (tmp_path / name).write_bytes(PNG)
     (tmp_path / "b.jpg").write_bytes(pdf(2))
-    found = [(Path(page.input_path).name, page.page_index) for page in read(str(tmp_path))]
+    found = [(Path(str(page.input_path)).name, page.page_index) for page in read(str(tmp_path))]
     chosen = [(name, None) for name in sorted(WRONG_NAMES) if name not in ("no_suffix", "upload_1.tmp", "a.txt")]
     assert found == [*chosen[:-2], ("b.jpg", 0), ("b.jpg", 1), *chosen[-2:]]
 

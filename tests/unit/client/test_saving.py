@@ -61,7 +61,10 @@ def test_stems_with_control_characters():
     [("发" * 83 + ".png", "发" * 68 + "-"), ("two\nlines.png", "two_lines"), ("x" * 251 + ".jpg", "x" * 206 + "-")],
 )
 def test_names_that_no_file_can_have(result, tmp_path, name, stem):
-    for label, save in (("all", lambda found, to: found.save_all(to)), ("json", lambda found, to: found.save_to_json(to))):
+    for label, save in (
+        ("all", lambda found, to: found.save_all(to)),
+        ("json", lambda found, to: found.save_to_json(to)),
+    ):
         with pytest.warns(SavedNameWarning, match="no file can be called so; saved as") as caught:
             save(result(f"in/{name}"), tmp_path / label)
         assert len(caught) == 1
@@ -103,7 +106,9 @@ def test_equal_stems_are_numbered_with_one_warning(result):
     pages = [("a/page.png", None), ("a.pdf", 2), ("page.jpg", None), ("a/page.png", None), ("page.jpg", None)]
     pages += [("page-3.png", None), ("a_2.png", None), ("page.webp", None), ("b/page-3.png", None), ("a.tif", 2)]
     found = [result(*page) for page in pages]
-    with pytest.warns(UserWarning, match=r"page\.jpg: another input's results are called 'page'; .* 'page-2'") as caught:
+    with pytest.warns(
+        UserWarning, match=r"page\.jpg: another input's results are called 'page'; .* 'page-2'"
+    ) as caught:
         for each in found:
             stems.settle(each)
     assert len(caught) == 1
@@ -140,7 +145,7 @@ def test_every_suffix_that_pillow_writes_is_a_file(result, tmp_path, monkeypatch
     # Some hold one bit a pixel, or a palette.
     renamed = suffix in (".xbm", ".msp", ".palm", ".blp")
     assert saved.name == ("x.png" if renamed else f"x{suffix}")
-    assert [warning.category for warning in caught] == [SavedNameWarning] * renamed
+    assert [warning.category for warning in caught].count(SavedNameWarning) == renamed
     with Image.open(saved) as picture:
         assert picture.size == (400, 120) or suffix in (".ico", ".icns")
 
