@@ -21,7 +21,7 @@ from PIL import Image
 from pydantic import ValidationError
 from typing_extensions import Self
 
-from paddlex_triton.client.exceptions import ServerError
+from paddlex_triton.client.exceptions import ServerError, UnsupportedError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.saving import SavedNameWarning, is_image_file, save_picture, usable_stem
@@ -171,11 +171,15 @@ class BaseResult(_StrMixin, dict[str, Any]):
             save_path: an image file, for the first picture, or a directory, for `<stem>_<name><suffix>` in it: the
                 input's own suffix if it is an image's, else .png. Made if missing. A picture that its format cannot
                 hold, such as a WebP of more than 16383 pixels a side, is saved as PNG with a `SavedNameWarning`.
+
+        Raises:
+            UnsupportedError: a file is wanted of a result without pictures.
         """
         pictures = self.img
         if is_image_file(Path(save_path)):
-            first = next(iter(pictures.values()))
-            save_picture(first, Path(save_path))
+            if not pictures:
+                raise UnsupportedError("this result has no picture: no step was used", source=self.page.label)
+            save_picture(next(iter(pictures.values())), Path(save_path))
             return
         suffix = Path(self._file_name()).suffix
         suffix = suffix if is_image_file(Path(f"x{suffix}")) else ".png"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import OCRResult
 from paddlex_triton.client.saving import (
@@ -183,6 +184,14 @@ def test_a_result_that_webp_cannot_hold(tensors, tmp_path):
     with pytest.warns(SavedNameWarning, match="16384 x 30"):
         OCRResult.from_tensors(tensors(["a"]), wide).save_all(tmp_path)
     assert names(tmp_path) == ["wide_ocr_res_img.png", "wide_res.json"]
+
+
+def test_a_result_without_pictures(result, tmp_path):
+    preparation = result("in/page.png")["doc_preprocessor_res"]
+    preparation.save_to_img(tmp_path)
+    with pytest.raises(UnsupportedError, match=r"in/page\.png: this result has no picture"):
+        preparation.save_to_img(tmp_path / "x.png")
+    assert names(tmp_path) == []
 
 
 def test_a_full_disk_is_no_matter_of_the_format(tmp_path, monkeypatch):
