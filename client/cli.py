@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_
 
 if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Outcome
+    from paddlex_triton.client.report import RunReport
+    from paddlex_triton.client.saving import SavedStems
 
 # Panels of the help.
 _SERVER, _DECIDED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
@@ -126,9 +129,11 @@ def _predict(
     **params: str | None,
 ) -> None:
     from paddlex_triton.client.pipeline import create_pipeline
+    from paddlex_triton.client.report import RunReport
+    from paddlex_triton.client.saving import SavedStems
 
-    failed = False
-    with _plain_errors():
+    report, stems = RunReport(), SavedStems()
+    with _plain_errors(report):
         given = {name: parse_option(spec.params, name, text) for name, text in params.items() if text is not None}
         inputs = [*(input or []), *(more or [])]
         if not inputs:
@@ -146,9 +151,14 @@ def _predict(
             use_hpip=use_hpip or None,
             hpi_config=hpi_config,
         ) as pipeline:
-            for outcome in pipeline.predict_outcomes(inputs, **given):
-                failed = not _show(outcome, save_path) or failed
-    if failed:
+            try:
+                for outcome in pipeline.predict_outcomes(inputs, **given):
+                    _show(outcome, save_path, stems, report)
+            finally:
+                if any(map(os.path.isdir, inputs)):
+                    for line in report.lines():
+                        _stderr().print(escape(line))
+    if report.refused:
         raise typer.Exit(1)
 
 
@@ -215,8 +225,8 @@ def _models(given: list[str] | None) -> NetworkChoice | None:
         raise typer.BadParameter(str(error), param_hint="--model") from None
 
 
-def _show(outcome: Outcome, save_path: Path | None) -> bool:
-    """Save and print a result, or say in a line why there is none; tell whether there was one.
+def _show(outcome: Outcome, save_path: Path | None, stems: SavedStems, report: RunReport) -> None:
+    """Save and print a result, or say in a line why there is none.
 
     Raises:
         PaddleXTritonError: it would be the same for all other pages.
@@ -234,25 +244,33 @@ def _show(outcome: Outcome, save_path: Path | None) -> bool:
         if isinstance(outcome, exceptions.PaddleXTritonError):
             raise outcome
         if save_path is not None:
+            wanted = outcome.saved_stem
+            stems.settle(outcome)
+            if outcome.saved_stem != wanted:
+                report.renamed.append(f"{outcome.page.label}: {outcome.saved_stem}")
             outcome.save_all(save_path)
         outcome.print()
+        report.pages += 1
     except of_one_page as error:
         _print_error(error)
-        return False
-    return True
+        report.refused.append(error)
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Write one line to the standard error for what went wrong, and for every warning."""
+def _plain_errors(report: RunReport) -> Iterator[None]:
+    """Write one line to the standard error for what went wrong, and for every warning; note changed names."""
     from paddlex_triton.client.exceptions import PaddleXTritonError
+    from paddlex_triton.client.saving import SavedNameWarning
 
     console = _stderr()
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+        if isinstance(message, SavedNameWarning):
+            report.renamed.append(str(message))
         console.print(f"[bold yellow]Warning:[/bold yellow] {escape(showable(str(message), console.file))}")
 
     with warnings.catch_warnings():
+        warnings.simplefilter("always", SavedNameWarning)
         warnings.showwarning = show_warning
         try:
             yield

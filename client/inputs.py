@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,8 +18,11 @@ from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.download import download
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_size, page_from_array, page_from_encoded
+from paddlex_triton.client.saving import is_saved_picture
 from paddlex_triton.client.transparency import TransparencyWatch
 from paddlex_triton.client.urls import is_data_uri, is_url, read_data_uri, without_credentials
+from paddlex_triton.errors import InvalidImage
+from paddlex_triton.ops.image_header import identify
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
 # somebody else has read, or a list of any of them.
@@ -43,8 +47,14 @@ PDF_SUFFIXES = frozenset({"pdf"})
 _DECODED_SUFFIXES = frozenset({"pbm", "pgm", "ppm", "pnm", "sr", "ras"})
 # Netpbm's "P1" to "P6" before white space, and Sun raster's magic number.
 _DECODED_START = re.compile(rb"P[1-6]\s|\x59\xa6\x6a\x95")
-IMAGE_SUFFIXES = frozenset({"bmp", "dib", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
+# PaddleX's, and JPEG's other two.
+IMAGE_SUFFIXES = (
+    frozenset({"bmp", "dib", "jfif", "jpe", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
+)
 SUFFIXES = IMAGE_SUFFIXES | PDF_SUFFIXES
+# How names begin that people do not see, or that other programs keep beside files: macOS's archives, file servers'
+# thumbnails, Windows' recycle bin.
+_HIDDEN = (".", "__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 # As a JPEG, PNG, WebP or PDF begins, or longer than most paths; of base64's letters alone, line breaks included.
 _BASE64 = re.compile(r"(?:(?:/9j/|iVBORw0K|UklGR|JVBERi)[A-Za-z0-9+/_=\s-]{16,}|[A-Za-z0-9+/_=\s-]{256,})")
@@ -132,28 +142,30 @@ class PageReader:
         elif is_url(item):
             yield from self._read_url(item)
         elif os.path.isdir(item):  # noqa: PTH112  (pathlib raises on names that are too long)
-            files = _files_in(item)
-            self.total += len(files) - 1
+            files, failures = _files_in(item)
+            self.total += len(files) + len(failures) - 1
             for file in files:
                 yield from _settled(self._read_file(file))
+            for failure in failures:
+                yield InputError(f"the folder cannot be read: {failure.strerror}", source=failure.filename)
         else:
             yield from self._read_file(item)
 
     def _read_file(self, name: str) -> Iterator[Page | PaddleXTritonError]:
+        """Read a file as its bytes are, whatever it is called."""
         path = Path(name)
-        suffix = path.suffix[1:].lower()
         try:
             if not os.path.isfile(name):  # noqa: PTH113
                 raise _no_such_file(name)
+            with path.open("rb") as file:
+                suffix = _suffix_by_content(file.read(_PDF_HEADER_WITHIN), path.suffix[1:].lower(), name)
             if suffix in PDF_SUFFIXES:
                 yield from self._pages_of(PdfDocument(path, name))
             elif suffix in TIFF_SUFFIXES:
                 yield from self._pages_of(TiffDocument(path, name))
-            elif suffix in IMAGE_SUFFIXES:
+            else:
                 check_size(path.stat().st_size, name)
                 yield _page_of_image(path.read_bytes(), name, suffix)
-            else:
-                raise InputError(_unsupported(suffix), source=name)
         except OSError as error:
             raise InputError(f"the file cannot be read: {error.strerror or error}", source=name) from None
 
@@ -194,6 +206,26 @@ def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | Padd
         yield error
 
 
+def _suffix_by_content(start: bytes, suffix: str, name: str) -> str:
+    """Return a suffix that fits a file: by its first bytes, or its own where those tell nothing.
+
+    Raises:
+        InputError: neither is of a kind that is read here.
+    """
+    if is_pdf(start):
+        return "pdf"
+    if is_tiff(start):
+        return "tiff"
+    if _DECODED_START.match(start):
+        return "ppm"
+    try:
+        return identify(start).lower()
+    except InvalidImage as error:
+        if suffix in SUFFIXES:
+            return suffix
+        raise InputError(str(error) if start else "the file is empty", source=name) from None
+
+
 def _page_of_image(data: bytes, name: str | None, suffix: str = "") -> Page:
     """Take an image file as it is, and decode those that only PaddleX reads."""
     if suffix in _DECODED_SUFFIXES or _DECODED_START.match(data):
@@ -212,7 +244,7 @@ def _flatten(source: Any) -> Iterator[_Item]:
     elif isinstance(source, bytearray | memoryview):
         yield bytes(source)
     elif isinstance(source, os.PathLike):
-        yield os.fspath(source)
+        yield os.fsdecode(source)
     elif _is_file(source):
         yield _content(source)
     elif isinstance(source, Mapping):
@@ -242,17 +274,35 @@ def _content(file: Any) -> bytes:
     return content
 
 
-def _files_in(directory: str) -> list[str]:
-    """List the readable files in a directory and below, sorted by their whole path."""
-    files = sorted(
-        os.path.join(folder, name)  # noqa: PTH118  (the path as it was given, which pathlib would tidy up)
-        for folder, _, names in os.walk(directory)
-        for name in names
-        if Path(name).suffix[1:].lower() in SUFFIXES
-    )
-    if not files:
-        raise InputError(f"there is no image or PDF in this directory; {_allowed()}", source=directory)
-    return files
+def _files_in(directory: str) -> tuple[list[str], list[OSError]]:
+    """List the readable files in a directory and below, sorted by their whole path, and what could not be looked into.
+
+    Hidden files and folders are left out, and so are pictures of results, with a warning.
+
+    Raises:
+        InputError: there are none.
+    """
+    found: list[str] = []
+    failures: list[OSError] = []
+    for folder, folders, names in os.walk(directory, onerror=failures.append):
+        folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+        # The path as it was given, which pathlib would tidy up.
+        found += [
+            os.path.join(folder, name)  # noqa: PTH118
+            for name in names
+            if not name.startswith(_HIDDEN) and Path(name).suffix[1:].lower() in SUFFIXES
+        ]
+    files = sorted(path for path in found if not is_saved_picture(path))
+    if len(files) < len(found):
+        warnings.warn(
+            f"{directory}: pictures of earlier results are left out ({len(found) - len(files)}); name one to read it",
+            UserWarning,
+            stacklevel=2,
+        )
+    if not files and not failures:
+        allowed = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"there is no image or PDF in this directory; allowed: {allowed}", source=directory)
+    return files, failures
 
 
 def _no_such_file(name: str) -> InputError:
@@ -261,11 +311,3 @@ def _no_such_file(name: str) -> InputError:
         return InputError("there is no such file", source=name)
     hint = "it looks like base64: give base64.b64decode(...) of it, or put data:;base64, in front"
     return InputError(f"there is no such file; {hint}", source=f"{name[:32]}...")
-
-
-def _unsupported(suffix: str) -> str:
-    return f"files ending in {'.' + suffix if suffix else 'nothing'} are not read; {_allowed()}"
-
-
-def _allowed() -> str:
-    return f"allowed: {', '.join(sorted(SUFFIXES))}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import mimetypes
 import os
 import random
 import sys
 import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,14 +22,19 @@ from pydantic import ValidationError
 from typing_extensions import Self
 
 from paddlex_triton.client.consoles import showable
-from paddlex_triton.client.exceptions import ServerError
+from paddlex_triton.client.exceptions import ServerError, UnsupportedError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
+from paddlex_triton.client.saving import SavedNameWarning, is_image_file, save_picture, usable_stem
 from paddlex_triton.client.urls import file_name, is_url
 from paddlex_triton.settings import StageSettings
 
 _Object: TypeAlias = dict[str, Any]
 S = TypeVar("S", bound=StageSettings)
+
+# Of results without a path. Drawn ones, as PaddleX's, come twice when there are many in a second.
+_FIRST_NUMBER, _NUMBERS = 1000, 9000
+_numbers = itertools.count(random.randrange(_NUMBERS))
 
 
 class _StrMixin:
@@ -60,6 +66,7 @@ class BaseResult(_StrMixin, dict[str, Any]):
         self.page = page
         self.stages = tuple(stages)
         self._name_without_path: str | None = None
+        self._saved_stem: str | None = None
 
     @classmethod
     @abstractmethod
@@ -78,6 +85,28 @@ class BaseResult(_StrMixin, dict[str, Any]):
     def outputs_for(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the outputs to ask for, given the parameters of the request."""
         return cls.OUTPUTS
+
+    @property
+    def saved_stem(self) -> str:
+        """What saved files begin with, before `_res.json` and the like; may be set.
+
+        The input's name without its suffix, and the page's number of a document. Where no file can be called so, a
+        `SavedNameWarning` tells what is taken instead.
+        """
+        if self._saved_stem is None:
+            given = Path(self._file_name()).stem
+            self._saved_stem = usable_stem(given)
+            if self._saved_stem != given:
+                warnings.warn(
+                    f"{self.page.label}: no file can be called so; saved as {self._saved_stem!r}",
+                    SavedNameWarning,
+                    stacklevel=2,
+                )
+        return self._saved_stem
+
+    @saved_stem.setter
+    def saved_stem(self, stem: str) -> None:
+        self._saved_stem = stem
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -133,27 +162,33 @@ class BaseResult(_StrMixin, dict[str, Any]):
         """
         for name, value in self.json.items():
             path = Path(save_path)
-            if _kind_of_file(path) != "application/json":
-                path = path / f"{self._stem()}_{name}.json"
-            text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
-            write_whole(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
+            if path.suffix.lower() != ".json" or path.is_dir():
+                path = path / f"{self.saved_stem}_{name}.json"
+            # What is no UTF-8 in a path becomes JSON's own escapes.
+            text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii).encode("utf-8", "backslashreplace")
+            write_whole(path, lambda file, text=text: file.write_bytes(text))
 
     def save_to_img(self, save_path: str | os.PathLike[str]) -> None:
         """Write the pictures to files.
 
         Args:
             save_path: an image file, for the first picture, or a directory, for `<stem>_<name><suffix>` in it: the
-                input's own suffix if it is an image's, else .png. Made if missing.
+                input's own suffix if it is an image's, else .png. Made if missing. A picture that its format cannot
+                hold, such as a WebP of more than 16383 pixels a side, is saved as PNG with a `SavedNameWarning`.
+
+        Raises:
+            UnsupportedError: a file is wanted of a result without pictures.
         """
         pictures = self.img
         if is_image_file(Path(save_path)):
-            first = next(iter(pictures.values()))
-            write_whole(Path(save_path), first.save)
+            if not pictures:
+                raise UnsupportedError("this result has no picture: no step was used", source=self.page.label)
+            save_picture(next(iter(pictures.values())), Path(save_path))
             return
         suffix = Path(self._file_name()).suffix
         suffix = suffix if is_image_file(Path(f"x{suffix}")) else ".png"
         for name, picture in pictures.items():
-            write_whole(Path(save_path) / f"{self._stem()}_{name}{suffix}", picture.save)
+            save_picture(picture, Path(save_path) / f"{self.saved_stem}_{name}{suffix}")
 
     def save_all(self, save_path: str | os.PathLike[str]) -> None:
         """Write JSON and pictures to a directory."""
@@ -176,15 +211,13 @@ class BaseResult(_StrMixin, dict[str, Any]):
         """Return the name that saved files are called after."""
         if self.page.input_path is None:
             # Files of one result keep together, whenever they are saved.
-            self._name_without_path = self._name_without_path or f"{int(time.time())}_{random.randint(1000, 9999)}"
+            if self._name_without_path is None:
+                self._name_without_path = f"{int(time.time())}_{_FIRST_NUMBER + next(_numbers) % _NUMBERS}"
             return self._name_without_path
         name = file_name_of(self.page.input_path)
         if self.page.page_index is None:
             return name
         return f"{Path(name).stem}_{self.page.page_index}{Path(name).suffix}"
-
-    def _stem(self) -> str:
-        return Path(self._file_name()).stem
 
 
 def file_name_of(input_path: str) -> str:
@@ -195,15 +228,6 @@ def file_name_of(input_path: str) -> str:
 def without_name(page: Page) -> Page:
     """Return the page as results inside another result know it: PaddleX gives them no path and no page number."""
     return replace(page, input_path=None, page_index=None, item=page.label)
-
-
-def is_image_file(path: Path) -> bool:
-    """Tell whether a name is that of an image that Pillow can write."""
-    kind = _kind_of_file(path)
-    return (
-        bool(kind and kind.startswith("image/"))
-        and Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
-    )
 
 
 def to_plain(value: Any) -> Any:
@@ -271,7 +295,3 @@ def clipped_coordinate(box: np.ndarray, width: int, height: int) -> list[Any]:
         width if x2 >= width else x2,
         height if y2 >= height else y2,
     ]
-
-
-def _kind_of_file(path: Path) -> str | None:
-    return mimetypes.guess_type(path.name)[0]

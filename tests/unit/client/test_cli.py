@@ -250,9 +250,10 @@ def test_other_inputs_are_read_when_one_fails(run, tmp_path, tensors, as_folder)
         "a.png",
         "d.png",
     ]
-    broken, refused = result.stderr.splitlines()
+    broken, refused, *report = result.stderr.splitlines()
     assert broken.startswith(f"Error: {tmp_path}/b.ppm: the image cannot be decoded")
     assert refused == f"Error: {tmp_path}/c.png: no image"
+    assert len(report) == 5 * as_folder
     assert len(sent) == 3
 
 

@@ -1,11 +1,14 @@
 """Every kind of input, as pages."""
 
+import errno
 import io
+import os
 import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pypdfium2
 import pytest
 from PIL import Image
 
@@ -225,18 +228,115 @@ def test_a_directory_is_read_sorted_with_its_subfolders(tmp_path):
     assert reader.total == 4
 
 
+def test_hidden_files_and_folders_are_left_out_of_a_directory(tmp_path):
+    hidden = ["._page.png", ".page.png", "__MACOSX/page.png", "__MACOSX/a/._page.png", ".trash/page.png"]
+    hidden += ["@eaDir/page.png/small.jpg", "$RECYCLE.BIN/page.png", "a/.cache/b/page.png"]
+    seen = ["a/page.png", "page.png", "page._.png"]
+    for name in hidden + seen:
+        (tmp_path / ".in" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / ".in" / name).write_bytes(PNG)
+    reader = PageReader(str(tmp_path / ".in"))
+    assert [page.input_path for page in reader] == sorted(str(tmp_path / ".in" / name) for name in seen)
+    assert reader.total == 3
+    # One that is named is read.
+    assert len(read([str(tmp_path / ".in" / name) for name in hidden])) == len(hidden)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    for name in ("a/page.png", "b/page.png", "c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(PNG)
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    reader = PageReader(str(tmp_path))
+    *pages, error = reader.outcomes()
+    assert [page.label for page in pages if isinstance(page, Page)] == [
+        str(tmp_path / "b/page.png"),
+        str(tmp_path / "c.png"),
+    ]
+    assert str(error) == f"{tmp_path}/a: the folder cannot be read: Permission denied"
+    assert reader.total == 3
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode("发票".encode("gbk"))
+    folder.mkdir()
+    contents = {"a.pdf": pdf(1), "b.png": PNG, "c.ppm": decoded_kinds()["ppm"], "d.tif": tiff(1)}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    names = [str(folder / name) for name in contents]
+    for source in (str(folder), os.fsencode(folder).decode(errors="surrogateescape"), names):
+        assert [page.input_path for page in read(source)] == names
+
+
+def pdf(count: int) -> bytes:
+    document = pypdfium2.PdfDocument.new()
+    for _ in range(count):
+        document.new_page(30, 20)
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+WRONG_NAMES = ("photo.jfif", "photo.jpe", "no_suffix", "upload_1.tmp", "a.pdf", "a.tif", "a.jpg", "a.PPM", "a.txt")
+
+
+@pytest.mark.parametrize("name", WRONG_NAMES)
+def test_a_file_that_is_named_is_read_as_its_bytes_are(tmp_path, name):
+    path = tmp_path / name
+    for content in (PNG, *(cv2.imencode(suffix, COLOURS)[1].tobytes() for suffix in (".jpg", ".bmp", ".webp"))):
+        path.write_bytes(content)
+        assert read(str(path)) == read([path]) == [Page(content, str(path), None)]
+    path.write_bytes(pdf(2))
+    assert [(page.page_index, page.image().shape) for page in read(str(path))] == [(0, (40, 60, 3)), (1, (40, 60, 3))]
+    path.write_bytes(tiff(2))
+    assert [(page.page_index, page.image()[0, 0, 0]) for page in read(str(path))] == [(0, 10), (1, 20)]
+    path.write_bytes(decoded_kinds()["ppm"])
+    (page,) = read(str(path))
+    assert page.payload.startswith(b"BM")
+    assert np.array_equal(page.image(), COLOURS)
+
+
+def test_in_a_directory_suffixes_choose_and_bytes_decide(tmp_path):
+    for name in WRONG_NAMES:
+        (tmp_path / name).write_bytes(PNG)
+    (tmp_path / "b.jpg").write_bytes(pdf(2))
+    found = [(Path(str(page.input_path)).name, page.page_index) for page in read(str(tmp_path))]
+    chosen = [(name, None) for name in sorted(WRONG_NAMES) if name not in ("no_suffix", "upload_1.tmp", "a.txt")]
+    assert found == [*chosen[:-2], ("b.jpg", 0), ("b.jpg", 1), *chosen[-2:]]
+
+
+@pytest.mark.parametrize("name", ["a.png", "no_suffix"])
+def test_paths_of_bytes_are_paths(tmp_path, name):
+    (tmp_path / name).write_bytes(PNG)
+    with os.scandir(os.fsencode(tmp_path)) as entries:
+        assert read(list(entries)) == [Page(PNG, str(tmp_path / name), None)]
+
+
 def test_an_empty_directory_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match="no image or PDF"):
         read(str(tmp_path))
 
 
-def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
+def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.png: there is no such file"):
         read(str(tmp_path / "nowhere.png"))
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(InputError, match=r"\.txt are not read; allowed: .*pdf.*png"):
+    with pytest.raises(InputError, match=r"a\.txt: the bytes are text, not an image; allowed: .*PNG"):
         read(str(tmp_path / "a.txt"))
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    with pytest.raises(InputError, match=r"a\.gif: GIF is not read here; allowed: .*PNG"):
+        read(str(tmp_path / "a.gif"))
+    (tmp_path / "upload").write_bytes(b"")
+    with pytest.raises(InputError, match=r"upload: the file is empty"):
+        read(str(tmp_path / "upload"))
     with pytest.raises(InputError, match="there is no such file"):
         read("x" * 5000)
 
@@ -335,5 +435,5 @@ def test_an_image_that_cannot_be_decoded_is_named():
         Page(b"nonsense", "a.png").image()
 
 
-def test_suffixes_are_paddlex_ones():
-    assert " ".join(sorted(SUFFIXES)) == "bmp dib jpeg jpg pbm pdf pgm png pnm ppm ras sr tif tiff webp"
+def test_suffixes_are_paddlex_ones_and_all_of_jpeg():
+    assert " ".join(sorted(SUFFIXES)) == "bmp dib jfif jpe jpeg jpg pbm pdf pgm png pnm ppm ras sr tif tiff webp"

@@ -356,7 +356,7 @@ def test_save_all(tensors, page, tmp_path):
 def test_nothing_half_written_stays(tensors, page, tmp_path, monkeypatch):
     result = OCRResult.from_tensors(tensors(["a"]), page)
 
-    def fail(self, file):
+    def fail(self, file, **_):
         file.write_bytes(b"half")
         raise OSError("disk full")
 
