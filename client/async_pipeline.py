@@ -6,7 +6,8 @@ import asyncio
 import threading
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from os import PathLike
 from types import TracebackType
@@ -22,6 +23,7 @@ from paddlex_triton.client.pages import Page
 from paddlex_triton.client.pipeline import (
     DEFAULT_PAGES_IN_FLIGHT,
     DEFAULT_TIMEOUT_S,
+    Outcome,
     check_options,
     warn_about_ignored,
 )
@@ -107,11 +109,15 @@ class AsyncPipeline:
 
         Leaving the loop early cancels the requests that are on their way.
         """
-        self._check_open()
-        reader = PageReader(choose_input(input, x))
-        return self._predict(reader, self._prepare(name_positional(self._spec, positional, params)))
+        return self._results(self._outcomes(input, positional, x, params, go_on=False))
 
     __call__ = predict
+
+    def predict_outcomes(
+        self, input: Input | None = None, *positional: Any, x: Input | None = None, **params: Any
+    ) -> AsyncIterator[Outcome]:
+        """Read pages, and go on behind those that cannot be read, as `Pipeline.predict_outcomes`, for `async for`."""
+        return self._outcomes(input, positional, x, params, go_on=True)
 
     async def close(self) -> None:
         """Close this event loop's connections, and stop the embedded server if nobody else uses it.
@@ -135,50 +141,66 @@ class AsyncPipeline:
     ) -> None:
         await self.close()
 
-    def _prepare(self, params: Mapping[str, Any]) -> PredictRequest:
-        return prepare_request(self._spec, params, self._defaults)
+    def _outcomes(
+        self, input: Input | None, positional: Sequence[Any], x: Input | None, params: Mapping[str, Any], *, go_on: bool
+    ) -> AsyncGenerator[Outcome, None]:
+        """Check a call of `predict`, before anything is read."""
+        self._check_open()
+        reader = PageReader(choose_input(input, x))
+        request = prepare_request(self._spec, name_positional(self._spec, positional, params), self._defaults)
+        return self._send(reader, request, go_on=go_on)
 
-    async def _predict(self, reader: PageReader, request: PredictRequest) -> AsyncIterator[BaseResult]:
+    async def _results(self, given: AsyncGenerator[Outcome, None]) -> AsyncIterator[BaseResult]:
+        async with aclosing(given) as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome, PaddleXTritonError):
+                    raise outcome
+                yield outcome
+
+    async def _send(self, reader: PageReader, request: PredictRequest, *, go_on: bool) -> AsyncGenerator[Outcome, None]:
+        """Keep pages on their way, and give their outcomes in order; the first error is the last one unless `go_on`."""
         transport = await self._connect()
-        pages: Iterator[Page] = iter(reader)
-        waiting: deque[asyncio.Task[BaseResult]] = deque()
+        pages = reader.outcomes()
+        waiting: deque[asyncio.Task[BaseResult] | PaddleXTritonError] = deque()
         progress = PageProgress(self.name)
-        failure: PaddleXTritonError | None = None
         done, more = 0, True
         try:
             while True:
                 while more and len(waiting) < self._max_in_flight:
-                    try:
-                        page = await asyncio.to_thread(next, pages, None)
-                    except PaddleXTritonError as error:
-                        # Its place is behind the pages that are still on their way.
-                        failure, page = error, None
-                    more = page is not None
-                    if page is not None:
+                    page = await asyncio.to_thread(next, pages, None)
+                    more = isinstance(page, Page) or (go_on and page is not None)
+                    if isinstance(page, Page):
                         self._check_open()
                         waiting.append(asyncio.create_task(self._infer(transport, page, request)))
+                    elif page is not None:
+                        # An error's place is behind the pages that are still on their way.
+                        waiting.append(page)
                 progress.update(done, max(reader.total, done + len(waiting)))
                 if not waiting:
                     break
-                result = await self._result(waiting[0])
+                outcome = await self._settled(waiting[0])
                 waiting.popleft()
                 done += 1
-                yield result
-            if failure is not None:
-                raise failure
+                yield outcome
         finally:
             progress.close()
-            for task in waiting:
+            tasks = [entry for entry in waiting if isinstance(entry, asyncio.Task)]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _result(self, task: asyncio.Task[BaseResult]) -> BaseResult:
+    async def _settled(self, entry: asyncio.Task[BaseResult] | PaddleXTritonError) -> Outcome:
+        if isinstance(entry, PaddleXTritonError):
+            return entry
         # Unlike awaiting the task itself, this tells the caller's cancellation, which is raised here, from that of the
         # task: gRPC cancels the tasks of a channel that is closed.
-        await asyncio.wait([task])
-        if task.cancelled():
+        await asyncio.wait([entry])
+        if entry.cancelled():
             self._check_open()
-        return task.result()
+        try:
+            return entry.result()
+        except PaddleXTritonError as error:
+            return error
 
     def _check_open(self) -> None:
         if self._closed:

@@ -156,8 +156,9 @@ def _predict(
                     _show(outcome, save_path, stems, report)
             finally:
                 if any(map(os.path.isdir, inputs)):
+                    console = _stderr()
                     for line in report.lines():
-                        _stderr().print(escape(line))
+                        console.print(escape(showable(line, console.file)))
     if report.refused:
         raise typer.Exit(1)
 

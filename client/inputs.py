@@ -129,6 +129,12 @@ class PageReader:
         except InputError as error:
             error.source = error.source or label
             raise
+        except PaddleXTritonError:
+            raise
+        except Exception as error:
+            # The caller's own iterator, which is at its end with that.
+            text = f"the iterator over the inputs failed: {type(error).__name__}: {error}"
+            raise InputError(text, source=label) from error
 
     def _read(self, item: _Item) -> Iterator[Page | PaddleXTritonError]:
         if isinstance(item, Page):

@@ -88,6 +88,9 @@ def refusal_of(error: exceptions.PaddleXTritonError, names: Mapping[str, str], *
         names: parameter -> field of the body; messages name fields.
         reads_documents: whether PaddleX's server has a text of its own for files that cannot be read.
     """
+    if isinstance(error, exceptions.InputError) and error.__cause__ is not None:
+        # Not the file's fault, but of what reads it.
+        return internal()
     if isinstance(error, exceptions.InputError | exceptions.InvalidImageError):
         return ApiError(422, INVALID_INPUT_FILE if reads_documents else error.message, reason="invalid_input")
     if isinstance(error, exceptions.ImageTooLargeError):
