@@ -7,12 +7,16 @@ A module answers `np.array([LayoutDetectionSettings(networks={...}, page_size=(w
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from paddlex_triton.params import ByClass, LimitType, MergeMode, Padding, Score, Side, UnclipPair, UnclipRatio
 from paddlex_triton.version import __version__
+
+# What `StageSettings.add_time` puts behind the settings.
+_TIME = re.compile(rb', "milliseconds": [0-9.]+\}$')
 
 
 class UsedNetwork(BaseModel, frozen=True):
@@ -59,6 +63,11 @@ class StageSettings(BaseModel, frozen=True):
     def add_time(encoded: bytes, milliseconds: float) -> bytes:
         """Return what `encode` gave, with the time that the stage took."""
         return encoded[:-1] + b', "milliseconds": %.3f}' % milliseconds
+
+    @staticmethod
+    def drop_time(encoded: bytes) -> bytes:
+        """Return what `add_time` was given: the same for the same page, however long it took."""
+        return _TIME.sub(b"}", encoded)
 
 
 class DocPreprocessorSettings(StageSettings, frozen=True):

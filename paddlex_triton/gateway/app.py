@@ -16,8 +16,9 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from paddlex_triton.gateway.endpoints import ENDPOINTS, Endpoint
-from paddlex_triton.gateway.errors import ApiError, busy, error_response
+from paddlex_triton.gateway.errors import ApiError, busy
 from paddlex_triton.gateway.openapi import document
+from paddlex_triton.gateway.responses import error_response
 from paddlex_triton.gateway.schemas import Refusal
 from paddlex_triton.gateway.service import Service
 from paddlex_triton.gateway.settings import GatewaySettings

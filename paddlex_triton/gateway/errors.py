@@ -1,4 +1,4 @@
-"""Refusals, and the form in which callers get them: PaddleX's envelope, `{logId, errorCode, errorMsg}`."""
+"""Refusals of requests: status, and what is said, in PaddleX's words where it has some."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.responses import Response
 
 from paddlex_triton.client import exceptions
 
@@ -44,17 +43,6 @@ class ApiError(Exception):
 def busy(message: str, reason: str) -> ApiError:
     """Return the refusal of a request that may come again."""
     return ApiError(503, message, headers={"Retry-After": str(RETRY_AFTER_S)}, reason=reason)
-
-
-def error_response(error: ApiError, log_id: str) -> Response:
-    """Return the answer to a refused request."""
-    content = {"logId": log_id, "errorCode": error.status, "errorMsg": error.message}
-    return Response(to_json(content), error.status, error.headers, "application/json")
-
-
-def to_json(content: object) -> bytes:
-    """Write JSON; halves of characters, which callers may send, as escapes."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 def invalid_body(error: ValidationError) -> ApiError:

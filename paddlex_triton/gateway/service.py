@@ -25,11 +25,12 @@ from paddlex_triton.gateway import reading
 from paddlex_triton.gateway.answers import Answer, Drawing, drawing_of, drop_missing
 from paddlex_triton.gateway.bodies import Body, FileBody
 from paddlex_triton.gateway.endpoints import ENDPOINTS, Endpoint
-from paddlex_triton.gateway.errors import ApiError, error_response, internal, refusal_of, to_json
+from paddlex_triton.gateway.errors import ApiError, internal, refusal_of
 from paddlex_triton.gateway.fetching import Fetcher
 from paddlex_triton.gateway.load import Admission, HungUp, check_key, read_body, work_while_awaited
 from paddlex_triton.gateway.observing import GatewayMetrics, log
 from paddlex_triton.gateway.parsing import read_form
+from paddlex_triton.gateway.responses import error_response, to_json
 from paddlex_triton.gateway.settings import GatewaySettings, cpu_threads
 from paddlex_triton.pipelines import PIPELINES
 

@@ -78,7 +78,9 @@ def client_environment(built: Built, tmp_path_factory: pytest.TempPathFactory) -
 def full_environment(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """The wheel with what its extras require."""
     return _install(
-        built.wheel, tmp_path_factory.mktemp("full"), _required("paddlex-triton", {"serve", "export", "bench"})
+        built.wheel,
+        tmp_path_factory.mktemp("full"),
+        _required("paddlex-triton", {"serve", "gateway", "export", "bench"}),
     )
 
 

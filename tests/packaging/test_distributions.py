@@ -79,6 +79,12 @@ def test_the_client_needs_and_loads_no_server(client_environment, statements):
     assert loaded.isdisjoint({"paddlex_triton.server", "onnx", "onnxruntime", "pytriton", "shapely", "pyclipper"})
 
 
+def test_the_gateway_says_how_it_is_installed(client_environment):
+    assert "--max-in-flight" in client_environment.run("paddlex-triton", "gateway", "--help")
+    with pytest.raises(AssertionError, match=r"pip install 'paddlex-triton\[gateway\]'"):
+        client_environment.run("paddlex-triton", "gateway", "--port", "0")
+
+
 def test_the_client_is_small(client_environment, capsys):
     sizes: dict[str, float] = {each.name: _size(each) for each in client_environment.installed}
     own, total = sizes["paddlex-triton"], sum(sizes.values())

@@ -109,3 +109,18 @@ def test_every_stage_has_a_name_of_its_own():
         if isinstance(kind, type) and issubclass(kind, StageSettings) and not kind.model_fields["stage"].is_required()
     ]
     assert len(set(stages)) == len(stages) == 7
+
+
+@pytest.mark.parametrize("milliseconds", [0.0, 12.5, 123456.789])
+def test_times_are_told_and_are_no_settings(milliseconds):
+    plain = settings.DocPreprocessorSettings(networks={}, use_doc_orientation_classify=False, use_doc_unwarping=True)
+    encoded = plain.encode()
+    told = settings.DocPreprocessorSettings.add_time(encoded, milliseconds)
+    read = settings.DocPreprocessorSettings.model_validate_json(told)
+    assert read.milliseconds == milliseconds
+    assert read.to_plain() == plain.to_plain()
+    assert (
+        settings.DocPreprocessorSettings.drop_time(told)
+        == encoded
+        == settings.DocPreprocessorSettings.drop_time(encoded)
+    )
