@@ -94,7 +94,7 @@ def test_the_command_line(tmp_path, environment):
         program = [sys.executable, "-c", "from paddlex_triton.cli import main; main()", "predict", "OCR", "--url", url]
         done = subprocess.run(
             [*program, "--input", page, "--input", tmp_path / "无.png", "--save_path", tmp_path / "out"],
-            env={**inherited, **environment},
+            env={**inherited, "PYTHONDONTWRITEBYTECODE": "1", **environment},
             capture_output=True,
             timeout=60,
             check=False,
