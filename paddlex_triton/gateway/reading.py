@@ -17,7 +17,7 @@ from PIL import Image
 from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.inputs import is_pdf, is_tiff
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.urls import file_name, is_url
+from paddlex_triton.client.urls import file_name, is_data_uri, is_url, read_data_uri
 from paddlex_triton.errors import InvalidImage
 from paddlex_triton.gateway.errors import INVALID_INPUT_FILE, ApiError
 from paddlex_triton.limits import MAX_IMAGE_PIXELS
@@ -80,15 +80,13 @@ def file_type_of(source: str, given: FileType | None) -> FileType:
 
 
 def decode_base64(source: str) -> bytes:
-    """Decode a file, as leniently as PaddleX; a `data:` URL is taken too.
+    """Decode a file, as leniently as PaddleX; a data URI, which PaddleX does not know, as the client does.
 
     Raises:
         ApiError: it is no base64.
     """
-    if source.startswith("data:"):
-        source = source.partition(",")[2]
     try:
-        return base64.b64decode(source)
+        return read_data_uri(source) if is_data_uri(source) else base64.b64decode(source)
     except (binascii.Error, ValueError):
         raise ApiError(422, INVALID_INPUT_FILE, reason="invalid_input") from None
 
@@ -154,7 +152,7 @@ def _orientation(data: bytes) -> int:
 def _document(
     kind: Literal["pdf", "tiff"], opened: PdfDocument | TiffDocument, max_pages: int | None, request_id: str
 ) -> Document:
-    document = Document(kind, iter(()))
+    sizes: list[tuple[int, int]] = []
     wanted = opened.page_count if max_pages is None else min(max_pages, opened.page_count)
 
     def pages() -> Iterator[Page]:
@@ -162,11 +160,10 @@ def _document(
             for index in range(wanted):
                 page = opened.page(index)
                 # Lossless, and its header says the size.
-                document.sizes.append(read_size(page.payload, identify(page.payload)))
+                sizes.append(read_size(page.payload, identify(page.payload)))
                 yield replace(page, request_id=request_id)
 
-    document.pages = pages()
-    return document
+    return Document(kind, pages(), sizes)
 
 
 def is_remote(source: str) -> bool:

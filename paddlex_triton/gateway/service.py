@@ -157,13 +157,15 @@ class Service:
     ) -> list[dict[str, Any]]:
         """Return what is said about each page; the next ones are on their way while one is drawn."""
         pipeline = self._pipelines[job.endpoint.pipeline]
-        drawn: list[asyncio.Future[dict[str, Any]]] = []
+        drawn: list[asyncio.Future[tuple[dict[str, Any], float]]] = []
         async with aclosing(pipeline.predict(document.pages, **body.params)) as results:  # pyright: ignore[reportArgumentType]
             async for result in results:
                 for stage, milliseconds in result.stage_times.items():
                     job.stage(stage, milliseconds / 1000)
-                drawn.append(asyncio.ensure_future(self._in_thread(_draw, answer, result, drawing, job)))
-        return list(await asyncio.gather(*drawn))
+                drawn.append(asyncio.ensure_future(self._in_thread(_draw, answer, result, drawing)))
+        pages = await asyncio.gather(*drawn)
+        job.stage("draw", sum(seconds for _, seconds in pages))
+        return [said for said, _ in pages]
 
     async def _file(self, body: Body) -> bytes:
         if not reading.is_remote(body.source):
@@ -252,12 +254,11 @@ class _Job:
         log(level, "answered", fields, error=self.cause if status == 500 else None)
 
 
-def _draw(answer: Answer[Any], result: BaseResult, drawing: Drawing, job: _Job) -> dict[str, Any]:
+def _draw(answer: Answer[Any], result: BaseResult, drawing: Drawing) -> tuple[dict[str, Any], float]:
+    """Return what is said about a page, and the seconds that took."""
     began = time.monotonic()
-    try:
-        return answer.page(result, drawing)
-    finally:
-        job.stage("draw", time.monotonic() - began)
+    said = answer.page(result, drawing)
+    return said, time.monotonic() - began
 
 
 def _encode(log_id: str, result: Mapping[str, Any]) -> bytes:

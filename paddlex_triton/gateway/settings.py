@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -86,4 +85,4 @@ def read_api_keys(text: str) -> frozenset[str]:
 
 def cpu_threads() -> int:
     """Return how many threads prepare and draw pictures."""
-    return max(2, min(8, usable_cores() if os.name == "posix" else 2))
+    return max(2, min(8, usable_cores()))
