@@ -18,7 +18,7 @@ from pypdfium2 import raw
 
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_pixels, page_from_array
-from paddlex_triton.limits import MAX_IMAGE_PIXELS
+from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
 
 _SCALE_VARIABLE = "PADDLE_PDX_PDF_RENDER_SCALE"
 _DEFAULT_SCALE = 2.0
@@ -51,33 +51,40 @@ def render_scale() -> float:
     return scale
 
 
-def scale_within_limit(width: float, height: float, scale: float, max_pixels: int = MAX_IMAGE_PIXELS) -> float:
-    """Return the largest scale up to `scale` at which a page has no more than `max_pixels`, found as PaddleX finds it.
+def scale_within_limits(
+    width: float, height: float, scale: float, max_pixels: int = MAX_IMAGE_PIXELS, max_side: int = MAX_IMAGE_SIDE
+) -> float:
+    """Return the largest scale up to `scale` at which a page is within both limits, found as PaddleX finds it.
+
+    PaddleX knows the limit of pixels alone, and fails on longer sides.
 
     Args:
         width: page width in points.
         height: page height in points.
         scale: wanted pixels per point.
         max_pixels: limit of the rendered page.
+        max_side: limit of its longer side, pixels.
 
     Raises:
-        ImageTooLargeError: too many pixels even at a tenth of a pixel per point.
+        ImageTooLargeError: too many pixels, or too long a side, even at a tenth of a pixel per point.
     """
 
-    def pixels(at: float) -> int:
-        return math.ceil(width * at) * math.ceil(height * at)
+    def fits(at: float) -> bool:
+        sides = math.ceil(width * at), math.ceil(height * at)
+        return math.prod(sides) <= max_pixels and max(sides) <= max_side
 
-    if pixels(scale) <= max_pixels:
+    if fits(scale):
         return scale
-    if pixels(_MIN_SCALE) > max_pixels:
+    if not fits(_MIN_SCALE):
         raise ImageTooLargeError(
-            f"a page of {width:g} x {height:g} points has {pixels(_MIN_SCALE)} pixels even at scale {_MIN_SCALE}; "
-            f"at most {max_pixels} are allowed"
+            f"a page of {width:g} x {height:g} points has {math.ceil(width * _MIN_SCALE)} x "
+            f"{math.ceil(height * _MIN_SCALE)} pixels even at scale {_MIN_SCALE}; at most {max_pixels} pixels and "
+            f"{max_side} a side are allowed"
         )
     low, high = _MIN_SCALE, min(scale, math.sqrt(max_pixels / (width * height)))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if pixels(middle) <= max_pixels else (low, middle)
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 
@@ -92,6 +99,7 @@ class PdfDocument:
         """
         self._input_path = input_path
         self._scale = render_scale()
+        self._warned = False
         try:
             with _PDFIUM:
                 self._document = pypdfium2.PdfDocument(source)
@@ -107,7 +115,7 @@ class PdfDocument:
 
         Raises:
             InputError: it is damaged.
-            ImageTooLargeError: it has too many pixels or bytes.
+            ImageTooLargeError: it has too many pixels or bytes, or too long a side, at any scale.
         """
         return page_from_array(self._render(index), self._input_path, index)
 
@@ -125,7 +133,8 @@ class PdfDocument:
                     width, height = page.get_size()
                     if not (width > 0 and height > 0):
                         raise InputError(f"the page is {width:g} x {height:g} points", source=source)
-                    scale = scale_within_limit(width, height, self._scale)
+                    scale = scale_within_limits(width, height, self._scale)
+                    self._warn_about_scale(scale, source)
                     # A copy: the bitmap's memory goes away with it.
                     bitmap = page.render(scale=scale, rotation=0)  # pyright: ignore[reportArgumentType]
                     return bitmap.to_numpy().copy()
@@ -136,6 +145,17 @@ class PdfDocument:
             raise
         except (pypdfium2.PdfiumError, OSError, ValueError) as error:
             raise InputError(f"the page cannot be rendered: {error}", source=source) from None
+
+    def _warn_about_scale(self, scale: float, source: str | None) -> None:
+        if self._warned or scale == self._scale:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{source}: rendered at {scale:.3g} pixels per point instead of {self._scale:g}, to stay within "
+            f"{MAX_IMAGE_PIXELS} pixels and {MAX_IMAGE_SIDE} a side; so are further pages that are too large",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _is_pdf_without_pages(source: Path | bytes) -> bool:

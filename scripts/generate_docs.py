@@ -51,7 +51,7 @@ _OUTPUTS = {
     "page": "the page, turned and flattened, BGR",
     "pipeline": "PaddleX's name of the pipeline",
     "points": "the corners of all polygons, x and y. Pixels of the page; of a seal's line, of its region. "
-    "Clockwise, quadrilaterals from the top left",
+    "Clockwise; [quadrilaterals](#corners-of-quadrilaterals) from the upper one of the two leftmost corners",
     "offsets": "K+1 numbers: polygon k is `points[offsets[k]:offsets[k+1]]`",
     "poly_scores": "detection scores of the K lines",
     "texts": "the K lines, UTF-8",

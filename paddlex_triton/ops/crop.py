@@ -28,7 +28,7 @@ def min_area_quad(points: np.ndarray) -> np.ndarray:
         points: [n, 2] x, y in page pixels; fractions are cut off.
 
     Returns:
-        float32 [4, 2] corners top left, top right, bottom right, bottom left.
+        float32 [4, 2] corners, in the order of `min_area_rectangle`.
     """
     return min_area_rectangle(np.asarray(points).astype(np.int32, copy=False))[0]
 

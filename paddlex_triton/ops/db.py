@@ -47,8 +47,8 @@ def db_postprocess(
         max_candidates: contours looked at; OpenCV lists them from the bottom of the map up.
 
     Returns:
-        Quads, int16 [4, 2] each (x, y in page pixels; top left, top right, bottom right, bottom left), or polygons,
-        int64 [n, 2] each, clockwise on screen; and the scores, in the order of the contours.
+        Quads, int16 [4, 2] each (x, y in page pixels; in the order of `min_area_rectangle`), or polygons, int64 [n, 2]
+        each, clockwise on screen; and the scores, in the order of the contours.
 
     Raises:
         ValueError: an argument is of another shape, dtype or value than said above.

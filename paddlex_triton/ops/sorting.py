@@ -14,7 +14,7 @@ def sort_quads(quads: Sequence[np.ndarray] | np.ndarray) -> list[int]:
     """Order quads by their first corner: by y, then neighbours of one line by x.
 
     Args:
-        quads: integer [K, 4, 2] or K arrays [4, 2]; x, y in pixels; top left corner first.
+        quads: integer [K, 4, 2] or K arrays [4, 2]; x, y in pixels, corners in the order of `min_area_rectangle`.
 
     Returns:
         K indices into `quads`.

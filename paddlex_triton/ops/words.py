@@ -72,7 +72,7 @@ def word_boxes(quad: np.ndarray, words: Sequence[Word], column_count: float) -> 
     step; boxes may leave the line, be empty or reversed.
 
     Args:
-        quad: integers [4, 2], x, y in page pixels: top left, top right, bottom right, bottom left. The box from the
+        quad: integers [4, 2], x, y in page pixels, in the order of `min_area_rectangle`. The box from the
             first to the second x and from the first to the third y is divided. It is divided from top to bottom if the
             quad is more than 1.5 times as high as wide, so also if it has a height and no width.
         words: of the line.

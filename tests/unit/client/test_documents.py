@@ -7,11 +7,11 @@ import pypdfium2
 import pytest
 
 from paddlex_triton.client import documents
-from paddlex_triton.client.documents import render_scale, scale_within_limit
+from paddlex_triton.client.documents import render_scale, scale_within_limits
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError
 from paddlex_triton.client.inputs import PageReader
 from paddlex_triton.client.pages import Page
-from paddlex_triton.limits import MAX_IMAGE_PIXELS
+from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
 
 
 @pytest.fixture
@@ -49,26 +49,55 @@ def test_a_scale_that_is_none_is_refused(value, monkeypatch):
         render_scale()
 
 
-@pytest.mark.parametrize(("width", "height"), [(5000, 5000), (14400, 14400), (100, 400000)])
+@pytest.mark.parametrize(("width", "height"), [(5000, 5000), (14400, 14400), (7000, 14400)])
 def test_the_scale_shrinks_to_the_limit_and_no_further(width, height):
-    scale = scale_within_limit(width, height, 4.0)
+    scale = scale_within_limits(width, height, 4.0)
     pixels = np.ceil(width * scale) * np.ceil(height * scale)
     assert 0.1 <= scale < 4.0
     assert 0.999 * MAX_IMAGE_PIXELS < pixels <= MAX_IMAGE_PIXELS
 
 
-def test_the_scale_stays_at_the_limit():
-    assert scale_within_limit(10, 10, 2.0, max_pixels=400) == 2.0
-    assert scale_within_limit(10, 10, 2.0, max_pixels=399) < 2.0
+@pytest.mark.parametrize(("width", "height"), [(10, 14400), (14400, 10), (1, 327000), (16384, 1)])
+def test_the_scale_shrinks_to_the_longest_side_and_no_further(width, height):
+    scale = scale_within_limits(width, height, 4.0)
+    assert 0.1 <= scale < 4.0
+    assert max(np.ceil(width * scale), np.ceil(height * scale)) == MAX_IMAGE_SIDE
 
 
-def test_a_page_too_large_at_any_scale():
-    with pytest.raises(ImageTooLargeError, match=r"scale 0\.1; at most 99"):
-        scale_within_limit(100, 100, 2.0, max_pixels=99)
+def test_the_scale_stays_at_the_limits():
+    assert scale_within_limits(10, 10, 2.0, max_pixels=400) == 2.0
+    assert scale_within_limits(10, 10, 2.0, max_pixels=399) < 2.0
+    assert scale_within_limits(10, 16, 2.0, max_side=32) == 2.0
+    assert scale_within_limits(10, 16, 2.0, max_side=31) < 2.0
+
+
+@pytest.mark.parametrize("limit", [{"max_pixels": 99}, {"max_side": 9}])
+def test_a_page_too_large_at_any_scale(limit):
+    assert scale_within_limits(100, 100, 2.0, **{name: most + 1 for name, most in limit.items()}) >= 0.1
+    with pytest.raises(ImageTooLargeError, match=r"10 x 10 pixels even at scale 0\.1; at most"):
+        scale_within_limits(100, 100, 2.0, **limit)
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_pages_longer_than_a_side_may_be_are_scaled_which_is_said_once(tmp_path, as_bytes):
+    path = tmp_path / "receipt.pdf"
+    document = pypdfium2.PdfDocument.new()
+    for height in (100, MAX_IMAGE_SIDE / 2, MAX_IMAGE_SIDE / 2 + 1, 20000):
+        document.new_page(20, height)
+    document.save(path)
+    document.close()
+    with pytest.warns(UserWarning) as warned:
+        pages = list(PageReader(path.read_bytes() if as_bytes else str(path)))
+    assert [page.image().shape[:2] for page in pages[:2]] == [(200, 40), (MAX_IMAGE_SIDE, 40)]
+    # Widths shrink with heights.
+    assert [page.image().shape[:2] for page in pages[2:]] == [(MAX_IMAGE_SIDE, 40), (MAX_IMAGE_SIDE, 33)]
+    (warning,) = warned
+    assert "page 3" in str(warning.message)
+    assert f"instead of 2, to stay within {MAX_IMAGE_PIXELS} pixels and {MAX_IMAGE_SIDE} a side" in str(warning.message)
 
 
 def test_a_page_too_large_is_named(pdf, monkeypatch):
-    monkeypatch.setattr(documents, "scale_within_limit", lambda *size: scale_within_limit(*size, max_pixels=1))
+    monkeypatch.setattr(documents, "scale_within_limits", lambda *size: scale_within_limits(*size, max_pixels=1))
     with pytest.raises(ImageTooLargeError, match=r"page 1 of .*two\.pdf"):
         list(PageReader(str(pdf)))
 
@@ -105,9 +134,9 @@ def test_leaving_early_closes_the_document(pdf):
 
 def test_pages_behind_a_bad_one_can_be_had(pdf, monkeypatch):
     def scale(width, height, wanted):
-        return scale_within_limit(width, height, wanted, max_pixels=1 if width == 100 else MAX_IMAGE_PIXELS)
+        return scale_within_limits(width, height, wanted, max_pixels=1 if width == 100 else MAX_IMAGE_PIXELS)
 
-    monkeypatch.setattr(documents, "scale_within_limit", scale)
+    monkeypatch.setattr(documents, "scale_within_limits", scale)
     reader = PageReader([str(pdf)])
     bad, good = reader.outcomes()
     assert isinstance(bad, ImageTooLargeError)
