@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -287,4 +288,6 @@ def _print_error(error: Exception) -> None:
 
 
 def _stderr() -> Console:
+    """Return the standard error, after what was printed on the standard output so far."""
+    sys.stdout.flush()
     return Console(stderr=True, soft_wrap=True, highlight=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +38,8 @@ Input: TypeAlias = Union[
     Sequence["Input"],
     Iterator["Input"],
 ]
-_Item: TypeAlias = str | bytes | np.ndarray | Page
+# One of the inputs once lists are flattened, or what is wrong with it; Any is a file.
+_Item: TypeAlias = str | bytes | np.ndarray | Page | PaddleXTritonError | Any
 
 TIFF_SUFFIXES = frozenset({"tif", "tiff"})
 PDF_SUFFIXES = frozenset({"pdf"})
@@ -60,11 +60,25 @@ _HIDDEN = (".", "__MACOSX", "@eaDir", "$RECYCLE.BIN")
 _BASE64 = re.compile(r"(?:(?:/9j/|iVBORw0K|UklGR|JVBERi)[A-Za-z0-9+/_=\s-]{16,}|[A-Za-z0-9+/_=\s-]{256,})")
 
 # Inputs that are one item; all others that can be iterated over are several.
-_SINGLE = (str, bytes, bytearray, memoryview, np.ndarray, os.PathLike, Mapping)
+_SINGLE = (
+    str,
+    bytes,
+    bytearray,
+    memoryview,
+    np.ndarray,
+    os.PathLike,
+    Mapping,
+    Page,
+    PaddleXTritonError,
+    set,
+    frozenset,
+)
 # "II" or "MM" is the byte order, 42 or 43 (BigTIFF) the version.
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Readers accept a PDF's header anywhere in its first kilobyte.
 _PDF_HEADER_WITHIN = 1024
+# Lists in lists. One that holds itself has no end.
+_MAX_DEPTH = 8
 _KINDS = (
     "a path, a URL, a directory, a NumPy array (uint8, BGR), bytes of a file, a file opened with 'rb', {'img': ...}, "
     "or a list of those"
@@ -82,14 +96,18 @@ class PageReader:
         """Take note of the input. A generator is consumed as its pages are asked for.
 
         Raises:
-            InputError: it is of no kind that is read here.
+            InputError: it is of no kind that is read here. What is wrong with one of several is an outcome.
         """
         self._transparency = TransparencyWatch()
-        self._lazy = isinstance(source, Iterator) and not _is_file(source)
-        self._several = isinstance(source, Iterable) and not (isinstance(source, _SINGLE) or _is_file(source))
-        items = self._numbered(_flatten(source))
-        self._items = items if self._lazy else list(items)
-        self.total = 0 if isinstance(self._items, Iterator) else len(self._items)
+        self._several = _is_several(source)
+        self._lazy = self._several and not isinstance(source, Sized)
+        self._entries: Any = source
+        if not self._several:
+            # The caller may close a file, or change a list, before its turn comes.
+            self._entries = [_content(source) if _is_file(source) else _single(source)]
+        elif not self._lazy:
+            self._entries = list(self._entries)
+        self.total = 0 if self._lazy else len(self._entries)
 
     def __iter__(self) -> Iterator[Page]:
         with closing(self.outcomes()) as outcomes:
@@ -103,8 +121,8 @@ class PageReader:
         yield from _settled(self._outcomes())
 
     def _outcomes(self) -> Iterator[Page | PaddleXTritonError]:
-        for label, item in self._items:
-            self.total += self._lazy
+        for number, item in enumerate(self._items(), start=1):
+            label = f"input {number}" if self._several else None
             for outcome in _settled(self._read(item)):
                 # Arrays and bytes have no other name.
                 named = isinstance(item, Page) or (isinstance(item, str) and not is_data_uri(item))
@@ -117,32 +135,22 @@ class PageReader:
                         self._transparency.look_at(page)
                     yield page
 
-    def _numbered(self, items: Iterator[_Item]) -> Iterator[tuple[str | None, _Item]]:
-        """Pair items with their names in messages: "input 2" for the second of several."""
-        label = None
-        try:
-            for number in itertools.count(1):
-                label = f"input {number}" if self._several else None
-                yield label, next(items)
-        except StopIteration:
-            return
-        except InputError as error:
-            error.source = error.source or label
-            raise
-        except PaddleXTritonError:
-            raise
-        except Exception as error:
-            # The caller's own iterator, which is at its end with that.
-            text = f"the iterator over the inputs failed: {type(error).__name__}: {error}"
-            raise InputError(text, source=label) from error
+    def _items(self) -> Iterator[_Item]:
+        for entry in _guarded(self._entries):
+            self.total -= not self._lazy
+            for item in _flatten(entry):
+                self.total += 1
+                yield item
 
     def _read(self, item: _Item) -> Iterator[Page | PaddleXTritonError]:
-        if isinstance(item, Page):
+        if isinstance(item, PaddleXTritonError | Page):
             yield item
         elif isinstance(item, np.ndarray):
             yield page_from_array(item)
-        elif isinstance(item, bytes):
-            yield from self._read_bytes(item, None)
+        elif isinstance(item, bytes | bytearray | memoryview):
+            yield from self._read_bytes(bytes(item), None)
+        elif _is_file(item):
+            yield from self._read_bytes(_content(item), None)
         elif is_data_uri(item):
             yield from self._read_bytes(read_data_uri(item), None)
         elif is_url(item):
@@ -243,27 +251,53 @@ def _join(place: str | None, label: str | None) -> str | None:
     return f"{place} of {label}" if place and label else place or label
 
 
-def _flatten(source: Any) -> Iterator[_Item]:
-    """Yield the single items of an input: strings, bytes, arrays and pages."""
-    if isinstance(source, str | np.ndarray | bytes | Page):
-        yield source
-    elif isinstance(source, bytearray | memoryview):
-        yield bytes(source)
-    elif isinstance(source, os.PathLike):
-        yield os.fsdecode(source)
-    elif _is_file(source):
-        yield _content(source)
-    elif isinstance(source, Mapping):
-        if set(source) != {"img"}:
-            raise InputError(f"a dict must have the one key 'img'; this one has {sorted(map(str, source))}")
-        yield from _flatten(source["img"])
-    elif isinstance(source, set | frozenset):
-        raise InputError("a set has no order; give a list")
-    elif isinstance(source, Iterable):
-        for item in source:
-            yield from _flatten(item)
+def _guarded(items: Iterable[_Item]) -> Iterator[_Item]:
+    """Yield items, and in the place of what their iterator raises, at whose end it is then, an error that names it."""
+    try:
+        for item in items:  # noqa: UP028  (`yield from` would close the caller's generator, who may go on with it)
+            yield item
+    except PaddleXTritonError as error:
+        yield error
+    except Exception as error:
+        failed = InputError(f"the input cannot be had: {type(error).__name__}: {error}")
+        failed.__cause__ = error
+        yield failed
+
+
+def _flatten(source: Any, depth: int = 0) -> Iterator[_Item]:
+    """Yield the single items of an input, and errors in the places of others; raise none."""
+    if depth > _MAX_DEPTH:
+        yield InputError(f"lists are in lists more than {_MAX_DEPTH} deep")
+    elif _is_several(source):
+        for item in _guarded(source):
+            yield from _flatten(item, depth + 1)
     else:
-        raise InputError(f"an input of type {type(source).__name__} is not read here; allowed: {_KINDS}")
+        for item in _guarded(map(_single, [source])):
+            if isinstance(item, Mapping):
+                yield from _flatten(item["img"], depth + 1)
+            else:
+                yield item
+
+
+def _is_several(source: object) -> bool:
+    return isinstance(source, Iterable) and not (isinstance(source, _SINGLE) or _is_file(source))
+
+
+def _single(source: Any) -> Any:
+    """Return a single input as it is read: paths as strings, others as they are.
+
+    Raises:
+        InputError: it is of no kind that is read here.
+    """
+    if isinstance(source, os.PathLike):
+        return os.fsdecode(source)
+    if isinstance(source, Mapping) and set(source) != {"img"}:
+        raise InputError(f"a dict must have the one key 'img'; this one has {sorted(map(str, source))}")
+    if isinstance(source, set | frozenset):
+        raise InputError("a set has no order; give a list")
+    if isinstance(source, _SINGLE) or _is_file(source):
+        return source
+    raise InputError(f"an input of type {type(source).__name__} is not read here; allowed: {_KINDS}")
 
 
 def _is_file(source: object) -> bool:

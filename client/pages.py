@@ -45,7 +45,8 @@ class Page:
         Raises:
             InvalidImageError: OpenCV cannot decode it.
         """
-        image = cv2.imdecode(np.frombuffer(self.payload, np.uint8), cv2.IMREAD_COLOR)
+        # OpenCV raises for no bytes, and gives None for bytes that it cannot read.
+        image = cv2.imdecode(np.frombuffer(self.payload, np.uint8), cv2.IMREAD_COLOR) if self.payload else None
         if image is None:
             raise InvalidImageError("the image cannot be decoded here", source=self.label)
         return image

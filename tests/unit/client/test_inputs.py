@@ -109,7 +109,7 @@ def test_a_list_keeps_its_order(count, numbered):
     assert [page.image()[0, 0, 0] for page in read([numbered(k) for k in range(count)])] == list(range(count))
 
 
-@pytest.mark.parametrize("bad", [None, 7, {"image": PNG}, {}, {"img": PNG, "x": 1}, [PNG, 3.5], {PNG}, frozenset("a")])
+@pytest.mark.parametrize("bad", [None, 7, {"image": PNG}, {}, {"img": PNG, "x": 1}, {PNG}, frozenset("a")])
 def test_other_kinds_are_refused_at_once(bad):
     with pytest.raises(InputError):
         PageReader(bad)
@@ -147,7 +147,7 @@ def test_inputs_without_a_path_are_counted_in_errors():
     with pytest.raises(InputError, match=r"^the array has dtype float32"):
         read(bad)
     with pytest.raises(InputError, match=r"^input 2: an input of type float"):
-        PageReader([PNG, 3.5])  # pyright: ignore[reportArgumentType]
+        read([PNG, 3.5])  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"^an input of type int"):
         PageReader(7)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"^input 2: the PDF cannot be opened"):
@@ -339,6 +339,72 @@ def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path):
         read(str(tmp_path / "upload"))
     with pytest.raises(InputError, match="there is no such file"):
         read("x" * 5000)
+
+
+class Unreadable:
+    def __fspath__(self):
+        raise LookupError("gone")
+
+
+def failing(*items):
+    yield from items
+    raise LookupError("gone")
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (None, "of type NoneType"),
+        (3.5, "of type float"),
+        ({"image": PNG}, "the one key 'img'"),
+        ({"img": 3}, "of type int"),
+        ({PNG}, "a set has no order"),
+        (Unreadable(), "LookupError: gone"),
+        (failing, "LookupError: gone"),
+        (io.StringIO("text"), "gives str"),
+    ],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_one_of_another_kind_among_others_is_an_outcome(bad, says, lazy):
+    entries = [PNG, bad() if bad is failing else bad, PNG]
+    reader = PageReader(iter(entries) if lazy else entries)
+    before, error, after = reader.outcomes()
+    assert isinstance(before, Page)
+    assert isinstance(after, Page)
+    assert isinstance(error, InputError)
+    assert says in str(error)
+    assert str(error).startswith("input 2: ")
+    assert reader.total == 3
+
+
+def test_what_an_iterator_in_a_list_raises_is_in_its_place():
+    reader = PageReader([failing(PNG, PNG), PNG])
+    kinds = [type(outcome) for outcome in reader.outcomes()]
+    assert kinds == [Page, Page, InputError, Page]
+    assert reader.total == 4
+
+
+def nested(depth):
+    source = PNG
+    for _ in range(depth):
+        source = [source]
+    return source
+
+
+def test_lists_are_in_lists_up_to_a_depth():
+    assert read(nested(9)) == [Page(PNG)]
+    with pytest.raises(InputError, match="lists are in lists more than 8 deep"):
+        read(nested(10))
+    itself = [PNG]
+    itself += [itself, itself]
+    assert sum(isinstance(outcome, Page) for outcome in PageReader(itself).outcomes()) == 2**9 - 1
+
+
+def test_a_list_that_changes_later_is_read_as_it_was():
+    entries = [PNG, PNG]
+    reader = PageReader(entries)
+    entries.clear()
+    assert len(list(reader)) == reader.total == 2
 
 
 def test_nothing_is_opened_before_its_turn(tmp_path):
