@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+# Most pixels of a side of a JPEG: libjpeg's bound. The picture of a page's text is twice as wide as the page.
+_MAX_SIDE = 65_500
+
 
 def scale_down(image: np.ndarray, largest: tuple[int, int] | None) -> np.ndarray:
     """Scale a picture that is larger than allowed.
@@ -31,7 +34,7 @@ def scale_down(image: np.ndarray, largest: tuple[int, int] | None) -> np.ndarray
 
 
 def encode(picture: Image.Image | np.ndarray, largest: tuple[int, int] | None, suffix: str = ".jpg") -> str:
-    """Return a picture of a result in base64.
+    """Return a picture of a result in base64, scaled to what a JPEG can hold if there is no lower bound.
 
     Args:
         picture: of Pillow, or UINT8 [H,W,3] BGR.
@@ -40,7 +43,8 @@ def encode(picture: Image.Image | np.ndarray, largest: tuple[int, int] | None, s
     """
     if isinstance(picture, Image.Image):
         picture = cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
-    return base64.b64encode(cv2.imencode(suffix, scale_down(picture, largest))[1].tobytes()).decode("ascii")
+    scaled = scale_down(scale_down(picture, largest), (_MAX_SIDE, _MAX_SIDE))
+    return base64.b64encode(cv2.imencode(suffix, scaled)[1].tobytes()).decode("ascii")
 
 
 def encode_skeletons(picture: Image.Image) -> str:
