@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import warnings
@@ -211,7 +212,8 @@ class Pipeline:
 
     def _submit(self, page: Page, request: PredictRequest) -> Future[BaseResult]:
         try:
-            return self._workers.get().submit(self._infer, page, request)
+            # The thread is in the caller's trace.
+            return self._workers.get().submit(contextvars.copy_context().run, self._infer, page, request)
         except RuntimeError:
             raise PipelineClosedError("the pipeline was closed") from None
 

@@ -15,6 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from paddlex_triton.client.exceptions import PaddleXTritonError, PipelineClosedError, ServerError, error_from_response
 from paddlex_triton.client.processes import PerProcess
+from paddlex_triton.client.tracing import trace_headers
 from paddlex_triton.client.transports.base import (
     PROBE_TIMEOUT_S,
     AsyncTransport,
@@ -64,6 +65,7 @@ def _request(
         "request_id": request_id,
         "timeout": microseconds(timeout_s),
         "client_timeout": timeout_s,
+        "headers": trace_headers(),
     }
 
 

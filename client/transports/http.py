@@ -20,6 +20,7 @@ from paddlex_triton.client.exceptions import (
     error_from_response,
 )
 from paddlex_triton.client.processes import PerProcess
+from paddlex_triton.client.tracing import trace_headers
 from paddlex_triton.client.transports.base import PROBE_TIMEOUT_S, AsyncTransport, Transport, datatype, microseconds
 from paddlex_triton.client.transports.endpoint import Endpoint
 
@@ -70,7 +71,7 @@ def _request(
     body, header_length = InferenceServerClient.generate_request_body(
         tensors, wanted, request_id=request_id, timeout=microseconds(timeout_s)
     )
-    headers = {"Content-Type": "application/octet-stream"}
+    headers = {"Content-Type": "application/octet-stream", **trace_headers()}
     if header_length is not None:
         headers[_HEADER_LENGTH] = str(header_length)
     return {"content": body, "headers": headers, "timeout": _timeout(timeout_s)}

@@ -23,10 +23,15 @@ from paddlex_triton.client.exceptions import (
     ServerBusyError,
 )
 from paddlex_triton.client.pipeline import Pipeline
-from paddlex_triton.gateway.endpoints import ENDPOINTS
 from paddlex_triton.pipelines import find_pipeline
 
 _TIMEOUT_S = 60.0
+# Of the gateway.
+_PATHS = {
+    "OCR": "/ocr",
+    "seal_recognition": "/seal-recognition",
+    "human_keypoint_detection": "/human-keypoint-detection",
+}
 # Where a caller leaves: so much of the body is sent.
 _SENT_BEFORE_LEAVING = 0.5
 
@@ -149,15 +154,15 @@ class RestCaller(Caller):
 
     def send(self, request: Request, ledger: Ledger) -> None:
         """Send a request, and note what became of it."""
-        endpoint = next(each for each in ENDPOINTS if each.pipeline == request.pipeline)
+        url = self._url + _PATHS[request.pipeline]
         source = "image" if request.pipeline == "human_keypoint_detection" else "file"
         body = {source: base64.b64encode(request.data).decode(), "visualize": False, **request.params}
         content = json.dumps({**body, **({"fileType": 1} if source == "file" else {})}).encode()
         if request.leaves:
-            _leave(self._url + endpoint.path, content)
+            _leave(url, content)
             ledger.note(self.way, request, "left", right=True)
         else:
-            _post(self._client, self._url + endpoint.path, request.body or content, self.way, request, ledger)
+            _post(self._client, url, request.body or content, self.way, request, ledger)
 
     def close(self) -> None:
         """Close connections."""
