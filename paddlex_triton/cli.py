@@ -23,6 +23,7 @@ _MODULES = {
     "serve": "paddlex_triton.server.host.cli",
     "serve-container": "paddlex_triton.server.host.cli",
     "gateway": "paddlex_triton.gateway.cli",
+    "probe": "paddlex_triton.probe.cli",
     "get-pipeline-config": "paddlex_triton.pipeline_file.cli",
 }
 

@@ -16,15 +16,16 @@ MAY_IMPORT = {
     CORE: set(),
     "ops": {"errors", "limits"},
     "pipeline_file": {CORE},
+    "probe": {"errors"},
     "client": {CORE, "ops", "pipeline_file"},
     "export": {CORE, "ops", "pipeline_file", "server.backends"},
     "gateway": {CORE, "ops", "client", "pipeline_file"},
     "server.backends": {CORE, "ops"},
     "server.modules": {CORE, "ops"},
-    "server.host": {CORE, "pipeline_file", "gateway", "server.backends"},
+    "server.host": {CORE, "pipeline_file", "gateway", "probe", "server.backends"},
     "bench": {CORE, "ops", "client", "export", "server.backends", "server.host"},
     "training": {CORE, "ops", "export"},
-    "cli": {CORE, "pipeline_file", "client", "export", "gateway", "server.host"},
+    "cli": {CORE, "pipeline_file", "client", "export", "gateway", "probe", "server.host"},
 }
 # In functions: `create_pipeline` without a server starts one, and `models --url` asks a server.
 EXCEPTIONS = {("client.embedded", "server.host"), ("export.cli", "client")}

@@ -1,0 +1,9 @@
+"""`python -m paddlex_triton.probe`: as the command `paddlex-triton probe`, and faster to start."""
+
+from __future__ import annotations
+
+import sys
+
+from paddlex_triton.probe.command import main
+
+sys.exit(main())
