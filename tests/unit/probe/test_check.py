@@ -73,7 +73,7 @@ class Triton:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, *_):
+    def handle_error(self, request, client_address):
         """Say nothing of callers that went away."""
 
 
@@ -105,7 +105,7 @@ def serving(triton: Triton) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text + binary)
 
-        def log_message(self, *_):
+        def log_message(self, format, *args):
             pass
 
     server = Server(("127.0.0.1", 0), Handler)
@@ -229,7 +229,7 @@ def test_nothing_takes_longer_than_the_timeout(capsys):
                 self.wfile.write(b"x")
                 time.sleep(0.05)
 
-        def log_message(self, *_):
+        def log_message(self, format, *args):
             pass
 
     server = Server(("127.0.0.1", 0), Slow)
