@@ -132,7 +132,9 @@ class _Check:
 def _check_processes(url: SplitResult) -> None:
     """Look at the processes of the models, where the server is on this machine and in sight."""
     seen = model_processes(url.port or 80) if url.hostname in _LOOPBACK else None
-    for count, word in ((seen.ended, "dead"), (seen.stopped, "stopped")) if seen else ():
+    if seen is None:
+        return
+    for count, word in ((seen.ended, "dead"), (seen.stopped, "stopped")):
         if count:
             raise Sick(f"{count} of {seen.all} processes of its models {'is' if count == 1 else 'are'} {word}")
 

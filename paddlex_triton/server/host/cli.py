@@ -24,6 +24,7 @@ from paddlex_triton.server.host.container import ContainerSettings
 from paddlex_triton.server.host.errors import AssemblyError, HostError
 from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 from paddlex_triton.server.host.pytriton_runtime import backend_folder
+from paddlex_triton.server.host.supervise import run_watched
 from paddlex_triton.server.host.tritonserver_arguments import memory_environment
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def serve_command(
 def container_command(
     arguments: Annotated[list[str] | None, typer.Argument(help="Added to tritonserver's command line.")] = None,
 ) -> None:
-    """Assemble what the environment of a container asks for, then become tritonserver."""
+    """Assemble what the environment of a container asks for, then become tritonserver, or run and watch it."""
     settings = ContainerSettings(os.environ)
     with _refusals():
         options = settings.assemble_options()
@@ -185,11 +186,13 @@ def container_command(
         # Ends the container, with the export command to run, if a network is missing.
         assemble_command(settings.models, **options)
         command = [*settings.tritonserver_command(), *(arguments or [])]
-        own = {**memory_environment(), TURNS_FILE: str(settings.models.with_name("turns"))}
+        environment = {**memory_environment(), TURNS_FILE: str(settings.models.with_name("turns"))} | os.environ
         # Python ignores these, and what it becomes would ignore them too.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
-        os.execvpe(command[0], command, own | os.environ)
+        if watching := settings.watching():
+            raise typer.Exit(run_watched(command, environment, watching))
+        os.execvpe(command[0], command, environment)
 
 
 def rest_in_front(url: str, files: Sequence[PipelineFile], address: str, port: int) -> Gateway | None:

@@ -13,6 +13,8 @@ PADDLEX_TRITON_NETWORKS     folder with the exported networks, may be read-only 
 PADDLEX_TRITON_MODELS       directory to assemble; its parent must be writable       /var/lib/paddlex-triton/models
 PADDLEX_TRITON_SHM_START    bytes of /dev/shm that each module instance starts with  16777216
 PADDLEX_TRITON_SHM_GROWTH   bytes by which one grows when a page does not fit        16777216
+PADDLEX_TRITON_PROBE_FAILURES  failed checks in a row, one every 10 s, after which the server is ended, and with it the
+                            container, for Docker to start it anew                   0: none is made
 
 A variable that is empty counts as one that is not there.
 """
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.server.host.supervise import Watching
 from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_arguments
 
 
@@ -58,6 +61,11 @@ class ContainerSettings:
             "max_megapixels": self._number("MAX_MEGAPIXELS"),
             "networks": [Path(self._get("NETWORKS", "/networks"))],
         }
+
+    def watching(self) -> Watching | None:
+        """Return how the server is watched, None where it is not."""
+        failures = self._number("PROBE_FAILURES") or 0
+        return Watching(failures) if failures else None
 
     def tritonserver_command(self) -> list[str]:
         """Return the command line of the server."""

@@ -403,6 +403,14 @@ def test_entrypoint_takes_devices(container, networks, tmp_path, variables, gpus
     assert (group.kind == KIND_GPU, list(group.gpus)) == (gpus is not None, gpus or [])
 
 
+def test_entrypoint_runs_and_watches_tritonserver(container, networks):
+    watched, arguments = container("--log-verbose=1", PADDLEX_TRITON_PROBE_FAILURES="3")
+    assert watched.returncode == 0, watched.stderr
+    assert (arguments, arguments[-1]) == (container("--log-verbose=1")[1], "--log-verbose=1")
+    wrong, _ = container(PADDLEX_TRITON_PROBE_FAILURES="often")
+    assert "PADDLEX_TRITON_PROBE_FAILURES is 'often'; a number is expected" in wrong.stderr
+
+
 def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, networks):
     variables = {"PADDLEX_TRITON_SHM_START": "1", "PADDLEX_TRITON_SHM_GROWTH": "2"}
     for _ in range(2):
