@@ -24,6 +24,10 @@ class Sick(Exception):
     """The server is not well; the message says why, in one line."""
 
 
+class NotReady(Sick):
+    """The server does not say that it is ready: it may be starting."""
+
+
 def check(url: SplitResult, timeout_s: float, pages: int = 1) -> str:
     """Check a server.
 
@@ -36,7 +40,7 @@ def check(url: SplitResult, timeout_s: float, pages: int = 1) -> str:
         What was seen, in one line.
 
     Raises:
-        Sick: it is not well.
+        Sick: it is not well; NotReady where it may be starting.
     """
     with _Check(url, timeout_s) as running:
         try:
@@ -66,9 +70,7 @@ class _Check:
     def run(self, pages: int) -> str:
         """Check, and return what was seen."""
         questions = self._connect()
-        status, _ = questions.get("/v2/health/ready")
-        if status != 200:
-            raise Sick(f"not ready (HTTP {status})")
+        _check_readiness(questions)
         _check_processes(self._url)
         loaded = [name for name in TINY_PAGES if questions.get(f"/v2/models/{name}/ready")[0] == 200]
         if not loaded:
@@ -127,6 +129,15 @@ class _Check:
         # Its last networks had nothing to do: they may be well or not.
         parts.append(f"nothing found on the page of {', '.join(sorted(self._empty))}" if self._empty else "")
         return "; ".join(part for part in parts if part)
+
+
+def _check_readiness(questions: Connection) -> None:
+    try:
+        status, _ = questions.get("/v2/health/ready")
+    except NoAnswer as error:
+        raise NotReady(str(error)) from None
+    if status != 200:
+        raise NotReady(f"not ready (HTTP {status})")
 
 
 def _check_processes(url: SplitResult) -> None:

@@ -16,7 +16,7 @@ from threading import Event
 from types import FrameType
 from urllib.parse import urlsplit
 
-from paddlex_triton.probe.check import Sick, check
+from paddlex_triton.probe.check import NotReady, Sick, check
 from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Watching:
         failures: checks in a row that fail until it is ended.
         interval_s: between checks.
         timeout_s: of a check.
-        start_s: for the first success; failures before it count only after this time.
+        start_s: in which it must be ready for the first time.
     """
 
     failures: int
@@ -87,8 +87,10 @@ def _watch(
             look(watching.timeout_s)
             failures, patience = 0, 0.0
         except Sick as error:
+            starting = isinstance(error, NotReady) and time.monotonic() < patience
+            patience = patience if starting else 0.0
             # While it starts, or ends, it cannot be well.
-            if stopping.is_set() or time.monotonic() < patience or process.poll() is not None:
+            if starting or stopping.is_set() or process.poll() is not None:
                 continue
             failures += 1
             logger.warning("Check %d of %d failed: %s", failures, watching.failures, error)

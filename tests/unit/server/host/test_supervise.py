@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from paddlex_triton.probe.check import Sick
+from paddlex_triton.probe.check import NotReady, Sick
 from paddlex_triton.server.host import supervise
 from paddlex_triton.server.host.supervise import Watching, run_watched
 
@@ -23,13 +23,13 @@ def python(code: str) -> list[str]:
 class Looks:
     """Answers in turn: True for well; the last one goes on."""
 
-    def __init__(self, *answers: bool) -> None:
-        self.answers, self.count = list(answers), 0
+    def __init__(self, *answers: bool, error: type[Sick] = Sick) -> None:
+        self.answers, self.error, self.count = list(answers), error, 0
 
     def __call__(self, timeout_s: float) -> None:
         self.count += 1
         if not (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]):
-            raise Sick("ocr: no answer")
+            raise self.error("ocr: no answer")
 
 
 @pytest.mark.parametrize(
@@ -50,10 +50,23 @@ def test_failures_in_a_row_end_the_server(caplog):
 
 
 def test_failures_while_it_starts_do_not_count():
-    looks = Looks(False)
+    looks = Looks(False, error=NotReady)
     ends = "import time; time.sleep(0.6)"
     assert run_watched(python(ends), os.environ, Watching(2, interval_s=0.05, start_s=60.0), looks) == 0
     assert looks.count > 2
+
+
+@pytest.mark.parametrize(
+    "looks", [Looks(False), Looks(True, False, error=NotReady)], ids=["ready but sick", "ready no more"]
+)
+def test_once_it_was_ready_failures_count(looks):
+    assert run_watched(python(SLEEPS), os.environ, Watching(2, interval_s=0.05, start_s=60.0), looks) == 70
+
+
+def test_a_server_that_never_gets_ready_is_ended():
+    looks = Looks(False, error=NotReady)
+    assert run_watched(python(SLEEPS), os.environ, Watching(2, interval_s=0.05, start_s=0.2), looks) == 70
+    assert looks.count > 3
 
 
 def test_a_server_that_does_not_end_is_killed(monkeypatch):
