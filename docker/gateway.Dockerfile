@@ -19,12 +19,14 @@ RUN python -m venv /opt/paddlex-triton \
 FROM ${PYTHON_IMAGE}
 
 COPY --from=build /opt/paddlex-triton /opt/paddlex-triton
-# More settings: `paddlex-triton gateway --help` names their variables.
+# More settings: `paddlex-triton gateway --help` names their variables. All addresses are the container's own: who runs it
+# decides where its port is published.
 ENV PATH=/opt/paddlex-triton/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     PADDLEX_TRITON_GATEWAY_URL=grpc://triton:8001 \
     PADDLEX_TRITON_GATEWAY_ADDRESS=0.0.0.0 \
+    PADDLEX_TRITON_GATEWAY_PUBLISH=true \
     PADDLEX_TRITON_GATEWAY_PORT=8080
 
 USER 1000:1000

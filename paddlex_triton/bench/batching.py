@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import short_errors, show
+from paddlex_triton.bench.console import AdminKeyFile, short_errors, show
 from paddlex_triton.bench.make_inputs import read_pages
 from paddlex_triton.bench.target import Target, open_target
 from paddlex_triton.settings import StageSettings
@@ -139,6 +139,7 @@ def main(
     params: Annotated[str, typer.Option(help="JSON object with the pipeline's parameters.")] = "{}",
     http_url: Annotated[str | None, typer.Option(help="Running server; an embedded one if none is given.")] = None,
     grpc_url: Annotated[str | None, typer.Option(help="host:port of the running server's gRPC.")] = None,
+    admin_key_file: AdminKeyFile = None,
     concurrency: Annotated[int, typer.Option(help="Callers at once.", min=1)] = 8,
     requests: Annotated[int, typer.Option(help="Requests in all.", min=1)] = 64,
     output: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
@@ -146,7 +147,7 @@ def main(
     """Measure how full the networks' batches are under load."""
     with short_errors():
         pages = read_pages(images or [])
-        with open_target(pipeline, http_url, grpc_url) as target:
+        with open_target(pipeline, http_url, grpc_url, admin_key_file) as target:
             report = measure_batching(target, pages, params.encode(), concurrency=concurrency, requests=requests)
     show(report, print_report, output)
     if report.changed:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -15,10 +15,17 @@ from rich.console import Console
 from rich.markup import escape
 from tritonclient.utils import InferenceServerException
 
+from paddlex_triton.admin_api import KEY_FILE_VARIABLE
 from paddlex_triton.client.exceptions import PaddleXTritonError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.errors import ServiceError
 from paddlex_triton.server.host.errors import HostError
+
+# For servers that are there already.
+AdminKeyFile = Annotated[
+    Path | None,
+    typer.Option(help="File with the key that the running server was started with.", envvar=KEY_FILE_VARIABLE),
+]
 
 # What the user's arguments or server can cause; anything else is a fault of ours and shows its traceback.
 _BAD_INPUT = (

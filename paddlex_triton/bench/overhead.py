@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paddlex_triton.bench.console import short_errors, show
+from paddlex_triton.bench.console import AdminKeyFile, short_errors, show
 from paddlex_triton.bench.make_inputs import read_pages
 from paddlex_triton.bench.statistics import ModelStatistics
 from paddlex_triton.bench.target import Stages, Target, open_target
@@ -155,6 +155,7 @@ def main(
     params: Annotated[str, typer.Option(help="JSON object with the pipeline's parameters.")] = "{}",
     http_url: Annotated[str | None, typer.Option(help="Running server; an embedded one if none is given.")] = None,
     grpc_url: Annotated[str | None, typer.Option(help="host:port of the running server's gRPC.")] = None,
+    admin_key_file: AdminKeyFile = None,
     requests: Annotated[int, typer.Option(help="Requests per run.", min=1)] = 20,
     runs: Annotated[int, typer.Option(help="Runs; their median is the result.", min=1)] = 3,
     output: Annotated[Path | None, typer.Option(help="JSON file for the numbers.")] = None,
@@ -162,7 +163,7 @@ def main(
     """Measure what a request costs beside the networks."""
     with short_errors():
         page = read_pages([image] if image else [])[0]
-        with open_target(pipeline, http_url, grpc_url) as target:
+        with open_target(pipeline, http_url, grpc_url, admin_key_file) as target:
             report = measure_overhead(target, page, params.encode(), requests=requests, runs=runs)
     show(report, print_report, output)
 

@@ -21,7 +21,8 @@ from typing import Annotated
 
 import typer
 
-from paddlex_triton.bench.console import short_errors, write_json
+from paddlex_triton.admin_api import key_headers, read_admin_key
+from paddlex_triton.bench.console import AdminKeyFile, short_errors, write_json
 from paddlex_triton.bench.make_inputs import make_inputs, read_pages
 from paddlex_triton.pipelines import find_pipeline
 
@@ -81,6 +82,7 @@ def run_perf_analyzer(
     protocol: str = "grpc",
     pipeline: str = "OCR",
     params: str = "{}",
+    admin_key: str | None = None,
     arguments: Sequence[str] = (),
 ) -> int:
     """Run perf_analyzer on some pages; its report goes to stdout.
@@ -91,6 +93,7 @@ def run_perf_analyzer(
         protocol: "grpc" or "http".
         pipeline: PaddleX's name.
         params: JSON object with the pipeline's parameters.
+        admin_key: what the server's configurations ask for, which perf_analyzer reads; None where they ask for nothing.
         arguments: more of perf_analyzer's own.
 
     Returns:
@@ -109,6 +112,8 @@ def run_perf_analyzer(
         inputs = Path(folder) / "inputs.json"
         write_json(document, inputs)
         command = [str(binary), "-m", find_pipeline(pipeline).ensemble, "-i", protocol, "-u", url]
+        for name, value in key_headers(admin_key, grpc=protocol == "grpc").items():
+            command += ["-H", f"{name}:{value}"]
         return subprocess.run(
             [*command, "--input-data", str(inputs), *arguments], env=variables, check=False
         ).returncode
@@ -129,6 +134,7 @@ def main(
     protocol: Annotated[str, typer.Option(help="grpc or http.")] = "grpc",
     pipeline: Annotated[str, typer.Option(help="Pipeline to load.")] = "OCR",
     params: Annotated[str, typer.Option(help="JSON object with the pipeline's parameters.")] = "{}",
+    admin_key_file: AdminKeyFile = None,
     arguments: Annotated[str, typer.Option(help="More arguments for perf_analyzer, as in a shell.")] = "",
 ) -> None:
     """Run perf_analyzer on real images."""
@@ -139,6 +145,7 @@ def main(
             protocol=protocol,
             pipeline=pipeline,
             params=params,
+            admin_key=read_admin_key(admin_key_file) if admin_key_file else None,
             arguments=shlex.split(arguments),
         )
     raise typer.Exit(status)

@@ -15,6 +15,7 @@ import numpy as np
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
+from paddlex_triton.admin_api import key_headers, read_admin_key
 from paddlex_triton.bench.statistics import ModelStatistics
 from paddlex_triton.module_parameters import read_networks
 from paddlex_triton.pipelines import find_pipeline
@@ -46,20 +47,23 @@ class Stages:
 class Target:
     """One pipeline on one server. Safe to call from several threads."""
 
-    def __init__(self, pipeline: str, *, http_url: str, grpc_url: str) -> None:
+    def __init__(self, pipeline: str, *, http_url: str, grpc_url: str, admin_key: str | None = None) -> None:
         """Connect.
 
         Args:
             pipeline: PaddleX's name.
             http_url: base URL of the HTTP endpoint, for statistics.
             grpc_url: `host:port` of the gRPC endpoint, for requests.
+            admin_key: what configurations ask for, see `admin_api`; None where they ask for nothing.
 
         Raises:
             ChoiceError: an unknown pipeline.
         """
         spec = find_pipeline(pipeline)
         self.pipeline, self.ensemble = spec.name, spec.ensemble
-        self._http = httpx.Client(base_url=http_url, timeout=_TIMEOUT_S, trust_env=False)
+        self._http = httpx.Client(
+            base_url=http_url, headers=key_headers(admin_key), timeout=_TIMEOUT_S, trust_env=False
+        )
         self._grpc = grpcclient.InferenceServerClient(grpc_url, channel_args=_CHANNEL)
 
     def infer(self, image: bytes, params: bytes) -> dict[str, np.ndarray]:
@@ -120,24 +124,30 @@ class Target:
 
     def _get(self, path: str) -> dict[str, Any]:
         response = self._http.get(path)
+        if response.status_code == 403:
+            raise ValueError(f"{path} asks for the server's key: --admin-key-file, the file that it was started with")
         response.raise_for_status()
         return response.json()
 
 
 @contextmanager
-def open_target(pipeline: str, http_url: str | None, grpc_url: str | None) -> Iterator[Target]:
+def open_target(
+    pipeline: str, http_url: str | None, grpc_url: str | None, admin_key_file: Path | None = None
+) -> Iterator[Target]:
     """Use a running server if its addresses are given, else an embedded one for as long as the context lasts.
 
     Args:
         pipeline: PaddleX's name.
         http_url: base URL of the HTTP endpoint; None, together with `grpc_url`, for an embedded server.
         grpc_url: `host:port` of the gRPC endpoint.
+        admin_key_file: with the key of that server.
 
     Raises:
-        ValueError: only one of the addresses is given.
+        ValueError: only one of the addresses is given, or the file cannot be used.
     """
     if (http_url is None) != (grpc_url is None):
         raise ValueError("give both --http-url and --grpc-url, or neither")
+    admin_key = read_admin_key(admin_key_file) if admin_key_file else None
     with ExitStack() as stack:
         if http_url is None or grpc_url is None:
             # Needs the serve extra, which measuring another server does not.
@@ -146,5 +156,5 @@ def open_target(pipeline: str, http_url: str | None, grpc_url: str | None) -> It
             # Triton's log belongs elsewhere than between the tables.
             log = Path(stack.enter_context(TemporaryDirectory())) / "triton.log"
             server = stack.enter_context(EmbeddedServer([pipeline], log_file=log))
-            http_url, grpc_url = server.http_url, server.grpc_url
-        yield stack.enter_context(Target(pipeline, http_url=http_url, grpc_url=grpc_url))
+            http_url, grpc_url, admin_key = server.http_url, server.grpc_url, server.admin_key
+        yield stack.enter_context(Target(pipeline, http_url=http_url, grpc_url=grpc_url, admin_key=admin_key))

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from paddlex_triton.gateway.endpoints import ENDPOINTS, Endpoint
 from paddlex_triton.gateway.errors import ApiError, busy
+from paddlex_triton.gateway.load import check_key
 from paddlex_triton.gateway.openapi import document
 from paddlex_triton.gateway.responses import error_response
 from paddlex_triton.gateway.schemas import Refusal
@@ -105,7 +106,11 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         }
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
+        try:
+            check_key(request, settings.api_keys)
+        except ApiError as error:
+            return error_response(error, str(uuid.uuid4()))
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
 

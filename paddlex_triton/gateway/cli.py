@@ -16,8 +16,8 @@ from paddlex_triton.gateway.settings import (
     MAX_BODY_BYTES,
     GatewaySettings,
     default_in_flight,
-    read_api_keys,
 )
+from paddlex_triton.keys import KeyFileError, read_keys
 from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, read_pipeline_file
 
 _MEGABYTE = 1024 * 1024
@@ -78,6 +78,15 @@ Origins = Annotated[
         envvar=f"{_VARIABLE}CORS_ORIGINS",
     ),
 ]
+Publish = Annotated[
+    bool,
+    typer.Option(
+        "--publish",
+        help="Listen beyond this machine without API keys.",
+        envvar=f"{_VARIABLE}PUBLISH",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -96,6 +105,7 @@ def gateway_command(
     allow_urls: AllowUrls = False,
     api_key_file: KeyFile = None,
     cors_origin: Origins = None,
+    publish: Publish = False,
 ) -> None:
     """Answer PaddleX's REST API in front of a Triton, until Ctrl-C."""
     from paddlex_triton.client.exceptions import PaddleXTritonError
@@ -115,13 +125,11 @@ def gateway_command(
             max_in_flight=max_in_flight or default_in_flight(),
             max_body_bytes=max_body_megabytes * _MEGABYTE,
             allow_urls=allow_urls,
-            api_keys=read_api_keys(api_key_file.read_text(encoding="utf-8")) if api_key_file else frozenset(),
+            api_keys=read_keys(api_key_file) if api_key_file else frozenset(),
             cors_origins=tuple(cors_origin or ()),
         )
-        if api_key_file is not None and not settings.api_keys:
-            raise GatewayError(f"{api_key_file} holds no API key")
-        gateway = Gateway(settings, address, port)
-    except (GatewayError, PaddleXTritonError, PipelineFileError, OSError, UnicodeDecodeError) as error:
+        gateway = Gateway(settings, address, port, publish=publish)
+    except (GatewayError, PaddleXTritonError, PipelineFileError, KeyFileError, OSError, UnicodeDecodeError) as error:
         _refuse(str(error))
     console.print(f"[bold green]REST[/bold green] {gateway.url}   in front of {escape(url)}", soft_wrap=True)
     log_as_json()

@@ -11,6 +11,7 @@ import uvicorn
 from paddlex_triton.gateway.app import create_app
 from paddlex_triton.gateway.errors import GatewayError
 from paddlex_triton.gateway.settings import GatewaySettings
+from paddlex_triton.listening import is_loopback
 
 # Seconds that requests in flight get when the gateway is stopped.
 _STOP_S = 30
@@ -25,18 +26,24 @@ class Gateway:
         url: where it is.
     """
 
-    def __init__(self, settings: GatewaySettings, address: str, port: int) -> None:
+    def __init__(self, settings: GatewaySettings, address: str, port: int, *, publish: bool = False) -> None:
         """Take the port; nothing is answered yet.
 
         Args:
             settings: what it is started with.
             address: to listen on.
             port: 0 for a free one.
+            publish: whether it may listen beyond this machine without API keys.
 
         Raises:
-            GatewayError: the address cannot be listened on.
+            GatewayError: the address cannot be listened on, or needs keys or that word.
             PaddleXTritonError: the URL or a pipeline file cannot be used.
         """
+        if not (settings.api_keys or publish or is_loopback(address)):
+            raise GatewayError(
+                f"{address or 'an empty address'} is no loopback address, and without API keys whoever reaches it may "
+                "call: give it --api-key-file FILE, or say --publish"
+            )
         self._socket = _listen(address, port)
         try:
             config = uvicorn.Config(

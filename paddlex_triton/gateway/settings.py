@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from paddlex_triton.client.pipeline import DEFAULT_TIMEOUT_S
 from paddlex_triton.gateway.errors import GatewayError
+from paddlex_triton.keys import MIN_KEY_CHARACTERS
 from paddlex_triton.pipeline_file import PipelineFile, Serving
 from paddlex_triton.processors import usable_cores
 
@@ -18,8 +19,6 @@ MAX_UPLOAD_S = 60.0
 # Requests that are worked on at once, for every core: enough to keep networks busy while others are drawn or sent.
 _IN_FLIGHT_A_CORE = 4
 _LEAST_IN_FLIGHT = 8
-# Characters of an API key, so that none is guessed.
-MIN_KEY_CHARACTERS = 16
 
 
 def default_in_flight() -> int:
@@ -75,12 +74,6 @@ class GatewaySettings:
         """Return the `Serving` section that counts for a pipeline."""
         file = self.files.get(pipeline)
         return file.serving if file is not None else Serving()
-
-
-def read_api_keys(text: str) -> frozenset[str]:
-    """Read keys, one a line; empty lines and those that begin with # do not count."""
-    lines = (line.strip() for line in text.splitlines())
-    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def cpu_threads() -> int:

@@ -16,7 +16,8 @@ from paddlex_triton.bench.target import Target
 
 @pytest.fixture
 def target(server):
-    with Target("OCR", http_url=server.http_url, grpc_url=server.grpc_url) as target:
+    addresses = {"http_url": server.http_url, "grpc_url": server.grpc_url}
+    with Target("OCR", **addresses, admin_key=server.admin_key) as target:
         yield target
 
 

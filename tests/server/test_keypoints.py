@@ -13,6 +13,7 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from paddlex_triton import create_pipeline
+from paddlex_triton.admin_api import key_headers
 from paddlex_triton.errors import ErrorCode, parse_message
 
 CELL = 150
@@ -45,9 +46,12 @@ def check_people(outputs: dict[str, np.ndarray], people: list[int]) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 30, 64], ids=["none", "one", "nine", "thirty", "all"])
-def test_everybody_on_a_page_is_found_in_few_calls(ask_people, people_triton, statistics, count_runs, count):
+def test_everybody_on_a_page_is_found_in_few_calls(
+    ask_people, people_triton, people_server, statistics, count_runs, count
+):
     people = list(range(0, 64, max(1, 64 // count) if count else 1))[:count]
-    config = people_triton.get_model_config(people_world.KEYPOINTS, as_json=True)["config"]
+    headers = key_headers(people_server.admin_key, grpc=True)
+    config = people_triton.get_model_config(people_world.KEYPOINTS, headers=headers, as_json=True)["config"]
     before = statistics(people_triton, people_world.KEYPOINTS)
     outputs = ask_people(encode(people_world.draw_page(CELL, people)))
     check_people(outputs, people)

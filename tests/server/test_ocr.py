@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
+from paddlex_triton.admin_api import key_headers
 from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.limits import MAX_DETECTION_SIDE, MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MAX_PARAMS_BYTES
 
@@ -329,7 +330,8 @@ def test_the_recognisers_runs_are_as_large_as_they_may_be_and_answers_the_same_u
 
 
 def test_only_what_was_asked_for_is_served(server, triton):
-    names = {model.name for model in triton.get_model_repository_index().models}
+    headers = key_headers(server.admin_key, grpc=True)
+    names = {model.name for model in triton.get_model_repository_index(headers=headers).models}
     assert names == {
         "ocr", "ocr.doc_preprocessor", "text_detection", "text_recognition",
         "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec",

@@ -20,6 +20,7 @@ def test_throughput(server, tmp_path, protocol):
         read_pages([]),
         url=url,
         protocol=protocol,
+        admin_key=server.admin_key,
         params='{"text_det_limit_side_len": 736}',
         arguments=["--concurrency-range", "1", *windows, "--stability-percentage", "999", "-f", str(report)],
     )

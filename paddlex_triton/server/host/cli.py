@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from paddlex_triton.admin_api import KEY_HEADER, RESTRICTED_APIS, read_admin_key
 from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.flavours import FLAVOURS, OPENVINO, flavours_for
+from paddlex_triton.keys import KeyFileError, read_keys
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.pipelines import PIPELINES, ChoiceError
@@ -53,6 +56,13 @@ _NETWORKS_HELP = "Folder to look for exported networks in, before the default on
 
 _REST_HELP = "Port for PaddleX's REST API, if the extra `gateway` is installed; 0 for a free one."
 _NO_REST_HELP = "No REST API. `paddlex-triton gateway` starts one apart, with more options."
+_REST_ADDRESS_HELP = "Address for the REST API to listen on, if not --address; beyond this machine with --api-key-file."
+_API_KEYS_HELP = "File with API keys, one a line; a request to the REST API must carry one of them."
+_ADMIN_KEY_HELP = (
+    f"File with the key that Triton's own {', '.join(RESTRICTED_APIS)} ask for, header {KEY_HEADER}. Without, a random "
+    "one, which nobody knows."
+)
+_PUBLISH_HELP = "Listen beyond this machine although Triton's ports ask for no key."
 
 Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", help=_PIPELINE_HELP)]
 Presets = Annotated[list[str] | None, typer.Option("--preset", help=_PRESET_HELP, metavar="PRESET")]
@@ -118,6 +128,10 @@ def serve_command(
     rest_port: Annotated[int, typer.Option(help=_REST_HELP, min=0, max=65535)] = 8080,
     no_rest: Annotated[bool, typer.Option("--no-rest", help=_NO_REST_HELP)] = False,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    rest_address: Annotated[str | None, typer.Option(help=_REST_ADDRESS_HELP)] = None,
+    publish: Annotated[bool, typer.Option("--publish", help=_PUBLISH_HELP)] = False,
+    api_key_file: Annotated[Path | None, typer.Option(help=_API_KEYS_HELP)] = None,
+    admin_key_file: Annotated[Path | None, typer.Option(help=_ADMIN_KEY_HELP)] = None,
     device: DeviceOption = None,
     flavour: FlavourOption = None,
     instances: Instances = None,
@@ -144,12 +158,16 @@ def serve_command(
             instances=instances,
             max_megapixels=max_megapixels,
             address=address,
+            publish=publish,
             http_port=http_port,
             grpc_port=grpc_port,
             metrics_port=metrics_port,
+            admin_key=read_admin_key(admin_key_file) if admin_key_file else None,
             log_file=log_file,
         )
-        gateway = None if no_rest else rest_in_front(f"{address}:{grpc_port}", files, address, rest_port)
+        keys = read_keys(api_key_file) if api_key_file else frozenset()
+        rest = Listening(address if rest_address is None else rest_address, rest_port, keys, publish)
+        gateway = None if no_rest else rest_in_front(f"{address}:{grpc_port}", files, rest)
         signal.signal(signal.SIGTERM, _interrupt)
         running.callback(server.stop)
         try:
@@ -195,14 +213,29 @@ def container_command(
         os.execvpe(command[0], command, environment)
 
 
-def rest_in_front(url: str, files: Sequence[PipelineFile], address: str, port: int) -> Gateway | None:
+@dataclass(frozen=True)
+class Listening:
+    """Where a gateway listens, and to whom.
+
+    Attributes:
+        address, port: to listen on.
+        api_keys: one of which a request must carry; none for everybody.
+        publish: whether other machines may reach it without.
+    """
+
+    address: str
+    port: int
+    api_keys: frozenset[str] = frozenset()
+    publish: bool = False
+
+
+def rest_in_front(url: str, files: Sequence[PipelineFile], rest: Listening) -> Gateway | None:
     """Return a gateway to a server that is to be started, None where it is not installed.
 
     Args:
         url: of the server, gRPC.
         files: pipeline files that it serves.
-        address: to listen on.
-        port: for it.
+        rest: where it listens.
 
     Raises:
         HostError: it cannot listen there, or a file wants what it cannot do.
@@ -215,9 +248,10 @@ def rest_in_front(url: str, files: Sequence[PipelineFile], address: str, port: i
     from paddlex_triton.gateway.settings import GatewaySettings
 
     try:
-        return Gateway(GatewaySettings(url, {file.spec.name: file for file in files}), address, port)
+        settings = GatewaySettings(url, {file.spec.name: file for file in files}, api_keys=rest.api_keys)
+        return Gateway(settings, rest.address, rest.port, publish=rest.publish)
     except GatewayError as error:
-        raise HostError(f"REST API: {error}. Choose another --rest-port, or --no-rest") from None
+        raise HostError(f"REST API: {error}. --rest-port chooses another port, --no-rest leaves it out") from None
 
 
 def _start_rest(gateway: Gateway) -> None:
@@ -298,6 +332,6 @@ def _refusals() -> Iterator[None]:
     """Turn what this package refuses into one message and exit status 1."""
     try:
         yield
-    except (HostError, ChoiceError, OSError) as error:
+    except (HostError, ChoiceError, KeyFileError, OSError) as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None

@@ -15,6 +15,8 @@ PADDLEX_TRITON_SHM_START    bytes of /dev/shm that each module instance starts w
 PADDLEX_TRITON_SHM_GROWTH   bytes by which one grows when a page does not fit        16777216
 PADDLEX_TRITON_PROBE_FAILURES  failed checks in a row, one every 10 s, after which the server is ended, and with it the
                             container, for Docker to start it anew                   0: none is made
+PADDLEX_TRITON_ADMIN_KEY_FILE  file with the key of Triton's model-repository, shared-memory, model-config, logging and
+                            trace APIs                                               a random key, which nobody knows
 
 A variable that is empty counts as one that is not there.
 """
@@ -26,6 +28,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paddlex_triton.admin_api import KEY_FILE_VARIABLE, new_admin_key, read_admin_key, restricting_arguments
+from paddlex_triton.keys import KeyFileError
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.supervise import Watching
 from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_arguments
@@ -68,9 +72,21 @@ class ContainerSettings:
         return Watching(failures) if failures else None
 
     def tritonserver_command(self) -> list[str]:
-        """Return the command line of the server."""
+        """Return the command line of the server.
+
+        Raises:
+            AssemblyError: the file with the key cannot be used.
+        """
         shm_start, shm_growth = (self._get(f"SHM_{name}", str(SHM_STEP)) for name in ("START", "GROWTH"))
-        return ["tritonserver", *serving_arguments(self.models, shm_start=shm_start, shm_growth=shm_growth)]
+        serving = serving_arguments(self.models, shm_start=shm_start, shm_growth=shm_growth)
+        return ["tritonserver", *serving, *restricting_arguments(self._admin_key())]
+
+    def _admin_key(self) -> str:
+        path = self._get("ADMIN_KEY_FILE")
+        try:
+            return read_admin_key(Path(path)) if path else new_admin_key()
+        except KeyFileError as error:
+            raise AssemblyError(f"{KEY_FILE_VARIABLE}: {error}") from None
 
     def _get(self, name: str, default: str = "") -> str:
         return self._environment.get(f"PADDLEX_TRITON_{name}") or default

@@ -18,13 +18,21 @@ from types import TracebackType
 
 import httpx
 
+from paddlex_triton.admin_api import new_admin_key, restricting_arguments
 from paddlex_triton.network_choice import Models
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.processes import die_with_parent
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
-from paddlex_triton.server.host.preflight import check_devices, check_engine, check_environment, check_ports, free_ports
+from paddlex_triton.server.host.preflight import (
+    check_address,
+    check_devices,
+    check_engine,
+    check_environment,
+    check_ports,
+    free_ports,
+)
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
 from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, memory_environment, serving_arguments
@@ -56,9 +64,11 @@ class EmbeddedServer:
         instances: int | None = None,
         max_megapixels: float | None = None,
         address: str = "127.0.0.1",
+        publish: bool = False,
         http_port: int | None = None,
         grpc_port: int | None = None,
         metrics_port: int | None = None,
+        admin_key: str | None = None,
         log_file: Path | None = None,
         extra_arguments: Sequence[str] = (),
         start_timeout_s: float = START_TIMEOUT_S,
@@ -79,14 +89,18 @@ class EmbeddedServer:
             instances: processes of each network, which share the cores; as many as suit these if None.
             max_megapixels: of a page, if less than what is possible.
             address: address to listen on.
+            publish: whether that may be one that other machines reach: Triton's ports ask for no key.
             http_port, grpc_port, metrics_port: a free one if None.
+            admin_key: what Triton's `RESTRICTED_APIS` ask for; a random one if None.
             log_file: where Triton's log goes; inherited stdout and stderr if None.
             extra_arguments: appended to tritonserver's command line.
             start_timeout_s: how long to wait for readiness.
 
         Raises:
             AssemblyError: a directory, which was assembled before, and something that decides how one is assembled.
+            ServerStartError: other machines reach the address, and `publish` was not said.
         """
+        check_address(address, publish)
         choices = (pipelines, presets, models, files, networks, device, flavour, instances, max_megapixels)
         if directory is not None and any(choices):
             raise AssemblyError(
@@ -106,6 +120,7 @@ class EmbeddedServer:
         self._address = address
         self._wanted_ports = {"--http-port": http_port, "--grpc-port": grpc_port, "--metrics-port": metrics_port}
         self._ports: dict[str, int] = {}
+        self._admin_key = admin_key or new_admin_key()
         self._log_file = log_file
         self._extra_arguments = tuple(extra_arguments)
         self._start_timeout_s = start_timeout_s
@@ -129,6 +144,11 @@ class EmbeddedServer:
     def metrics_url(self) -> str:
         """URL of the Prometheus metrics."""
         return f"http://{self._address}:{self._ports['--metrics-port']}/metrics"
+
+    @property
+    def admin_key(self) -> str:
+        """What requests to Triton's `RESTRICTED_APIS` must carry."""
+        return self._admin_key
 
     @property
     def pid(self) -> int | None:
@@ -246,6 +266,7 @@ class EmbeddedServer:
     def _arguments(self, models: Path, backends: Path) -> list[str]:
         return [
             *serving_arguments(models),
+            *restricting_arguments(self._admin_key),
             f"--backend-directory={backends}",
             f"--http-address={self._address}",
             f"--grpc-address={self._address}",

@@ -11,6 +11,7 @@ from importlib import metadata
 
 from paddlex_triton.devices import DeviceError
 from paddlex_triton.flavours import FLAVOURS, is_there
+from paddlex_triton.listening import is_loopback
 from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.server.host.device_placement import requested_devices
 from paddlex_triton.server.host.errors import ServerStartError
@@ -106,6 +107,24 @@ def check_engine(flavour: str | None) -> None:
     wanted = FLAVOURS.get(flavour or "")
     if wanted is not None and not is_there(wanted):
         raise ServerStartError(f"--flavour {wanted.name} needs the package {wanted.package}. Run: {_INSTALL}")
+
+
+def check_address(address: str, publish: bool) -> None:
+    """Refuse an address that other machines reach unless that was asked for.
+
+    Args:
+        address: address the server is going to listen on.
+        publish: whether it may be any.
+
+    Raises:
+        ServerStartError: says what can be done instead.
+    """
+    if not (publish or is_loopback(address)):
+        told = address or "an empty address"
+        raise ServerStartError(
+            f"{told} is no loopback address, and Triton's ports ask for no key: whoever reaches them may call. Publish "
+            f"REST alone, with keys: --rest-address {address or '0.0.0.0'} --api-key-file FILE; or say --publish"
+        )
 
 
 def check_ports(address: str, ports: Mapping[str, int]) -> None:

@@ -40,9 +40,9 @@ def check_python_backend(grpc_url: str) -> None:
 
 def _decode_there(client: grpcclient.InferenceServerClient, spec: PipelineSpec, encoded: bytes) -> np.ndarray | None:
     model = spec.models[0]
-    configuration: Any = client.get_model_config(model)
+    metadata: Any = client.get_model_metadata(model)
     # A flavour that batches takes its inputs with a leading 1.
-    shape = [1, 1] if configuration.config.max_batch_size > 0 else [1]
+    shape = [1] * len(metadata.inputs[0].shape)
     # The page as it is.
     off = {step.switch: False for step in spec.steps.values() if step.module == spec.modules[0] and step.switch}
     inputs = []

@@ -13,7 +13,7 @@ from gateway_world import MODELS, answer, base64_of, picture
 
 from paddlex_triton.client.transports.mock import AsyncMockTransport
 from paddlex_triton.gateway.errors import GatewayError
-from paddlex_triton.gateway.settings import GatewaySettings, read_api_keys
+from paddlex_triton.gateway.settings import GatewaySettings
 
 KEY = "0123456789abcdef"
 
@@ -180,11 +180,12 @@ async def test_keys(client, page, headers, status):
         assert response.headers["www-authenticate"] == "Bearer"
 
 
-def test_files_of_keys():
-    assert read_api_keys("# ours\n\n  a-key-that-is-long \nother-key-also-long\n") == {
-        "a-key-that-is-long",
-        "other-key-also-long",
-    }
+async def test_numbers_are_for_those_with_a_key(client):
+    async with client(api_keys=frozenset({KEY})) as gateway:
+        refused, told = [await gateway.get("/metrics", headers=headers) for headers in ({}, {"X-API-Key": KEY})]
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert "paddlex_gateway" not in refused.text
+    assert "paddlex_gateway_in_flight" in told.text
 
 
 @pytest.mark.parametrize("wrong", [{"max_in_flight": 0}, {"max_body_bytes": 0}, {"api_keys": frozenset({KEY[:-1]})}])

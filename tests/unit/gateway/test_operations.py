@@ -16,6 +16,7 @@ from paddlex_triton.gateway.cli import files_by_pipeline
 from paddlex_triton.gateway.endpoints import ENDPOINTS
 from paddlex_triton.gateway.errors import GatewayError
 from paddlex_triton.gateway.observing import JsonFormatter
+from paddlex_triton.gateway.running import Gateway
 from paddlex_triton.gateway.settings import GatewaySettings
 from paddlex_triton.pipeline_file import PipelineFile, Serving
 from paddlex_triton.pipelines import PIPELINES
@@ -128,7 +129,23 @@ def test_a_file_of_keys_without_any(tmp_path):
     arguments = ["gateway", "--port", "0", "--api-key-file", str(tmp_path / "keys")]
     done = CliRunner().invoke(commands, arguments, env={"COLUMNS": "300", "TERM": "dumb"})
     assert done.exit_code == 1
-    assert "holds no API key" in done.output
+    assert "holds no key" in done.output
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", ""])
+def test_beyond_this_machine_keys_or_a_word_are_needed(triton, address):
+    settings = GatewaySettings("127.0.0.1:1")
+    with pytest.raises(GatewayError, match="give it --api-key-file FILE, or say --publish"):
+        Gateway(settings, address, 0)
+    Gateway(GatewaySettings("127.0.0.1:1", api_keys=frozenset({"a-key-of-16-letters"})), address, 0).stop()
+    Gateway(settings, address, 0, publish=True).stop()
+
+
+def test_the_command_refuses_to_listen_for_everybody():
+    arguments = ["gateway", "--address", "0.0.0.0", "--port", "0"]
+    done = CliRunner().invoke(commands, arguments, env={"COLUMNS": "300", "TERM": "dumb"})
+    assert done.exit_code == 1
+    assert "0.0.0.0 is no loopback address" in done.output
 
 
 def test_urls_of_pictures_are_refused():

@@ -16,6 +16,7 @@ import httpx
 from driver_loop import Driver, serve
 from result_lines import lines_of
 
+from paddlex_triton.admin_api import key_headers
 from paddlex_triton.bench.compare.network_runs import read_trace
 from paddlex_triton.bench.perf_analyzer import run_perf_analyzer
 from paddlex_triton.bench.target import Target
@@ -67,7 +68,8 @@ class OwnServer(Driver):
             )
         )
         addresses = {"http_url": self._server.http_url, "grpc_url": self._server.grpc_url}
-        self._target = self._stack.enter_context(Target(self._pipeline, **addresses))
+        target = Target(self._pipeline, **addresses, admin_key=self._server.admin_key)
+        self._target = self._stack.enter_context(target)
 
     def read(self, path: str) -> list[str]:
         """Predict one file."""
@@ -132,7 +134,8 @@ class OwnServer(Driver):
 
     def _trace(self, **settings: Any) -> None:
         url = f"{self._server.http_url}/v2/trace/setting"
-        httpx.post(url, json=settings, trust_env=False, timeout=60).raise_for_status()
+        headers = key_headers(self._server.admin_key)
+        httpx.post(url, json=settings, headers=headers, trust_env=False, timeout=60).raise_for_status()
 
     def _perf_analyzer(self, request: dict[str, Any]) -> float:
         report = self._folder / "perf_analyzer.csv"
@@ -141,6 +144,7 @@ class OwnServer(Driver):
         status = run_perf_analyzer(
             [Path(path).read_bytes() for path in request["paths"]],
             url=self._server.grpc_url,
+            admin_key=self._server.admin_key,
             pipeline=self._pipeline,
             params=json.dumps(self._params),
             arguments=shlex.split(arguments),

@@ -18,6 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from paddlex_triton import paths
+from paddlex_triton.admin_api import restricting_arguments
 from paddlex_triton.pipelines import PIPELINES, find_preset
 from paddlex_triton.server.host.core_sharing import share_cores
 from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
@@ -238,6 +239,8 @@ def test_the_gateways_image_runs_it_as_nobody_special():
     lines = GATEWAY_DOCKERFILE.read_text().splitlines()
     last = lines[max(index for index, line in enumerate(lines) if line.startswith("FROM ")) :]
     assert "USER 1000:1000" in last
+    # Its addresses are the container's own.
+    assert any("PADDLEX_TRITON_GATEWAY_PUBLISH=true" in line for line in last)
     assert "EXPOSE 8080" in last
     assert 'ENTRYPOINT ["paddlex-triton", "gateway"]' in last
     assert any("/health" in line for line in last)
@@ -306,6 +309,7 @@ KINDS = {
     "UVDoc": ("image_unwarping", None),
 }
 KIND_GPU = 1
+KEY = "a-key-for-whoever-runs-it"
 INSTANCES = 'name: "{name}" # {flavour}\ninstance_group [ {{ count: 1 kind: {kind} }} ]\n'
 
 
@@ -338,7 +342,39 @@ def test_entrypoint_assembles_and_becomes_tritonserver(container, networks, tmp_
         "--exit-timeout-secs=30",
         "--backend-config=python,shm-default-byte-size=16777216",
         "--backend-config=python,shm-growth-byte-size=16777216",
+        *restricting_arguments(arguments[-1].rpartition("=")[2]),
     ]
+
+
+def test_entrypoint_asks_for_a_key_that_nobody_is_told(container, networks, tmp_path):
+    file = tmp_path / "admin_key"
+    file.write_text(f"{KEY}\n")
+    result, given = container(PADDLEX_TRITON_ADMIN_KEY_FILE=str(file))
+    assert given[-2:] == list(restricting_arguments(KEY))
+    assert KEY not in result.stdout + result.stderr
+    random = {container()[1][-1].rpartition("=")[2] for _ in range(2)}
+    assert len(random) == 2
+    assert all(len(key) == 64 for key in random)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "PADDLEX_TRITON_ADMIN_KEY_FILE: {file}: No such file or directory"),
+        ("", "{file} holds no key"),
+        ("only-15-letters", "a key has 15 characters; at least 16 are needed"),
+        (f"{KEY}\nanother-key-for-the-server", "{file} holds 2 keys; Triton takes one"),
+    ],
+)
+def test_entrypoint_does_not_start_without_the_key_it_was_told_of(container, networks, tmp_path, content, words):
+    file = tmp_path / "admin_key"
+    if content is not None:
+        file.write_text(content)
+    result, arguments = container(PADDLEX_TRITON_ADMIN_KEY_FILE=str(file))
+    assert result.returncode == 1
+    assert words.format(file=file) in result.stderr
+    assert KEY not in result.stdout + result.stderr
+    assert arguments == []
 
 
 @pytest.mark.parametrize(
@@ -416,9 +452,9 @@ def test_entrypoint_hands_on_arguments_and_sizes_and_starts_again(container, net
     for _ in range(2):
         result, arguments = container("--log-verbose=1", "--trace-config=a b", "--help", **variables)
         assert result.returncode == 0, result.stderr
-        assert arguments[-5:] == [
-            "--backend-config=python,shm-default-byte-size=1",
-            "--backend-config=python,shm-growth-byte-size=2",
+        assert "--backend-config=python,shm-default-byte-size=1" in arguments
+        assert "--backend-config=python,shm-growth-byte-size=2" in arguments
+        assert arguments[-3:] == [
             "--log-verbose=1",
             "--trace-config=a b",
             "--help",
