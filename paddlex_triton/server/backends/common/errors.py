@@ -8,7 +8,7 @@ from typing import Literal
 # Names of TritonError's codes in the Python backend (`pb_utils.TritonError.<name>`).
 TritonCode = Literal["INTERNAL", "INVALID_ARG", "UNSUPPORTED"]
 
-_SOURCE_FOLDERS = re.compile(r"(?<![\w/.])/(?:[^\s/:'\"]+/)+(?=[^\s/:'\"]+\.(?:cc|h|cpp|hpp|cu|cuh):\d)")
+_SOURCE_FOLDERS = re.compile(r"(?<![\w/.])/?(?:[^\s/:'\"]+/)+(?=[^\s/:'\"]+\.(?:cc|h|cpp|hpp|cu|cuh):\d)")
 
 
 class LoadError(Exception):

@@ -54,3 +54,6 @@ def test_callers_see_no_folders():
     )
     assert error.code == "INTERNAL"
     assert str(error) == "onnx runtime error 1: Message: ops.h:583 void f() 2 / 3"
+    # As OpenVINO writes them.
+    error = run_error("Check 'a' failed at src/core/include/pooling_util.hpp:149: node 'source/p2o.Pool.0' of net/a.b")
+    assert str(error) == "Check 'a' failed at pooling_util.hpp:149: node 'source/p2o.Pool.0' of net/a.b"
