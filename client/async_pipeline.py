@@ -39,7 +39,7 @@ from paddlex_triton.client.requests import (
 )
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries_async
-from paddlex_triton.client.transports import AsyncTransport, open_async_transport
+from paddlex_triton.client.transports import AsyncTransport, Url, open_async_transport
 from paddlex_triton.pipelines import PipelineSpec
 
 
@@ -263,7 +263,7 @@ def create_async_pipeline(
     engine_config: object = None,
     pp_option: object = None,
     hpi_params: object = None,
-    url: str | None = None,
+    url: Url | None = None,
     protocol: str | None = None,
     timeout: float | None = DEFAULT_TIMEOUT_S,
     max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
@@ -293,7 +293,7 @@ def create_async_pipeline(
 
     def open_server() -> tuple[Callable[[], AsyncTransport], Callable[[], None]]:
         lease = configured.find_server(url, protocol)
-        return lambda: open_async_transport(lease.endpoint), lease.release
+        return lambda: open_async_transport(*lease.endpoints), lease.release
 
     return AsyncPipeline(
         configured.spec,

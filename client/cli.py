@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from paddlex_triton.client.consoles import showable
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
+from paddlex_triton.client.urls import split_urls
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.params import MODEL_NAME_SUFFIX
@@ -105,7 +106,7 @@ def _option(name: str, text: str, panel: str | None = None, metavar: str | None 
 
 
 _INPUT = "File, URL or directory; may be repeated. PDF and TIFF files give a result for every page."
-_URL = "host:port, grpc://... or http://...; without it a server is found."
+_URL = "host:port, grpc://... or http://...; may be repeated for several servers. Without it a server is found."
 _TIMEOUT = f"Seconds for a page, at most {MAX_TIMEOUT_S}."
 _IN_FLIGHT = f"Pages on their way at once, at most {MAX_PAGES_IN_FLIGHT}."
 
@@ -117,7 +118,7 @@ def _predict(
     *,
     input: Annotated[list[str] | None, _option("input", _INPUT, metavar="PATH")] = None,
     save_path: Annotated[Path | None, _option("save_path", "Folder for JSON and pictures.")] = None,
-    url: Annotated[str | None, _option("url", _URL, _SERVER)] = None,
+    url: Annotated[list[str] | None, _option("url", _URL, _SERVER)] = None,
     protocol: Annotated[str | None, _option("protocol", "grpc or http; grpc by default.", _SERVER)] = None,
     timeout: Annotated[float, _option("timeout", _TIMEOUT, _SERVER)] = 300.0,
     max_in_flight: Annotated[int, _option("max_in_flight", _IN_FLIGHT, _SERVER)] = 4,
@@ -141,7 +142,7 @@ def _predict(
             raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
         with create_pipeline(
             ctx.meta.get(_FILE, spec.name),
-            url=url,
+            url=split_urls(url) if url else None,
             protocol=protocol,
             timeout=timeout,
             max_in_flight=max_in_flight,

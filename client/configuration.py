@@ -14,6 +14,7 @@ from paddlex_triton.client.embedded import ServerLease, find_server
 from paddlex_triton.client.exceptions import EmbeddedServerError, InvalidParameterError
 from paddlex_triton.client.networks import Models, Networks, PresetWatch, choose_networks
 from paddlex_triton.client.requests import find_spec
+from paddlex_triton.client.transports import Url
 from paddlex_triton.export_hints import export_command_for_file
 from paddlex_triton.exported import find_exported, not_exported
 from paddlex_triton.network import FILE_NAME, NetworkInfo
@@ -48,7 +49,7 @@ class Configuration:
     file: Path | None = None
     remarks: tuple[str, ...] = ()
 
-    def find_server(self, url: str | None, protocol: str | None) -> ServerLease:
+    def find_server(self, url: Url | None, protocol: str | None) -> ServerLease:
         """Find the server to use, see `embedded.find_server`.
 
         Raises:
@@ -66,7 +67,7 @@ class Configuration:
 
 
 def configure(
-    pipeline: str | PathLike[str] | None, config: object, preset: str | None, models: Models | None, url: str | None
+    pipeline: str | PathLike[str] | None, config: object, preset: str | None, models: Models | None, url: Url | None
 ) -> Configuration:
     """Check what a caller asked for, and read the file.
 
@@ -75,7 +76,7 @@ def configure(
         config: what a file holds; wins over `pipeline`, as in PaddleX.
         preset: see `choose_networks`; not with a file.
         models: see `choose_networks`; over a file's.
-        url: the server, if the caller named one.
+        url: the server, or the servers, if the caller named any.
 
     Raises:
         UnsupportedError: the pipeline or the preset is not known.
@@ -144,7 +145,7 @@ def _other_sources(file: PipelineFile, networks: Networks) -> list[str]:
     return list(differing_sources(file, networks.models, described))
 
 
-def _models_of(file: PipelineFile, url: str | None) -> dict[str, str]:
+def _models_of(file: PipelineFile, url: Url | None) -> dict[str, str]:
     """Return step -> network, for an embedded server or to compare with: then without names that are not known.
 
     Raises:

@@ -9,15 +9,16 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from paddlex_triton.client.exceptions import EmbeddedServerError
+from paddlex_triton.client.exceptions import EmbeddedServerError, PipelineNotLoadedError
 from paddlex_triton.client.networks import Networks
 from paddlex_triton.client.processes import PerProcess
-from paddlex_triton.client.transports import Endpoint, open_transport
+from paddlex_triton.client.transports import Endpoint, Url, open_transport, parse_endpoints
 from paddlex_triton.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ _INSTALL = "pip install 'paddlex-triton[serve]'"
 
 @dataclass(frozen=True)
 class ServerLease:
-    """The use of a server.
+    """The use of a server, or of several.
 
     Attributes:
-        endpoint: where it is.
-        release: to be called when it is no longer needed.
+        endpoints: where they are.
+        release: to be called when they are no longer needed.
     """
 
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
     release: Callable[[], None]
 
 
@@ -59,26 +60,30 @@ _NO_CHOICE = Networks()
 
 
 def find_server(
-    spec: PipelineSpec, url: str | None, protocol: str | None, networks: Networks = _NO_CHOICE
+    spec: PipelineSpec, url: Url | None, protocol: str | None, networks: Networks = _NO_CHOICE
 ) -> ServerLease:
     """Find the server at `url`; without one, a server on Triton's default port, else the embedded server.
 
     Args:
         spec: the pipeline that is wanted.
-        url: see `Endpoint.parse`.
+        url: see `parse_endpoints`. One is taken as it is; several are asked whether they serve the pipeline.
         protocol: "grpc", "http" or None.
         networks: what an embedded server runs on. Single networks can only be had from an embedded one: no other is
             looked for then.
 
     Raises:
         InvalidParameterError: `url` or `protocol` cannot be read.
+        PipelineNotLoadedError: of several servers, one is ready and does not serve the pipeline.
         EmbeddedServerError: there is no server, and none can be started.
     """
     if url is not None:
-        return ServerLease(Endpoint.parse(url, protocol), _nothing)
+        endpoints = parse_endpoints(url, protocol)
+        if len(endpoints) > 1:
+            _check_all_serve(endpoints, spec)
+        return ServerLease(endpoints, _nothing)
     default = Endpoint.default(protocol)
     if not networks.models and serves(default, spec):
-        return ServerLease(default, _nothing)
+        return ServerLease((default,), _nothing)
     return _lease(spec, default, networks)
 
 
@@ -95,6 +100,27 @@ def serves(endpoint: Endpoint, spec: PipelineSpec) -> bool:
         transport.close()
 
 
+def _check_all_serve(endpoints: Sequence[Endpoint], spec: PipelineSpec) -> None:
+    """Refuse servers that are ready and do not serve the pipeline. Those that do not answer may do so later."""
+
+    def is_wrong(endpoint: Endpoint) -> bool:
+        transport = open_transport(endpoint)
+        try:
+            return transport.server_ready() and not transport.model_ready(spec.ensemble)
+        finally:
+            transport.close()
+
+    with ThreadPoolExecutor(len(endpoints)) as threads:
+        wrong = [
+            str(each) for each, refused in zip(endpoints, threads.map(is_wrong, endpoints), strict=True) if refused
+        ]
+    if wrong:
+        raise PipelineNotLoadedError(
+            f"{', '.join(wrong)} {'does' if len(wrong) == 1 else 'do'} not serve {spec.name}; "
+            "all servers that are named must"
+        )
+
+
 def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> ServerLease:
     key = (spec.name, networks)
     with _lock.get():
@@ -108,7 +134,7 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> ServerL
             _tell_what_runs(spec, running.server)
         running.users += 1
     url = running.server.http_url if default.protocol == "http" else running.server.grpc_url
-    return ServerLease(Endpoint.parse(url, default.protocol), _once(lambda: _release(key, running)))
+    return ServerLease((Endpoint.parse(url, default.protocol),), _once(lambda: _release(key, running)))
 
 
 def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:

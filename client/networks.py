@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddlex_triton.client.exceptions import InvalidParameterError, UnsupportedError
+from paddlex_triton.client.transports import Url
 from paddlex_triton.client.urls import without_credentials
 from paddlex_triton.network_choice import NO_CHOICE, Models, NetworkChoice
 from paddlex_triton.pipelines import ChoiceError, PipelineSpec, find_preset, preset_switches
@@ -83,14 +84,14 @@ class PresetWatch:
             )
 
 
-def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | None, url: str | None) -> Networks:
+def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | None, url: Url | None) -> Networks:
     """Check what a caller chose.
 
     Args:
         spec: the pipeline.
         preset: one of its presets, also in PaddleX's long form, `seal_recognition-nopp`.
         models: step -> network or networks.
-        url: the server, if the caller named one.
+        url: the server, or the servers, if the caller named any.
 
     Raises:
         UnsupportedError: there is no such preset.
@@ -108,15 +109,15 @@ def choose_networks(spec: PipelineSpec, preset: str | None, models: Models | Non
     return Networks(preset, _check_models(spec, models, url) if models is not None else NO_CHOICE)
 
 
-def _check_models(spec: PipelineSpec, models: Models, url: str | None) -> NetworkChoice:
+def _check_models(spec: PipelineSpec, models: Models, url: Url | None) -> NetworkChoice:
     try:
         choice = NetworkChoice(models)
         choice.check_steps([spec])
     except ChoiceError as error:
         raise InvalidParameterError(f"models: {error}") from None
     if choice and url is not None:
+        where = ", ".join(map(without_credentials, [url] if isinstance(url, str) else url))
         raise InvalidParameterError(
-            f"models is for the embedded server; which networks answer at {without_credentials(url)} was decided where "
-            "it was started"
+            f"models is for the embedded server; which networks answer at {where} was decided where it was started"
         )
     return choice

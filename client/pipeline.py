@@ -34,7 +34,7 @@ from paddlex_triton.client.requests import (
 )
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries
-from paddlex_triton.client.transports import Transport, open_transport
+from paddlex_triton.client.transports import Transport, Url, open_transport
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.pipelines import PipelineSpec
 
@@ -245,7 +245,7 @@ def create_pipeline(
     engine_config: object = None,
     pp_option: object = None,
     hpi_params: object = None,
-    url: str | None = None,
+    url: Url | None = None,
     protocol: str | None = None,
     timeout: float | None = DEFAULT_TIMEOUT_S,
     max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
@@ -263,8 +263,10 @@ def create_pipeline(
         config: what such a file holds, as a dict; wins over `pipeline`.
         device, use_hpip, hpi_config, enable_hpi, engine, engine_config, pp_option, hpi_params: arguments of PaddleX
             that the server decides; they are ignored with a warning.
-        url: `host:port`, `grpc://host:port` or `http://host:port`. Without it, a server on the default port of this
-            machine is used if it serves the pipeline, and otherwise the embedded one is started for this process.
+        url: `host:port`, `grpc://host:port` or `http://host:port`, or a list of them: requests are spread over the
+            servers, and one that does not answer is left out until it does. Without it, a server on the default port
+            of this machine is used if it serves the pipeline, and otherwise the embedded one is started for this
+            process.
         protocol: "grpc" or "http"; by default what the URL says, else gRPC.
         timeout: seconds for a page, all tries together, told to the server too; at most a day, None for no limit.
         max_in_flight: pages on their way at once, at most 256.
@@ -287,6 +289,7 @@ def create_pipeline(
         UnsupportedError: the pipeline or the preset is not known.
         InvalidParameterError: `url`, `protocol`, `timeout`, `max_in_flight` or `models` is wrong, or the file cannot
             be honoured; see `check_options` and `configure`.
+        PipelineNotLoadedError: of several servers, one is ready and does not serve the pipeline.
         EmbeddedServerError: no server answers and none can be started.
     """
     warn_about_ignored(
@@ -306,7 +309,7 @@ def create_pipeline(
     lease = configured.find_server(url, protocol)
     return Pipeline(
         configured.spec,
-        open_transport(lease.endpoint),
+        open_transport(*lease.endpoints),
         timeout=timeout,
         max_in_flight=max_in_flight,
         retry=retry,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
@@ -20,6 +21,11 @@ _HOST_AND_PORT = re.compile(r"(?:[^:]*|\[.*\])(?::\d*)?")
 def is_url(text: str) -> bool:
     """Tell whether an input is fetched rather than read from disk."""
     return text.lower().startswith(("http://", "https://"))
+
+
+def split_urls(given: Iterable[str]) -> list[str]:
+    """Return the addresses of servers that stand in options or a variable, apart by spaces or commas."""
+    return [url for text in given for url in re.split(r"[\s,]+", text) if url]
 
 
 def is_data_uri(text: str) -> bool:

@@ -1,13 +1,30 @@
 """How requests travel: gRPC or HTTP, blocking or asyncio, behind one interface."""
 
 from paddlex_triton.client.transports.base import AsyncTransport, Transport
-from paddlex_triton.client.transports.endpoint import Endpoint, Protocol
+from paddlex_triton.client.transports.endpoint import Endpoint, Protocol, Url, parse_endpoints
 
-__all__ = ["AsyncTransport", "Endpoint", "Protocol", "Transport", "open_async_transport", "open_transport"]
+__all__ = [
+    "AsyncTransport",
+    "Endpoint",
+    "Protocol",
+    "Transport",
+    "Url",
+    "open_async_transport",
+    "open_transport",
+    "parse_endpoints",
+]
 
 
-def open_transport(endpoint: Endpoint) -> Transport:
-    """Make a blocking transport to a server; it connects with the first request."""
+def open_transport(endpoint: Endpoint, *others: Endpoint) -> Transport:
+    """Make a blocking transport to a server, or one that spreads requests over several.
+
+    It connects with the first request.
+    """
+    if others:
+        from paddlex_triton.client.transports.several import SeveralServers
+
+        endpoints = (endpoint, *others)
+        return SeveralServers(endpoints, [open_transport(each) for each in endpoints])
     if endpoint.protocol == "http":
         from paddlex_triton.client.transports.http import HttpTransport
 
@@ -17,8 +34,13 @@ def open_transport(endpoint: Endpoint) -> Transport:
     return GrpcTransport(endpoint)
 
 
-def open_async_transport(endpoint: Endpoint) -> AsyncTransport:
-    """Make an asyncio transport to a server; it connects with the first request."""
+def open_async_transport(endpoint: Endpoint, *others: Endpoint) -> AsyncTransport:
+    """Make the asyncio twin of `open_transport`."""
+    if others:
+        from paddlex_triton.client.transports.several import AsyncSeveralServers
+
+        endpoints = (endpoint, *others)
+        return AsyncSeveralServers(endpoints, [open_async_transport(each) for each in endpoints])
     if endpoint.protocol == "http":
         from paddlex_triton.client.transports.http import AsyncHttpTransport
 

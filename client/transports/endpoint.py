@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from paddlex_triton.client.exceptions import InvalidParameterError
 from paddlex_triton.client.urls import without_credentials
 
 Protocol = Literal["grpc", "http"]
+
+# Of one server, or of several that serve the same.
+Url: TypeAlias = str | Sequence[str]
 
 DEFAULT_PORTS: dict[Protocol, int] = {"grpc": 8001, "http": 8000}
 _SCHEMES: dict[str, tuple[Protocol, bool]] = {
@@ -96,3 +100,22 @@ class Endpoint:
     def __str__(self) -> str:
         scheme = self.protocol + ("s" if self.secure else "")
         return f"{scheme}://{self.address}{self.path}"
+
+
+def parse_endpoints(url: Url, protocol: str | None = None) -> tuple[Endpoint, ...]:
+    """Read the address of a server, or those of several.
+
+    Args:
+        url: see `Endpoint.parse`.
+        protocol: "grpc" or "http", for all of them; None follows each scheme.
+
+    Raises:
+        InvalidParameterError: there is none, one cannot be read, or one is named twice.
+    """
+    urls = [url] if isinstance(url, str) else list(url)
+    if not urls or not all(isinstance(each, str) for each in urls):
+        raise InvalidParameterError(f"url must be the address of a server or a list of them; allowed: {_FORMS}")
+    endpoints = tuple(Endpoint.parse(each, protocol) for each in urls)
+    if twice := [str(endpoint) for index, endpoint in enumerate(endpoints) if endpoint in endpoints[:index]]:
+        raise InvalidParameterError(f"url names {', '.join(twice)} twice")
+    return endpoints

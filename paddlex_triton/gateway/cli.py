@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from paddlex_triton.client.urls import split_urls
 from paddlex_triton.gateway.errors import GatewayError
 from paddlex_triton.gateway.settings import (
     DEFAULT_PORT,
@@ -25,7 +26,14 @@ _VARIABLE = "PADDLEX_TRITON_GATEWAY_"
 # More are sent by nobody, and memory is held for each.
 _MAX_BODY_MEGABYTES = 2048
 
-UrlOption = Annotated[str, typer.Option(help="Triton: host:port, grpc://... or http://...", envvar=f"{_VARIABLE}URL")]
+UrlOption = Annotated[
+    list[str],
+    typer.Option(
+        help="Triton: host:port, grpc://... or http://...; may be repeated for several that serve the same. Several in "
+        "the variable are apart by spaces or commas.",
+        envvar=f"{_VARIABLE}URL",
+    ),
+]
 Address = Annotated[str, typer.Option(help="Address to listen on.", envvar=f"{_VARIABLE}ADDRESS")]
 Port = Annotated[int, typer.Option(help="Port; 0 for a free one.", min=0, max=65535, envvar=f"{_VARIABLE}PORT")]
 Configs = Annotated[
@@ -95,7 +103,7 @@ def register(app: typer.Typer) -> None:
 
 
 def gateway_command(
-    url: UrlOption = "127.0.0.1:8001",
+    url: UrlOption = ["127.0.0.1:8001"],  # noqa: B006
     address: Address = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     config: Configs = None,
@@ -111,6 +119,7 @@ def gateway_command(
     from paddlex_triton.client.exceptions import PaddleXTritonError
 
     console = Console()
+    urls = split_urls(url)
     try:
         # Needs packages of its own.
         from paddlex_triton.gateway.observing import log_as_json
@@ -119,7 +128,7 @@ def gateway_command(
         _refuse(f"the gateway is not installed ({error}): pip install 'paddlex-triton[gateway]'")
     try:
         settings = GatewaySettings(
-            url,
+            urls,
             files=files_by_pipeline(read_pipeline_file(path) for path in config or ()),
             timeout_s=timeout,
             max_in_flight=max_in_flight or default_in_flight(),
@@ -131,7 +140,9 @@ def gateway_command(
         gateway = Gateway(settings, address, port, publish=publish)
     except (GatewayError, PaddleXTritonError, PipelineFileError, KeyFileError, OSError, UnicodeDecodeError) as error:
         _refuse(str(error))
-    console.print(f"[bold green]REST[/bold green] {gateway.url}   in front of {escape(url)}", soft_wrap=True)
+    console.print(
+        f"[bold green]REST[/bold green] {gateway.url}   in front of {escape(', '.join(urls))}", soft_wrap=True
+    )
     log_as_json()
     gateway.run()
 

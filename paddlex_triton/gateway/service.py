@@ -19,8 +19,7 @@ from paddlex_triton.client.async_pipeline import AsyncPipeline, create_async_pip
 from paddlex_triton.client.exceptions import PaddleXTritonError
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import RetryPolicy
-from paddlex_triton.client.transports import AsyncTransport, open_async_transport
-from paddlex_triton.client.transports import Endpoint as Triton
+from paddlex_triton.client.transports import AsyncTransport, open_async_transport, parse_endpoints
 from paddlex_triton.gateway import reading
 from paddlex_triton.gateway.answers import Answer, Drawing, drawing_of, drop_missing
 from paddlex_triton.gateway.bodies import Body, FileBody
@@ -51,7 +50,7 @@ _LARGE = 256 * 1024
 
 
 class Service:
-    """The pipelines of one Triton, and the limits in front of them. For one event loop."""
+    """The pipelines of one Triton or several, and the limits in front of them. For one event loop."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         """Prepare; nothing is connected yet.
@@ -63,7 +62,7 @@ class Service:
             PaddleXTritonError: the URL or a pipeline file cannot be used.
         """
         self.settings = settings
-        self._endpoint = Triton.parse(settings.url)
+        self._endpoints = parse_endpoints(settings.url)
         self.metrics = GatewayMetrics()
         self.admission = Admission(settings.max_in_flight)
         self.metrics.in_flight.set_function(lambda: self.admission.now)
@@ -102,7 +101,7 @@ class Service:
         asyncio.get_running_loop().set_default_executor(waiting)
 
     async def ready(self) -> bool:
-        """Tell whether Triton and all its models answer."""
+        """Tell whether Triton and all its models answer; of several, one."""
         return await self._connection().server_ready()
 
     async def pipelines(self) -> list[dict[str, Any]]:
@@ -135,7 +134,7 @@ class Service:
 
     def _connection(self) -> AsyncTransport:
         if self._triton is None:
-            self._triton = open_async_transport(self._endpoint)
+            self._triton = open_async_transport(*self._endpoints)
         return self._triton
 
     async def _work(self, job: _Job, raw: bytes) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from paddlex_triton.client.pipeline import DEFAULT_TIMEOUT_S
+from paddlex_triton.client.transports import Url
 from paddlex_triton.gateway.errors import GatewayError
 from paddlex_triton.keys import MIN_KEY_CHARACTERS
 from paddlex_triton.pipeline_file import PipelineFile, Serving
@@ -31,7 +32,7 @@ class GatewaySettings:
     """What a gateway is started with.
 
     Attributes:
-        url: of Triton, as `create_pipeline` takes it.
+        url: of Triton, or of several, as `create_pipeline` takes them.
         files: pipeline files by PaddleX's names of their pipelines: defaults of parameters, and `Serving`.
         timeout_s: for a request, from its last byte to the answer; Triton is told, page by page.
         max_in_flight: requests that are worked on at once; more are turned away.
@@ -42,7 +43,7 @@ class GatewaySettings:
         cors_origins: of web pages elsewhere that may call.
     """
 
-    url: str
+    url: Url
     files: Mapping[str, PipelineFile] = field(default_factory=dict)
     timeout_s: float = DEFAULT_TIMEOUT_S
     max_in_flight: int = field(default_factory=default_in_flight)

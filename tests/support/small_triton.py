@@ -25,16 +25,22 @@ _messages: Any = service_pb2
 
 
 @contextlib.contextmanager
-def serve(protocol: str, answer: Answer) -> Iterator[str]:
-    """Serve, and give the URL."""
-    with _serve_http(answer) if protocol == "http" else _serve_grpc(answer) as url:
+def serve(protocol: str, answer: Answer, port: int = 0) -> Iterator[str]:
+    """Serve, and give the URL; on a free port unless one is named, which is HTTP's alone."""
+    with _serve_http(answer, port) if protocol == "http" else _serve_grpc(answer) as url:
         yield url
 
 
 @contextlib.contextmanager
-def _serve_http(answer: Answer) -> Iterator[str]:
+def _serve_http(answer: Answer, port: int) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            # Ready, whatever it is about.
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -64,7 +70,7 @@ def _serve_http(answer: Answer) -> Iterator[str]:
         def log_message(self, format, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -187,7 +187,7 @@ def test_where_to_send_it(run, image):
     )
     assert result.exit_code == 0, result.output
     given = {name: arguments[name] for name in ("url", "protocol", "timeout", "max_in_flight")}
-    assert given == {"url": "http://host:8000", "protocol": "http", "timeout": 9.0, "max_in_flight": 2}
+    assert given == {"url": ["http://host:8000"], "protocol": "http", "timeout": 9.0, "max_in_flight": 2}
 
 
 def test_what_the_server_decides_is_one_line(run, image):

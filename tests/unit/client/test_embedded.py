@@ -58,7 +58,7 @@ def launcher(monkeypatch):
 
 def test_a_named_server_is_not_asked():
     found = find_server(OCR, "host:9000", None)
-    assert str(found.endpoint) == "grpc://host:9000"
+    assert str(found.endpoints[0]) == "grpc://host:9000"
     found.release()
     assert FakeServer.made == []
 
@@ -66,7 +66,7 @@ def test_a_named_server_is_not_asked():
 @pytest.mark.parametrize(("protocol", "port"), [(None, 8001), ("grpc", 8001), ("http", 8000)])
 def test_a_server_on_the_default_port_is_used(monkeypatch, protocol, port):
     monkeypatch.setattr(embedded, "serves", lambda endpoint, spec: endpoint.port == port)
-    assert find_server(OCR, None, protocol).endpoint.port == port
+    assert find_server(OCR, None, protocol).endpoints[0].port == port
     assert FakeServer.made == []
 
 
@@ -76,7 +76,7 @@ def test_a_server_on_the_default_port_is_used(monkeypatch, protocol, port):
 def test_otherwise_one_is_started_and_said_to_be(caplog, protocol, expected):
     found = find_server(OCR, None, protocol)
     (server,) = FakeServer.made
-    assert str(found.endpoint) == expected
+    assert str(found.endpoints[0]) == expected
     # Without a preset the server completes the default one.
     assert (server.pipelines, server.presets, server.models, server.pid) == (["OCR"], {}, {}, 1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

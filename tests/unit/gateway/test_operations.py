@@ -111,6 +111,7 @@ def test_a_port_that_is_taken():
     ("arguments", "says"),
     [
         (["--url", "ftp://x"], "unknown scheme 'ftp'"),
+        (["--url", "a:1", "--url", "b:2", "--url", "grpc://a:1"], "url names grpc://a:1 twice"),
         (["--config", "none.yaml"], "none.yaml"),
         (["--api-key-file", "none.txt"], "none.txt"),
         (["--max-in-flight", "0"], "--max-in-flight"),
@@ -122,6 +123,13 @@ def test_options_that_cannot_be(arguments, says):
     )
     assert done.exit_code in (1, 2)
     assert says in done.output
+
+
+def test_several_servers_in_the_variable():
+    environment = {"PADDLEX_TRITON_GATEWAY_URL": "a:1,b:2, a:1 c:3", "COLUMNS": "300", "TERM": "dumb"}
+    done = CliRunner().invoke(commands, ["gateway", "--port", "0"], env=environment)
+    assert done.exit_code == 1
+    assert "url names grpc://a:1 twice" in done.output
 
 
 def test_a_file_of_keys_without_any(tmp_path):
