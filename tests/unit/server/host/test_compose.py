@@ -439,10 +439,13 @@ def test_entrypoint_takes_devices(container, networks, tmp_path, variables, gpus
     assert (group.kind == KIND_GPU, list(group.gpus)) == (gpus is not None, gpus or [])
 
 
-def test_entrypoint_runs_and_watches_tritonserver(container, networks):
-    watched, arguments = container("--log-verbose=1", PADDLEX_TRITON_PROBE_FAILURES="3")
+def test_entrypoint_runs_and_watches_tritonserver(container, networks, tmp_path):
+    # The key is another one every time.
+    (tmp_path / "admin_key").write_text(KEY)
+    key = {"PADDLEX_TRITON_ADMIN_KEY_FILE": str(tmp_path / "admin_key")}
+    watched, arguments = container("--log-verbose=1", PADDLEX_TRITON_PROBE_FAILURES="3", **key)
     assert watched.returncode == 0, watched.stderr
-    assert (arguments, arguments[-1]) == (container("--log-verbose=1")[1], "--log-verbose=1")
+    assert (arguments, arguments[-1]) == (container("--log-verbose=1", **key)[1], "--log-verbose=1")
     wrong, _ = container(PADDLEX_TRITON_PROBE_FAILURES="often")
     assert "PADDLEX_TRITON_PROBE_FAILURES is 'often'; a number is expected" in wrong.stderr
 
