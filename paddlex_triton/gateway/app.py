@@ -53,6 +53,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         version=__version__,
         description="PaddleX's REST API, answered by NVIDIA Triton. Older generations of its bodies work too.",
         lifespan=lifespan,
+        # Spans are the service's, whichever version of FastAPI there is.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redoc_url=None,
     )
     app.state.service = service

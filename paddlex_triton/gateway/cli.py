@@ -20,6 +20,7 @@ from paddlex_triton.gateway.settings import (
 )
 from paddlex_triton.keys import KeyFileError, read_keys
 from paddlex_triton.pipeline_file import PipelineFile, PipelineFileError, read_pipeline_file
+from paddlex_triton.trace_url import TRACE_URL_HELP
 
 _MEGABYTE = 1024 * 1024
 _VARIABLE = "PADDLEX_TRITON_GATEWAY_"
@@ -86,6 +87,7 @@ Origins = Annotated[
         envvar=f"{_VARIABLE}CORS_ORIGINS",
     ),
 ]
+TraceUrl = Annotated[str | None, typer.Option(help=TRACE_URL_HELP, envvar=f"{_VARIABLE}TRACE_URL")]
 Publish = Annotated[
     bool,
     typer.Option(
@@ -114,6 +116,7 @@ def gateway_command(
     api_key_file: KeyFile = None,
     cors_origin: Origins = None,
     publish: Publish = False,
+    trace_url: TraceUrl = None,
 ) -> None:
     """Answer PaddleX's REST API in front of a Triton, until Ctrl-C."""
     from paddlex_triton.client.exceptions import PaddleXTritonError
@@ -136,6 +139,7 @@ def gateway_command(
             allow_urls=allow_urls,
             api_keys=read_keys(api_key_file) if api_key_file else frozenset(),
             cors_origins=tuple(cors_origin or ()),
+            trace_url=trace_url or None,
         )
         gateway = Gateway(settings, address, port, publish=publish)
     except (GatewayError, PaddleXTritonError, PipelineFileError, KeyFileError, OSError, UnicodeDecodeError) as error:

@@ -31,6 +31,7 @@ from paddlex_triton.gateway.observing import GatewayMetrics, log
 from paddlex_triton.gateway.parsing import read_form
 from paddlex_triton.gateway.responses import error_response, to_json
 from paddlex_triton.gateway.settings import GatewaySettings, cpu_threads
+from paddlex_triton.gateway.tracing import Tracing
 from paddlex_triton.pipelines import PIPELINES
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class Service:
         self.settings = settings
         self._endpoints = parse_endpoints(settings.url)
         self.metrics = GatewayMetrics()
+        self._tracing = Tracing(settings.trace_url)
         self.admission = Admission(settings.max_in_flight)
         self.metrics.in_flight.set_function(lambda: self.admission.now)
         self._pipelines = {endpoint.pipeline: self._pipeline(endpoint.pipeline) for endpoint in ENDPOINTS}
@@ -73,6 +75,13 @@ class Service:
 
     async def answer(self, endpoint: Endpoint, request: Request) -> Response:
         """Answer a request to a pipeline; whatever is wrong becomes an answer too."""
+        with self._tracing.request(f"POST {endpoint.path}", request.headers) as span:
+            job, response = await self._answer(endpoint, request)
+            if span is not None:
+                span.set_attributes(job.attributes(response.status_code))
+        return response
+
+    async def _answer(self, endpoint: Endpoint, request: Request) -> tuple[_Job, Response]:
         job = _Job(endpoint, self.metrics)
         try:
             check_key(request, self.settings.api_keys)
@@ -92,7 +101,7 @@ class Service:
             job.cause = error
             response = job.refuse(internal())
         job.finish(response.status_code)
-        return response
+        return job, response
 
     def begin(self) -> None:
         """Prepare the event loop; called in it."""
@@ -122,6 +131,7 @@ class Service:
         if self._fetcher is not None:
             await self._fetcher.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._tracing.close)
 
     def _pipeline(self, name: str) -> AsyncPipeline:
         file = self.settings.files.get(name)
@@ -142,10 +152,11 @@ class Service:
         serving = self.settings.serving(job.endpoint.pipeline)
         drawing = drawing_of(body, serving.visualize, serving.max_output_img_size)
         file_type = reading.file_type_of(body.source, body.file_type) if isinstance(body, FileBody) else reading.IMAGE
-        data = await self._file(body)
         pages = serving.max_num_input_imgs if answer.PAGES else 1
-        # Not among the threads that draw: it may have to wait until a page of another document is rendered.
-        document = await asyncio.to_thread(reading.open_document, data, file_type, pages, job.request_id)
+        with self._tracing.part("read"):
+            data = await self._file(body)
+            # Not among the threads that draw: it may have to wait until a page of another document is rendered.
+            document = await asyncio.to_thread(reading.open_document, data, file_type, pages, job.request_id)
         job.stage("read", time.monotonic() - job.began)
         said = await self._read_pages(job, document, body, answer, drawing)
         job.pages = len(said)
@@ -161,10 +172,14 @@ class Service:
             async for result in results:
                 for stage, milliseconds in result.stage_times.items():
                     job.stage(stage, milliseconds / 1000)
-                drawn.append(asyncio.ensure_future(self._in_thread(_draw, answer, result, drawing)))
+                drawn.append(asyncio.ensure_future(self._drawn(answer, result, drawing)))
         pages = await asyncio.gather(*drawn)
         job.stage("draw", sum(seconds for _, seconds in pages))
         return [said for said, _ in pages]
+
+    async def _drawn(self, answer: Answer[Any], result: BaseResult, drawing: Drawing) -> tuple[dict[str, Any], float]:
+        with self._tracing.part("draw"):
+            return await self._in_thread(_draw, answer, result, drawing)
 
     async def _file(self, body: Body) -> bytes:
         if not reading.is_remote(body.source):
@@ -225,6 +240,20 @@ class _Job:
         """Return the header of that name: milliseconds a stage."""
         stages = {**self._stages, "total": time.monotonic() - self.began}
         return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in stages.items())
+
+    def attributes(self, status: int) -> dict[str, str | int]:
+        """Return what a span says of the request; names as OpenTelemetry has them, ours where it has none."""
+        refused = {"error.type": self.refused.reason} if self.refused else {}
+        ids = {"paddlex.log_id": self.log_id[:_SHOWN_CHARACTERS], "paddlex.request_id": self.request_id}
+        return {
+            "http.request.method": "POST",
+            "http.route": self.endpoint.path,
+            "http.response.status_code": status,
+            "paddlex.pipeline": self.endpoint.pipeline,
+            "paddlex.pages": self.pages,
+            **ids,
+            **refused,
+        }
 
     def finish(self, status: int) -> None:
         """Count the request, and write its line into the log."""

@@ -41,6 +41,7 @@ class GatewaySettings:
         allow_urls: whether `file` and `image` may be URLs, which the gateway fetches.
         api_keys: one of which a request must carry; none for everybody.
         cors_origins: of web pages elsewhere that may call.
+        trace_url: of a collector of OpenTelemetry, for spans; None for no collector.
     """
 
     url: Url
@@ -52,6 +53,7 @@ class GatewaySettings:
     allow_urls: bool = False
     api_keys: frozenset[str] = frozenset()
     cors_origins: tuple[str, ...] = ()
+    trace_url: str | None = None
 
     def __post_init__(self) -> None:
         """Check what has bounds.

@@ -18,6 +18,7 @@ import numpy as np
 import people_world
 import pytest
 import seal_world
+from trace_collector import CollectedSpan, collect
 
 from paddlex_triton import create_pipeline
 from paddlex_triton.gateway.running import Gateway
@@ -147,12 +148,18 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def test_serve_answers_rest_beside_triton(networks, sample, tmp_path):
+@pytest.fixture
+def collector():
+    with collect() as collector:
+        yield collector
+
+
+def test_serve_answers_rest_beside_triton(networks, sample, tmp_path, collector):
     http, grpc, metrics, rest = free_ports(4)
     arguments = [
         *("serve", "--pipeline", "OCR", "--preset", "PP-OCRv4_mobile", "--networks", str(networks)),
         *("--http-port", str(http), "--grpc-port", str(grpc), "--metrics-port", str(metrics), "--rest-port", str(rest)),
-        *("--log-file", str(tmp_path / "triton.log")),
+        *("--log-file", str(tmp_path / "triton.log"), "--trace-url", collector.url),
     ]
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
@@ -177,6 +184,23 @@ def test_serve_answers_rest_beside_triton(networks, sample, tmp_path):
     assert f"REST {url}" in out
     (line,) = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     assert (line["pipeline"], line["status"], line["pages"]) == ("OCR", 200, 1)
+    check_trace(collector.spans)
+
+
+def check_trace(spans: list[CollectedSpan]) -> None:
+    """A request is one trace from the gateway through Triton and its modules to the networks."""
+    (root,) = [span for span in spans if span.name == "POST /ocr"]
+    by_id = {span.id: span for span in spans if span.trace == root.trace}
+
+    def above(span: CollectedSpan) -> list[str]:
+        parent = by_id.get(span.parent)
+        return [] if parent is None else [parent.name, *above(parent)]
+
+    path = {span.name: above(span) for span in by_id.values()}
+    assert path["PP-OCRv4_mobile_det"] == ["text_detection", "ocr", "InferRequest", "POST /ocr"]
+    assert path["PP-OCRv4_mobile_rec"] == ["text_recognition", "ocr", "InferRequest", "POST /ocr"]
+    assert path["read"] == path["draw"] == ["POST /ocr"]
+    assert {span.service for span in by_id.values()} == {"paddlex-triton-gateway", "paddlex-triton"}
 
 
 def is_healthy(url: str) -> bool:

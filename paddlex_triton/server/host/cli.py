@@ -28,7 +28,8 @@ from paddlex_triton.server.host.errors import AssemblyError, HostError
 from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 from paddlex_triton.server.host.pytriton_runtime import backend_folder
 from paddlex_triton.server.host.supervise import run_watched
-from paddlex_triton.server.host.tritonserver_arguments import memory_environment
+from paddlex_triton.server.host.tritonserver_arguments import memory_environment, tracing_arguments
+from paddlex_triton.trace_url import TRACE_URL_HELP
 
 if TYPE_CHECKING:
     from paddlex_triton.gateway.running import Gateway
@@ -139,6 +140,7 @@ def serve_command(
     networks: Networks = None,
     directory: Annotated[Path | None, typer.Option(help="An assembled directory to serve as it is.")] = None,
     log_file: Annotated[Path | None, typer.Option(help="File for Triton's log instead of the terminal.")] = None,
+    trace_url: Annotated[str | None, typer.Option(help=TRACE_URL_HELP)] = None,
 ) -> None:
     """Serve pipelines with the embedded Triton until Ctrl-C, PaddleX's REST API beside it."""
     from paddlex_triton.server.host.launcher import EmbeddedServer
@@ -164,9 +166,10 @@ def serve_command(
             metrics_port=metrics_port,
             admin_key=read_admin_key(admin_key_file) if admin_key_file else None,
             log_file=log_file,
+            extra_arguments=tracing_arguments(trace_url),
         )
         keys = read_keys(api_key_file) if api_key_file else frozenset()
-        rest = Listening(address if rest_address is None else rest_address, rest_port, keys, publish)
+        rest = Listening(address if rest_address is None else rest_address, rest_port, keys, publish, trace_url)
         gateway = None if no_rest else rest_in_front(f"{address}:{grpc_port}", files, rest)
         signal.signal(signal.SIGTERM, _interrupt)
         running.callback(server.stop)
@@ -221,12 +224,14 @@ class Listening:
         address, port: to listen on.
         api_keys: one of which a request must carry; none for everybody.
         publish: whether other machines may reach it without.
+        trace_url: of a collector of OpenTelemetry.
     """
 
     address: str
     port: int
     api_keys: frozenset[str] = frozenset()
     publish: bool = False
+    trace_url: str | None = None
 
 
 def rest_in_front(url: str, files: Sequence[PipelineFile], rest: Listening) -> Gateway | None:
@@ -248,7 +253,9 @@ def rest_in_front(url: str, files: Sequence[PipelineFile], rest: Listening) -> G
     from paddlex_triton.gateway.settings import GatewaySettings
 
     try:
-        settings = GatewaySettings(url, {file.spec.name: file for file in files}, api_keys=rest.api_keys)
+        settings = GatewaySettings(
+            url, {file.spec.name: file for file in files}, api_keys=rest.api_keys, trace_url=rest.trace_url
+        )
         return Gateway(settings, rest.address, rest.port, publish=rest.publish)
     except GatewayError as error:
         raise HostError(f"REST API: {error}. --rest-port chooses another port, --no-rest leaves it out") from None

@@ -17,6 +17,7 @@ PADDLEX_TRITON_PROBE_FAILURES  failed checks in a row, one every 10 s, after whi
                             container, for Docker to start it anew                   0: none is made
 PADDLEX_TRITON_ADMIN_KEY_FILE  file with the key of Triton's model-repository, shared-memory, model-config, logging and
                             trace APIs                                               a random key, which nobody knows
+PADDLEX_TRITON_TRACE_URL    collector of OpenTelemetry to send traces to, http://host:4318
 
 A variable that is empty counts as one that is not there.
 """
@@ -30,9 +31,9 @@ from typing import Any
 
 from paddlex_triton.admin_api import KEY_FILE_VARIABLE, new_admin_key, read_admin_key, restricting_arguments
 from paddlex_triton.keys import KeyFileError
-from paddlex_triton.server.host.errors import AssemblyError
+from paddlex_triton.server.host.errors import AssemblyError, HostError
 from paddlex_triton.server.host.supervise import Watching
-from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_arguments
+from paddlex_triton.server.host.tritonserver_arguments import SHM_STEP, serving_arguments, tracing_arguments
 
 
 class ContainerSettings:
@@ -75,11 +76,17 @@ class ContainerSettings:
         """Return the command line of the server.
 
         Raises:
-            AssemblyError: the file with the key cannot be used.
+            AssemblyError: the file with the key, or the URL of a collector, cannot be used.
         """
         shm_start, shm_growth = (self._get(f"SHM_{name}", str(SHM_STEP)) for name in ("START", "GROWTH"))
         serving = serving_arguments(self.models, shm_start=shm_start, shm_growth=shm_growth)
-        return ["tritonserver", *serving, *restricting_arguments(self._admin_key())]
+        return ["tritonserver", *serving, *self._tracing_arguments(), *restricting_arguments(self._admin_key())]
+
+    def _tracing_arguments(self) -> tuple[str, ...]:
+        try:
+            return tracing_arguments(self._get("TRACE_URL"))
+        except HostError as error:
+            raise AssemblyError(f"PADDLEX_TRITON_TRACE_URL: {error}") from None
 
     def _admin_key(self) -> str:
         path = self._get("ADMIN_KEY_FILE")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from paddlex_triton.server.host.errors import HostError
+from paddlex_triton.trace_url import spans_url
+
 # Triton finishes requests in flight for at most this long, then ends its stubs.
 EXIT_TIMEOUT_S = 30
 # Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
@@ -48,3 +51,28 @@ def serving_arguments(
         f"--backend-config=python,shm-default-byte-size={shm_start}",
         f"--backend-config=python,shm-growth-byte-size={shm_growth}",
     )
+
+
+def tracing_arguments(url: str | None) -> tuple[str, ...]:
+    """Return the arguments with which every request is traced, through modules to networks; none without a URL.
+
+    Args:
+        url: of a collector of OpenTelemetry.
+
+    Raises:
+        HostError: it is no URL.
+    """
+    if not url:
+        return ()
+    try:
+        endpoint = spans_url(url)
+    except ValueError as error:
+        raise HostError(str(error)) from None
+    settings = (
+        "mode=opentelemetry",
+        f"opentelemetry,url={endpoint}",
+        "opentelemetry,resource=service.name=paddlex-triton",
+        "level=TIMESTAMPS",
+        "rate=1",
+    )
+    return tuple(f"--trace-config={setting}" for setting in settings)
