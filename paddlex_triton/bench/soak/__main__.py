@@ -29,6 +29,8 @@ from paddlex_triton.bench.make_inputs import SAMPLE
 from paddlex_triton.bench.soak.callers import Caller, ClientCaller, Ledger, RestCaller
 from paddlex_triton.bench.soak.requests import Mixture, make_pages
 from paddlex_triton.bench.soak.watch import Sample, growth, lasting_changes, watch
+from paddlex_triton.client.transports.endpoint import Endpoint
+from paddlex_triton.client.transports.http import HttpTransport
 from paddlex_triton.pipelines import find_pipeline
 
 _SAMPLES = {"OCR": SAMPLE, "seal_recognition": SAMPLE.with_name("contract.png")}
@@ -132,6 +134,8 @@ def main(
 ) -> None:
     """Send mixed requests for a long time; the exit status is 1 if anything failed."""
     with short_errors(), ExitStack() as stack:
+        if not HttpTransport(Endpoint.parse(http_url)).server_ready():
+            raise ValueError(f"no server is ready at {http_url}")
         names = [find_pipeline(name).name for name in pipeline or ["OCR"]]
         files = {**_SAMPLES, **{name: Path(file) for name, _, file in (each.partition("=") for each in image or [])}}
         pages = {name: make_pages(_read(files.get(name, SAMPLE)), seed) for name in names}

@@ -59,18 +59,27 @@ class Ledger:
         """Requests that were sent."""
         return self.outcomes.total()
 
-    def note(self, way: str, request: Request, outcome: str, *, right: bool, answer: Hashable = None) -> None:
-        """Note an outcome; the answer to a page must be that to the same page before, whichever way it went."""
+    def note(
+        self, way: str, request: Request, outcome: str, *, wrong: str | None = None, answer: Hashable = None
+    ) -> None:
+        """Note an outcome; the answer to a page must be that to the same page before, whichever way it went.
+
+        Args:
+            way: the caller's.
+            request: what was sent.
+            outcome: what became of it, in a word.
+            wrong: why that must not be, None if it may.
+            answer: what must not change.
+        """
         with self._lock:
             self.outcomes[way, outcome] += 1
             if answer is not None and request.page is not None:
                 first = self._answers.setdefault((request.pipeline, request.page), answer)
-                if first != answer:
-                    right, outcome = False, f"{answer!r} after {first!r}"
-            if not right:
+                wrong = wrong or (f"{answer!r} after {first!r}" if first != answer else None)
+            if wrong is not None:
                 self.wrong_count += 1
                 if len(self.wrong) < self._MAX_WRONG:
-                    self.wrong.append(f"{way}, {request.pipeline}, {request.name}: {outcome}")
+                    self.wrong.append(f"{way}, {request.pipeline}, {request.name}: {outcome}: {wrong}")
 
 
 class Caller(ABC):
@@ -118,7 +127,7 @@ class ClientCaller(Caller):
         path = f"/v2/models/{find_pipeline(request.pipeline).ensemble}/infer"
         if request.leaves:
             _leave(self._url + path, request.data)
-            ledger.note(self.way, request, "left", right=True)
+            ledger.note(self.way, request, "left")
         elif request.body is not None:
             _post(self._raw, self._url + path, request.body, self.way, request, ledger)
         else:
@@ -136,10 +145,9 @@ class ClientCaller(Caller):
         except PaddleXTritonError as error:
             refused = isinstance(error, InputError | RequestError) and request.page is None
             right = refused or isinstance(error, ServerBusyError)
-            outcome = type(error).__name__
-            ledger.note(self.way, request, outcome if right else f"{outcome}: {error}", right=right)
+            ledger.note(self.way, request, type(error).__name__, wrong=None if right else str(error))
         else:
-            ledger.note(self.way, request, "answered", right=True, answer=_read_result(result))
+            ledger.note(self.way, request, "answered", answer=_read_result(result))
 
 
 class RestCaller(Caller):
@@ -160,7 +168,7 @@ class RestCaller(Caller):
         content = json.dumps({**body, **({"fileType": 1} if source == "file" else {})}).encode()
         if request.leaves:
             _leave(url, content)
-            ledger.note(self.way, request, "left", right=True)
+            ledger.note(self.way, request, "left")
         else:
             _post(self._client, url, request.body or content, self.way, request, ledger)
 
@@ -174,13 +182,13 @@ def _post(client: httpx.Client, url: str, content: bytes, way: str, request: Req
     try:
         response = client.post(url, content=content, headers={"Content-Type": "application/json"})
     except httpx.TransportError as error:
-        ledger.note(way, request, f"{type(error).__name__}: {error}", right=False)
+        ledger.note(way, request, type(error).__name__, wrong=str(error))
         return
     status = response.status_code
     answer = _read_answer(response.json()["result"]) if status == httpx.codes.OK and request.body is None else None
     refused = request.page is None and httpx.codes.is_client_error(status)
     right = status in (httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE) or refused
-    ledger.note(way, request, str(status) if right else f"{status} {response.text[:300]}", right=right, answer=answer)
+    ledger.note(way, request, str(status), wrong=None if right else response.text[:300], answer=answer)
 
 
 def _leave(url: str, body: bytes) -> None:

@@ -51,10 +51,10 @@ PAGE = Request("a page", "OCR", b"", page=3)
 def test_a_page_must_have_the_same_answer_every_time_whichever_way():
     ledger = Ledger()
     for way, answer in (("grpc", ("a",)), ("rest", ("a",)), ("http", None), ("http", ("b",))):
-        ledger.note(way, PAGE, "answered", right=True, answer=answer)
-    ledger.note("grpc", Request("a page", "OCR", b"", page=4), "answered", right=True, answer=("b",))
-    ledger.note("grpc", Request("a page", "seal_recognition", b"", page=3), "answered", right=True, answer=("b",))
-    assert ledger.wrong == ["http, OCR, a page: ('b',) after ('a',)"]
+        ledger.note(way, PAGE, "answered", answer=answer)
+    ledger.note("grpc", Request("a page", "OCR", b"", page=4), "answered", answer=("b",))
+    ledger.note("grpc", Request("a page", "seal_recognition", b"", page=3), "answered", answer=("b",))
+    assert ledger.wrong == ["http, OCR, a page: answered: ('b',) after ('a',)"]
     assert ledger.total == 6
 
 
@@ -62,7 +62,7 @@ def test_a_page_must_have_the_same_answer_every_time_whichever_way():
 def test_wrong_outcomes_are_counted_and_the_first_ones_listed(count, listed):
     ledger = Ledger()
     for _ in range(count):
-        ledger.note("rest", PAGE, "500", right=False)
+        ledger.note("rest", PAGE, "500", wrong="broken")
     assert (ledger.wrong_count, len(ledger.wrong)) == (count, listed)
 
 
