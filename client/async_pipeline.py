@@ -242,7 +242,7 @@ class AsyncPipeline:
             tensors = await transport.infer(
                 request.model, request.inputs(page), request.outputs, request_id=request_id, timeout_s=timeout_s
             )
-            return request.result_type.from_tensors(tensors, page)
+            return request.result(tensors, page)
 
         with attributed_to(page):
             result = await call_with_retries_async(call, self._retry, Deadline(self._timeout))

@@ -29,7 +29,6 @@ from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_
 if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Outcome
     from paddlex_triton.client.report import RunReport
-    from paddlex_triton.client.saving import SavedStems
 
 # Panels of the help.
 _SERVER, _DECIDED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
@@ -132,9 +131,8 @@ def _predict(
 ) -> None:
     from paddlex_triton.client.pipeline import create_pipeline
     from paddlex_triton.client.report import RunReport
-    from paddlex_triton.client.saving import SavedStems
 
-    report, stems = RunReport(), SavedStems()
+    report = RunReport()
     with _plain_errors(report):
         given = {name: parse_option(spec.params, name, text) for name, text in params.items() if text is not None}
         inputs = [*(input or []), *(more or [])]
@@ -155,7 +153,7 @@ def _predict(
         ) as pipeline:
             try:
                 for outcome in pipeline.predict_outcomes(inputs, **given):
-                    _show(outcome, save_path, stems, report)
+                    _show(outcome, save_path, report)
             finally:
                 if any(map(os.path.isdir, inputs)):
                     console = _stderr()
@@ -228,7 +226,7 @@ def _models(given: list[str] | None) -> NetworkChoice | None:
         raise typer.BadParameter(str(error), param_hint="--model") from None
 
 
-def _show(outcome: Outcome, save_path: Path | None, stems: SavedStems, report: RunReport) -> None:
+def _show(outcome: Outcome, save_path: Path | None, report: RunReport) -> None:
     """Save and print a result, or say in a line why there is none.
 
     Raises:
@@ -247,10 +245,11 @@ def _show(outcome: Outcome, save_path: Path | None, stems: SavedStems, report: R
         if isinstance(outcome, exceptions.PaddleXTritonError):
             raise outcome
         if save_path is not None:
-            wanted = outcome.saved_stem
-            stems.settle(outcome)
-            if outcome.saved_stem != wanted:
-                report.renamed.append(f"{outcome.page.label}: {outcome.saved_stem}")
+            told = len(report.renamed)
+            stem = outcome.stem_in(save_path)
+            # Warnings about names are in the report already.
+            if stem != outcome.saved_stem and len(report.renamed) == told:
+                report.renamed.append(f"{outcome.page.label}: {stem}")
             outcome.save_all(save_path)
         outcome.print()
         report.pages += 1

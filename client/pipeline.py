@@ -224,7 +224,7 @@ class Pipeline:
             tensors = self._transport.infer(
                 request.model, request.inputs(page), request.outputs, request_id=request_id, timeout_s=timeout_s
             )
-            return request.result_type.from_tensors(tensors, page)
+            return request.result(tensors, page)
 
         with attributed_to(page):
             result = call_with_retries(call, self._retry, Deadline(self._timeout))

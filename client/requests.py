@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,7 @@ from paddlex_triton.client.inputs import Input
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import RESULTS, BaseResult
 from paddlex_triton.client.results.base import to_plain
+from paddlex_triton.client.saving import SavedStems
 from paddlex_triton.errors import ErrorCode, InvalidParameter
 from paddlex_triton.params import PagePreparationParams, Params, parse_params
 from paddlex_triton.pipelines import PREPARATION_SWITCHES, ChoiceError, PipelineSpec, find_pipeline
@@ -43,6 +44,7 @@ class PredictRequest:
         outputs: names of the outputs to ask for.
         result_type: what the outputs become.
         chosen_steps: steps whose networks the parameters choose.
+        stems: what the saved files of the results begin with.
     """
 
     model: str
@@ -50,10 +52,21 @@ class PredictRequest:
     outputs: tuple[str, ...]
     result_type: type[BaseResult]
     chosen_steps: frozenset[str] = frozenset()
+    stems: SavedStems = field(default_factory=SavedStems, compare=False)
 
     def inputs(self, page: Page) -> dict[str, np.ndarray]:
         """Return the tensors of one page. `params` always goes along: requests without it would not share a batch."""
         return {"image": np.array([page.payload], dtype=object), "params": np.array([self.params], dtype=object)}
+
+    def result(self, tensors: Mapping[str, np.ndarray], page: Page) -> BaseResult:
+        """Build a page's result from what the ensemble answered.
+
+        Raises:
+            ServerError: the outputs do not fit each other.
+        """
+        result = self.result_type.from_tensors(tensors, page)
+        result.share_names(self.stems)
+        return result
 
 
 def prepare_request(

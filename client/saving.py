@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
 import struct
+import sys
 import unicodedata
 import warnings
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import ExifTags, Image
 
@@ -24,15 +27,23 @@ _MAX_STEM_BYTES = 255 - 40
 _UNUSABLE_CATEGORIES = ("Cc", "Zl", "Zp")
 # These need a program, or an application's data, to be written.
 _NO_PICTURES = ("BUFR", "GRIB", "HDF5", "WMF")
-# In pictures' EXIF data.
+# In pictures' EXIF data; of those that hold none behind the pixels, where no reader looks.
 _SOFTWARE = "paddlex-triton result"
+_WITHOUT_EXIF = (".bmp", ".dib", ".pbm", ".pgm", ".pnm", ".ppm")
+# Inputs with these suffixes have pictures with the same ones. All of them can be marked.
+PICTURE_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp", *_WITHOUT_EXIF})
 _NAME_OF_PICTURE = re.compile(
-    r"(?P<stem>.+)_(ocr_res_img|preprocessed_img|layout_det_res|seal_res_region\d+|res)\.\w+", re.DOTALL
+    r".+_(ocr_res_img|preprocessed_img|layout_det_res|seal_res_region\d+|res)\.\w+", re.DOTALL
 )
-# These hold no EXIF data.
-_UNMARKED_SUFFIXES = (".bmp", ".dib", ".pbm", ".pgm", ".pnm", ".ppm")
-# Where it is in the others: near the start of a file, of a WebP near its end.
+# Where the mark is: near the start of a file, or near its end.
 _SEARCHED_BYTES = 4096
+# As the JSON of every result begins, PaddleX's too.
+_JSON_START = re.compile(rb'\s*\{\s*"input_path":\s*')
+# File systems there take names that differ in case, or in how accents are put together, for the same.
+_NAMES_ARE_FOLDED = sys.platform in ("darwin", "win32")
+
+# What a page is told by: its path, and its number in a document.
+_PageKey: TypeAlias = tuple[str, int | None]
 
 
 class SavedNameWarning(UserWarning):
@@ -55,37 +66,84 @@ def usable_stem(stem: str) -> str:
 
 
 class SavedStems:
-    """What the saved files of one run's results begin with: no two pages have the same."""
+    """What the saved files of one call's results begin with: no two pages have the same in one folder.
+
+    Threads may share it. It has no lock, which could stay locked in a forked process.
+    """
 
     def __init__(self) -> None:
-        self._stems: dict[tuple[str, int | None], str] = {}
-        self._taken: set[str] = set()
-        self._numbers: dict[str, int] = {}
+        self._settled: dict[tuple[str, str, _PageKey], str] = {}
+        self._owners: dict[tuple[str, str], _PageKey] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._told = False
 
-    def settle(self, result: BaseResult) -> None:
-        """Leave a result its stem, or number it if another page has that.
+    def settle(self, result: BaseResult, folder: Path) -> str:
+        """Return the result's stem, numbered if another page has it in that folder, or if a file is in its way.
 
-        The first time that happens, a warning tells the rule.
+        Results of earlier calls are in nobody's way: they are replaced, with a warning if they are another input's.
         """
-        page = (result.page.input_path or result.saved_stem, result.page.page_index)
-        if page not in self._stems:
-            self._stems[page] = self._free_stem(result.saved_stem, result.page.label)
-        result.saved_stem = self._stems[page]
+        wanted, place = result.saved_stem, os.path.abspath(folder)  # noqa: PTH100  (pathlib's is slower)
+        page = (result.page.input_path or wanted, result.page.page_index)
+        if (place, wanted, page) not in self._settled:
+            stem = self._free_stem(result, folder, place, page)
+            _warn_of_replaced(folder / f"{stem}_res.json", result)
+            self._settled[place, wanted, page] = stem
+        return self._settled[place, wanted, page]
 
-    def _free_stem(self, wanted: str, label: str | None) -> str:
-        stem = wanted
-        while stem in self._taken:
-            if not self._numbers:
-                warnings.warn(
-                    f"{label}: another input's results are called {wanted!r}; these are called '{wanted}-2', and so on "
-                    "for other names. 'input_path' in the JSON tells whose results they are",
-                    UserWarning,
-                    stacklevel=2,
-                )
-            self._numbers[wanted] = self._numbers.get(wanted, 1) + 1
-            stem = f"{wanted}-{self._numbers[wanted]}"
-        self._taken.add(stem)
+    def _free_stem(self, result: BaseResult, folder: Path, place: str, page: _PageKey) -> str:
+        wanted = result.saved_stem
+        number = self._numbers.get((place, wanted), 1)
+        in_the_way: list[Path] = []
+        while True:
+            stem = wanted if number == 1 else f"{wanted}-{number}"
+            number += 1
+            # One step: another thread cannot take it in between.
+            if self._owners.setdefault((place, _folded(stem)), page) == page:
+                found = _file_in_the_way(result, folder, stem)
+                if found is None:
+                    break
+                in_the_way.append(found)
+        self._numbers[place, wanted] = number
+        if in_the_way:
+            text = f"{result.page.label}: {in_the_way[0]} is there, and no result; saved as {stem!r}"
+            warnings.warn(text, SavedNameWarning, stacklevel=5)
+        elif stem != wanted and not self._told:
+            self._told = True
+            text = (
+                f"{result.page.label}: another input's results are called {wanted!r}; these are called {stem!r}, and "
+                "so on for other names. 'input_path' in the JSON tells whose results they are"
+            )
+            warnings.warn(text, UserWarning, stacklevel=5)
         return stem
+
+
+def _folded(stem: str) -> str:
+    return unicodedata.normalize("NFC", stem).casefold() if _NAMES_ARE_FOLDED else stem
+
+
+def _file_in_the_way(result: BaseResult, folder: Path, stem: str) -> Path | None:
+    """Return a file that would be overwritten and is no result."""
+    for path in (folder / name for name in result.file_names(stem)):
+        ours = _JSON_START.match(_both_ends(path)) if path.suffix == ".json" else _is_marked(path)
+        if not ours and os.path.lexists(path):
+            return path
+    return None
+
+
+def _warn_of_replaced(path: Path, result: BaseResult) -> None:
+    """Warn if the JSON at a path is that of another input."""
+    content = _both_ends(path)[:_SEARCHED_BYTES]
+    if (found := _JSON_START.match(content)) is None:
+        return
+    before, now = None, result.page.input_path
+    try:
+        before, _ = json.JSONDecoder().raw_decode(content[found.end() :].decode("utf-8", "replace"))
+        differ = isinstance(before, str) and now is not None and os.path.realpath(before) != os.path.realpath(now)
+    except ValueError:
+        # Cut off, or no path.
+        differ = False
+    if differ:
+        warnings.warn(f"{path}: the results of {before} are replaced by those of {now}", UserWarning, stacklevel=5)
 
 
 def is_image_file(path: Path) -> bool:
@@ -108,13 +166,20 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     """
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = _SOFTWARE
+
+    def write(file: Path) -> None:
+        picture.save(file, exif=exif)
+        if file.suffix.lower() in _WITHOUT_EXIF:
+            with file.open("ab") as pixels:
+                pixels.write(b"\n" + _SOFTWARE.encode())
+
     try:
-        write_whole(path, lambda file: picture.save(file, exif=exif))
+        write_whole(path, write)
     except (ArithmeticError, OSError, ValueError, RuntimeError, SystemError, struct.error) as error:
         # The operating system's errors have a number, Pillow's have none.
         if getattr(error, "errno", None) is not None or path.suffix.lower() == ".png":
             raise
-        other = path.with_suffix(".png")
+        other = _free_png(path)
         warnings.warn(
             f"{path}: {path.suffix} cannot hold this picture of {picture.width} x {picture.height} pixels: "
             f"saved as {other.name}",
@@ -124,20 +189,30 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         save_picture(picture, other)
 
 
+def _free_png(path: Path) -> Path:
+    """Return the path with the suffix .png, numbered if a file that is no result is called so."""
+    for number in itertools.count(1):
+        other = path.with_name(f"{path.stem}-{number}.png" if number > 1 else f"{path.stem}.png")
+        if not os.path.lexists(other) or _is_marked(other):
+            return other
+    raise AssertionError("there is no end of numbers")
+
+
 def is_saved_picture(path: str) -> bool:
-    """Tell whether a file is a picture that a result saved: by its name, and by what is in it or in its JSON."""
-    folder, name = os.path.split(path)
-    match = _NAME_OF_PICTURE.fullmatch(name)
-    if match is None:
-        return False
-    if name.lower().endswith(_UNMARKED_SUFFIXES):
-        return b'"input_path"' in _both_ends(Path(folder) / f"{match['stem']}_res.json")
-    return _SOFTWARE.encode() in _both_ends(Path(path))
+    """Tell whether a file is a picture that a result saved: by its name, and by the mark in it."""
+    return bool(_NAME_OF_PICTURE.fullmatch(os.path.basename(path))) and _is_marked(Path(path))  # noqa: PTH119
+
+
+def _is_marked(picture: Path) -> bool:
+    return _SOFTWARE.encode() in _both_ends(picture)
 
 
 def _both_ends(path: Path) -> bytes:
-    """Return the first and the last bytes of a file, nothing if it cannot be read."""
+    """Return the first and the last bytes of a file; nothing if it cannot be read, or is no file."""
     try:
+        # A pipe would be waited for.
+        if not path.is_file():
+            return b""
         with path.open("rb") as file:
             start = file.read(_SEARCHED_BYTES)
             file.seek(max(path.stat().st_size - _SEARCHED_BYTES, len(start)))

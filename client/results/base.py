@@ -25,7 +25,14 @@ from paddlex_triton.client.consoles import showable
 from paddlex_triton.client.exceptions import ServerError, UnsupportedError
 from paddlex_triton.client.files import write_whole
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.saving import SavedNameWarning, is_image_file, save_picture, usable_stem
+from paddlex_triton.client.saving import (
+    PICTURE_SUFFIXES,
+    SavedNameWarning,
+    SavedStems,
+    is_image_file,
+    save_picture,
+    usable_stem,
+)
 from paddlex_triton.client.urls import file_name, is_url
 from paddlex_triton.settings import StageSettings
 
@@ -67,6 +74,11 @@ class BaseResult(_StrMixin, dict[str, Any]):
         self.stages = tuple(stages)
         self._name_without_path: str | None = None
         self._saved_stem: str | None = None
+        self._stems = SavedStems()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the names of other results behind when this one is copied or sent to another process."""
+        return {**self.__dict__, "_stems": SavedStems()}
 
     @classmethod
     @abstractmethod
@@ -107,6 +119,22 @@ class BaseResult(_StrMixin, dict[str, Any]):
     @saved_stem.setter
     def saved_stem(self, stem: str) -> None:
         self._saved_stem = stem
+
+    def share_names(self, stems: SavedStems) -> None:
+        """Keep the names of saved files apart from those of other results that share them, as one call's do."""
+        self._stems = stems
+
+    def stem_in(self, folder: str | os.PathLike[str]) -> str:
+        """Return what files saved in a folder begin with.
+
+        `saved_stem`, with a number if another page of the same call has that, or if a file that is no result is called
+        so: a `UserWarning` tells the rule once, a `SavedNameWarning` names such a file.
+        """
+        return self._stems.settle(self, Path(folder))
+
+    def file_names(self, stem: str) -> list[str]:
+        """Return the names that files have in a directory, the JSON's first."""
+        return [f"{stem}_res.json", *(f"{stem}_{name}{self._picture_suffix()}" for name in self._picture_names())]
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -160,13 +188,12 @@ class BaseResult(_StrMixin, dict[str, Any]):
             indent: spaces per level.
             ensure_ascii: escape everything beyond ASCII.
         """
-        for name, value in self.json.items():
-            path = Path(save_path)
-            if path.suffix.lower() != ".json" or path.is_dir():
-                path = path / f"{self.saved_stem}_{name}.json"
-            # What is no UTF-8 in a path becomes JSON's own escapes.
-            text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii).encode("utf-8", "backslashreplace")
-            write_whole(path, lambda file, text=text: file.write_bytes(text))
+        path = Path(save_path)
+        if path.suffix.lower() != ".json" or path.is_dir():
+            path = path / f"{self.stem_in(path)}_res.json"
+        # What is no UTF-8 in a path becomes JSON's own escapes.
+        text = json.dumps(self.json["res"], indent=indent, ensure_ascii=ensure_ascii)
+        write_whole(path, lambda file: file.write_bytes(text.encode("utf-8", "backslashreplace")))
 
     def save_to_img(self, save_path: str | os.PathLike[str]) -> None:
         """Write the pictures to files.
@@ -185,13 +212,12 @@ class BaseResult(_StrMixin, dict[str, Any]):
                 raise UnsupportedError("this result has no picture: no step was used", source=self.page.label)
             save_picture(next(iter(pictures.values())), Path(save_path))
             return
-        suffix = Path(self._file_name()).suffix
-        suffix = suffix if is_image_file(Path(f"x{suffix}")) else ".png"
         for name, picture in pictures.items():
-            save_picture(picture, Path(save_path) / f"{self.saved_stem}_{name}{suffix}")
+            save_picture(picture, Path(save_path) / f"{self.stem_in(save_path)}_{name}{self._picture_suffix()}")
 
     def save_all(self, save_path: str | os.PathLike[str]) -> None:
-        """Write JSON and pictures to a directory."""
+        """Write JSON and pictures to a directory, whatever it is called; made if missing."""
+        Path(save_path).mkdir(parents=True, exist_ok=True)
         self.save_to_json(save_path)
         self.save_to_img(save_path)
 
@@ -202,6 +228,10 @@ class BaseResult(_StrMixin, dict[str, Any]):
     @abstractmethod
     def _pictures(self) -> dict[str, Image.Image]:
         """Draw the pictures, by name in PaddleX's order."""
+
+    @abstractmethod
+    def _picture_names(self) -> list[str]:
+        """Return the names of the pictures, which nothing is drawn for."""
 
     def _print_data(self) -> dict[str, Any]:
         """Return what `print` shows; as the JSON unless PaddleX shows it otherwise."""
@@ -218,6 +248,10 @@ class BaseResult(_StrMixin, dict[str, Any]):
         if self.page.page_index is None:
             return name
         return f"{Path(name).stem}_{self.page.page_index}{Path(name).suffix}"
+
+    def _picture_suffix(self) -> str:
+        suffix = Path(self._file_name()).suffix
+        return suffix if suffix.lower() in PICTURE_SUFFIXES else ".png"
 
 
 def file_name_of(input_path: str) -> str:

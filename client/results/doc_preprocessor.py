@@ -110,6 +110,9 @@ class DocPreprocessorResult(BaseResult):
         captions = ["Original Image", f"Rotated Image ({turned}, {self['angle']})", f"Unwarping Image ({flattened})"]
         return {"preprocessed_img": draw_side_by_side(pages, captions)}
 
+    def _picture_names(self) -> list[str]:
+        return ["preprocessed_img"] if self.used else []
+
 
 class RegionPreparation(DocPreprocessorResult):
     """PaddleX's `doc_preprocessor_res` where a part of a page is read: nothing was done to it.

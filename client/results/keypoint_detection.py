@@ -78,3 +78,6 @@ class KeypointDetectionResult(BaseResult):
         from paddlex_triton.client.results.drawing_keypoints import draw_skeletons
 
         return {"res": draw_skeletons(self["input_img"], [box["keypoints"] for box in self["boxes"]])}
+
+    def _picture_names(self) -> list[str]:
+        return ["res"]

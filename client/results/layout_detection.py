@@ -93,3 +93,6 @@ class LayoutDetectionResult(BaseResult):
         from paddlex_triton.client.results.drawing_boxes import draw_boxes
 
         return {"res": draw_boxes(self["input_img"], self["boxes"])}
+
+    def _picture_names(self) -> list[str]:
+        return ["res"]

@@ -170,6 +170,9 @@ class OCRResult(BaseResult):
         pictures = {"ocr_res_img": draw_text_lines(preparation["output_img"], polygons, texts)}
         return {**pictures, **preparation.img} if preparation.used else pictures
 
+    def _picture_names(self) -> list[str]:
+        return ["ocr_res_img", *self["doc_preprocessor_res"]._picture_names()]
+
 
 def _fields(
     lines: TextLines,

@@ -121,6 +121,11 @@ class SealRecognitionResult(BaseResult):
             pictures[f"seal_res_region{seal['seal_region_id']}"] = seal.img["ocr_res_img"]
         return pictures
 
+    def _picture_names(self) -> list[str]:
+        layout = ["layout_det_res"] if self["layout_det_res"] else []
+        seals = [f"seal_res_region{seal['seal_region_id']}" for seal in self["seal_res_list"]]
+        return [*layout, *self["doc_preprocessor_res"]._picture_names(), *seals]
+
 
 def _seals(
     tensors: Mapping[str, np.ndarray],

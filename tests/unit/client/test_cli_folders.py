@@ -115,6 +115,43 @@ def test_own_results_are_no_inputs_of_the_next_run(predict, tmp_path, suffix, be
     assert "'rec_texts': ['" in predict(picture).stdout
 
 
+def test_pictures_of_a_user_beside_the_input(predict, tmp_path, person_tensors):
+    make(tmp_path / "page.png", 300, 200)
+    make(tmp_path / "page_res.png", 301, 200)
+    before = (tmp_path / "page_res.png").read_bytes()
+    for _ in range(2):
+        result = predict(
+            tmp_path, save_path=tmp_path, answer=lambda _: person_tensors(1), pipeline="human_keypoint_detection"
+        )
+        assert result.exit_code == 0, result.output
+        assert "Pages read: 2\nRefused: 0\nSaved under another name: 1\n" in result.stderr
+        assert result.stderr.count("page_res.png is there, and no result; saved as 'page-2'") == 2
+        stems = ["page-2", "page_res"]
+        own = [f"{stem}_res.{kind}" for stem in stems for kind in ("json", "png")]
+        assert names(tmp_path) == sorted([*own, "page.png", "page_res.png"])
+    assert (tmp_path / "page_res.png").read_bytes() == before
+
+
+def test_names_like_those_of_results_are_read(predict, tmp_path):
+    inputs = ["a.bmp", "a_res.bmp", "a_ocr_res_img.ppm", "a_res_res.png"]
+    for number, name in enumerate(inputs):
+        make(tmp_path / name, 100 + number)
+    for _ in range(2):
+        result = predict(tmp_path, save_path=tmp_path)
+        assert result.exit_code == 0, result.output
+        assert "Pages read: 4\n" in result.stderr
+        assert saved(tmp_path) == {str(tmp_path / name): [str(100 + k)] for k, name in enumerate(inputs)}
+
+
+def test_one_name_in_several_runs(predict, tmp_path):
+    for folder in ("a", "b"):
+        make(tmp_path / folder / "page.png", 100)
+        result = predict(tmp_path / folder / "page.png", save_path=tmp_path / "out")
+        assert result.exit_code == 0, result.output
+    replaced = f"the results of {tmp_path}/a/page.png are replaced by those of {tmp_path}/b/page.png"
+    assert result.stderr == f"Warning: {tmp_path}/out/page_res.json: {replaced}\n"
+
+
 def test_own_results_of_all_pipelines(predict, tmp_path, seal_tensors, person_tensors):
     make(tmp_path / "page.png", 300, 200)
     used = {"use_doc_orientation_classify": True}

@@ -1,10 +1,13 @@
 """Names and formats of saved results."""
 
+import copy
 import errno
 import json
 import mimetypes
 import os
+import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from paddlex_triton.client import AsyncPipeline, saving
 from paddlex_triton.client.exceptions import UnsupportedError
 from paddlex_triton.client.pages import Page
-from paddlex_triton.client.results import OCRResult
+from paddlex_triton.client.results import KeypointDetectionResult, OCRResult, SealRecognitionResult
 from paddlex_triton.client.saving import (
     SavedNameWarning,
     SavedStems,
@@ -22,6 +26,8 @@ from paddlex_triton.client.saving import (
     save_picture,
     usable_stem,
 )
+from paddlex_triton.client.transports.mock import AsyncMockTransport
+from paddlex_triton.pipelines import find_pipeline
 
 NOT_UTF8 = os.fsdecode(b"m_" + "发票".encode("gbk"))
 
@@ -102,29 +108,135 @@ def test_the_stem_can_be_set(result, tmp_path):
     assert names(tmp_path) == ["other_ocr_res_img.png", "other_res.json"]
 
 
-def test_equal_stems_are_numbered_with_one_warning(result):
-    stems = SavedStems()
+def saved(folder):
+    """Return every result's path, by its stem."""
+    found = {path.name.removesuffix("_res.json"): path for path in folder.glob("*_res.json")}
+    return {stem: json.loads(path.read_text(encoding="utf-8"))["input_path"] for stem, path in found.items()}
+
+
+@pytest.fixture
+def results(result):
+    """Makes results of one call: of pages by path and number."""
+
+    def make(*pages):
+        stems, found = SavedStems(), [result(*page) for page in pages]
+        for each in found:
+            each.share_names(stems)
+        return found
+
+    return make
+
+
+def test_equal_stems_are_numbered_with_one_warning(results, tmp_path):
     pages = [("a/page.png", None), ("a.pdf", 2), ("page.jpg", None), ("a/page.png", None), ("page.jpg", None)]
     pages += [("page-3.png", None), ("a_2.png", None), ("page.webp", None), ("b/page-3.png", None), ("a.tif", 2)]
-    found = [result(*page) for page in pages]
+    found = results(*pages)
     with pytest.warns(
         UserWarning, match=r"page\.jpg: another input's results are called 'page'; .* 'page-2'"
     ) as caught:
-        for each in found:
-            stems.settle(each)
+        stems = [each.stem_in(tmp_path) for each in found]
     assert len(caught) == 1
-    assert [each.saved_stem for each in found] == [
-        "page",
-        "a_2",
-        "page-2",
-        "page",
-        "page-2",
-        "page-3",
-        "a_2-2",
-        "page-4",
-        "page-3-2",
-        "a_2-3",
-    ]
+    expected = ["page", "a_2", "page-2", "page", "page-2", "page-3", "a_2-2", "page-4", "page-3-2", "a_2-3"]
+    assert stems == expected
+    assert [each.stem_in(tmp_path) for each in found] == expected
+    assert [each.saved_stem for each in found[:3]] == ["page", "a_2", "page"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_equal_stems_in_folders_of_their_own_keep_their_names(results, tmp_path):
+    for number, found in enumerate(results(("a/page.png",), ("b/page.png",))):
+        found.save_all(tmp_path / str(number))
+        assert names(tmp_path / str(number)) == ["page_ocr_res_img.png", "page_res.json"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("order", ["json, picture", "picture, json", "all"])
+def test_files_of_a_result_keep_together(results, tmp_path, order):
+    found = results(("a/page.png",), ("b/page.png",))
+    (tmp_path / "page_res.json").write_text("{}")
+    for each in found:
+        for kind in order.split(", "):
+            save = {"json": each.save_to_json, "picture": each.save_to_img, "all": each.save_all}[kind]
+            save(tmp_path)
+    (tmp_path / "page_res.json").unlink()
+    assert saved(tmp_path) == {"page-2": "a/page.png", "page-3": "b/page.png"}
+    assert len(names(tmp_path)) == 4
+
+
+@pytest.mark.parametrize(("folded", "stems"), [(True, ["Page", "page-2", "\u00e9", "e\u0301-2"]), (False, None)])
+def test_names_that_file_systems_take_for_the_same(results, tmp_path, monkeypatch, folded, stems):
+    monkeypatch.setattr(saving, "_NAMES_ARE_FOLDED", folded)
+    wanted = ["Page", "page", "\u00e9", "e\u0301"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert [each.stem_in(tmp_path) for each in results(*((f"{stem}.png",) for stem in wanted))] == stems or wanted
+    assert len(caught) == folded
+
+
+def test_threads_that_save_results_of_one_call(results, tmp_path):
+    found = results(*((f"{number}/page.png",) for number in range(40)))
+    with ThreadPoolExecutor(8) as threads, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        list(threads.map(lambda each: each.save_to_json(tmp_path), found))
+    assert sorted(saved(tmp_path).values()) == sorted(f"{number}/page.png" for number in range(40))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_copies_and_pickled_results_can_be_saved(results, tmp_path):
+    found = results(("a/page.png",), ("b/page.png",))
+    found[0].save_to_json(tmp_path)
+    for other in (copy.deepcopy(found[1]), pickle.loads(pickle.dumps(found[1]))):
+        assert other.json == found[1].json
+        other.save_to_json(tmp_path / "other")
+        assert saved(tmp_path / "other") == {"page": "b/page.png"}
+    assert len(pickle.dumps(found[1])) == len(pickle.dumps(results(("b/page.png",))[0]))
+
+
+@pytest.mark.parametrize("name", ["page_ocr_res_img.png", "page_res.json"])
+@pytest.mark.parametrize("kind", ["file", "folder", "pipe", "broken link"])
+def test_files_that_are_no_results_stay(result, tmp_path, name, kind):
+    other = tmp_path / name
+    make = {
+        "file": lambda: other.write_bytes(b'{"shapes": []}'),
+        "folder": other.mkdir,
+        "pipe": lambda: os.mkfifo(other),
+        "broken link": lambda: other.symlink_to("nowhere"),
+    }
+    make[kind]()
+    before = other.lstat()
+    with pytest.warns(SavedNameWarning, match=rf"in/page\.png: .*{name} is there, and no result; saved as 'page-2'"):
+        result("in/page.png").save_all(tmp_path)
+    assert other.lstat() == before
+    assert names(tmp_path) == sorted([name, "page-2_ocr_res_img.png", "page-2_res.json"])
+    # As are the results of the next run, which replace their own.
+    with pytest.warns(SavedNameWarning):
+        result("in/page.png").save_all(tmp_path)
+    assert len(names(tmp_path)) == 3
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".PPM", ".jfif", ".gif", ".tmp", ""])
+def test_results_replace_their_own(result, tmp_path, monkeypatch, suffix):
+    monkeypatch.chdir(tmp_path)
+    for path in (f"in/page{suffix}", f"in/page{suffix}", f"{tmp_path}/in/page{suffix}", f"./in/../in/page{suffix}"):
+        result(path).save_all(tmp_path / "out")
+        shown = suffix if suffix not in (".gif", ".tmp", "") else ".png"
+        assert names(tmp_path / "out") == [f"page_ocr_res_img{shown}", "page_res.json"]
+
+
+def test_results_of_another_call_and_input_are_replaced_with_a_warning(result, tmp_path):
+    result("a/page.png").save_all(tmp_path)
+    with pytest.warns(UserWarning, match=r"page_res\.json: the results of a/page\.png are replaced by those of b/page"):
+        result("b/page.png").save_all(tmp_path)
+    assert saved(tmp_path) == {"page": "b/page.png"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("path", ['"x', "null", "3", '"a\\u0000b"', '"\\ud800"', '"' + "x" * 9000 + '"'])
+def test_json_that_tells_no_path_is_replaced(result, tmp_path, path):
+    (tmp_path / "page_res.json").write_text(f'{{"input_path": {path}')
+    result("in/page.png").save_to_json(tmp_path)
+    assert saved(tmp_path) == {"page": "in/page.png"}
 
 
 def pillow_suffixes():
@@ -158,8 +270,10 @@ def test_other_names_are_directories_of_pictures(result, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.json"])
-def test_directories_called_like_a_file(result, tmp_path, name):
-    (tmp_path / name).mkdir()
+@pytest.mark.parametrize("there", [True, False])
+def test_directories_called_like_a_file(result, tmp_path, name, there):
+    if there:
+        (tmp_path / name).mkdir()
     result("in/page.png").save_all(tmp_path / name)
     assert names(tmp_path / name) == ["page_ocr_res_img.png", "page_res.json"]
 
@@ -204,24 +318,35 @@ def test_a_full_disk_is_no_matter_of_the_format(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jfif", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", sorted(saving.PICTURE_SUFFIXES))
 def test_saved_pictures_are_known_by_what_is_in_them(result, tmp_path, suffix):
-    result(f"in/page{suffix}", None).save_to_img(tmp_path)
+    found = result(f"in/page{suffix}", None)
+    found.save_to_img(tmp_path)
     picture = tmp_path / f"page_ocr_res_img{suffix}"
     assert is_saved_picture(str(picture))
+    with Image.open(picture) as image:
+        assert image.size == (400, 120)
+    # What Pillow writes there, OpenCV does not read.
+    assert suffix == ".dib" or cv2.imread(str(picture)).shape == (120, 400, 3)
     Image.new("RGB", (9, 9)).save(picture)
     assert not is_saved_picture(str(picture))
+    # Whatever is in the JSON.
+    found.save_to_json(tmp_path)
+    assert not is_saved_picture(str(picture))
 
 
-@pytest.mark.parametrize("suffix", [".bmp", ".ppm"])
-def test_other_saved_pictures_are_known_by_their_json(result, tmp_path, suffix):
-    result(f"in/page{suffix}").save_all(tmp_path)
-    picture = tmp_path / f"page_ocr_res_img{suffix}"
-    assert is_saved_picture(str(picture))
-    (tmp_path / "page_res.json").write_text('{"shapes": []}')
-    assert not is_saved_picture(str(picture))
-    (tmp_path / "page_res.json").unlink()
-    assert not is_saved_picture(str(picture))
+def test_a_pipe_is_no_picture(tmp_path):
+    os.mkfifo(tmp_path / "a_res.png")
+    assert not is_saved_picture(str(tmp_path / "a_res.png"))
+
+
+def test_a_picture_saved_as_png_replaces_nothing_else(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"other")
+    for _ in range(2):
+        with pytest.warns(SavedNameWarning, match=r"saved as x-2\.png"):
+            save_picture(Image.new("RGB", (16384, 1)), tmp_path / "x.webp")
+    assert names(tmp_path) == ["x-2.png", "x.png"]
+    assert (tmp_path / "x.png").read_bytes() == b"other"
 
 
 def test_pictures_are_as_without_the_mark(result, tmp_path):
@@ -230,3 +355,35 @@ def test_pictures_are_as_without_the_mark(result, tmp_path):
     with Image.open(tmp_path / "page_ocr_res_img.png") as picture:
         assert np.array_equal(np.asarray(picture), np.asarray(found.img["ocr_res_img"]))
     assert cv2.imread(str(tmp_path / "page_ocr_res_img.png")).shape == (120, 400, 3)
+
+
+PREPARED = {"use_doc_orientation_classify": True}
+
+
+def test_names_of_files_are_known_before_anything_is_drawn(tensors, seal_tensors, person_tensors, page, tmp_path):
+    seals = [seal_tensors(texts, preparation=used) for texts in ([], [["a"], ["b"]]) for used in (None, PREPARED)]
+    found = [SealRecognitionResult.from_tensors(answer, page) for answer in seals]
+    found += [each["layout_det_res"] for each in found] + [each["doc_preprocessor_res"] for each in found]
+    found += [KeypointDetectionResult.from_tensors(person_tensors(1), page), OCRResult.from_tensors(tensors([]), page)]
+    for number, each in enumerate(found):
+        each.save_all(tmp_path / str(number))
+        assert names(tmp_path / str(number)) == sorted(each.file_names(each.saved_stem))
+
+
+async def test_results_of_a_call_share_their_names(pipeline, tensors, tmp_path):
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "page.png"), np.full((8, 8), 255, np.uint8))
+    ocr, _ = pipeline(lambda _: tensors(["a"]))
+    twin = AsyncPipeline(
+        find_pipeline("OCR"), lambda: (lambda: AsyncMockTransport(lambda _: tensors(["a"])), lambda: None)
+    )
+    inputs = [str(tmp_path / folder / "page.png") for folder in "abc"]
+    stems = dict(zip(["page", "page-2", "page-3"], inputs, strict=True))
+    with pytest.warns(UserWarning, match="another input's results are called 'page'"):
+        for result in ocr.predict(inputs):
+            result.save_to_json(tmp_path / "out")
+        async with twin:
+            async for result in twin.predict(inputs):
+                result.save_to_json(tmp_path / "twin")
+    assert saved(tmp_path / "out") == saved(tmp_path / "twin") == stems
