@@ -29,6 +29,7 @@ from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_
 if TYPE_CHECKING:
     from paddlex_triton.client.pipeline import Outcome
     from paddlex_triton.client.report import RunReport
+    from paddlex_triton.client.results import BaseResult
 
 # Panels of the help.
 _SERVER, _DECIDED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
@@ -138,6 +139,8 @@ def _predict(
         inputs = [*(input or []), *(more or [])]
         if not inputs:
             raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
+        if save_path is not None and save_path.exists() and not save_path.is_dir():
+            raise typer.BadParameter(f"{save_path} is a file; a folder is needed", param_hint="--save_path")
         with create_pipeline(
             ctx.meta.get(_FILE, spec.name),
             url=split_urls(url) if url else None,
@@ -245,12 +248,7 @@ def _show(outcome: Outcome, save_path: Path | None, report: RunReport) -> None:
         if isinstance(outcome, exceptions.PaddleXTritonError):
             raise outcome
         if save_path is not None:
-            told = len(report.renamed)
-            stem = outcome.stem_in(save_path)
-            # Warnings about names are in the report already.
-            if stem != outcome.saved_stem and len(report.renamed) == told:
-                report.renamed.append(f"{outcome.page.label}: {stem}")
-            outcome.save_all(save_path)
+            _save(outcome, save_path, report)
         outcome.print()
         report.pages += 1
     except of_one_page as error:
@@ -258,12 +256,34 @@ def _show(outcome: Outcome, save_path: Path | None, report: RunReport) -> None:
         report.refused.append(error)
 
 
+def _save(result: BaseResult, folder: Path, report: RunReport) -> None:
+    """Save a result, and note if it has another name than PaddleX's.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    told = len(report.renamed)
+    try:
+        stem = result.stem_in(folder)
+        # Warnings about names are in the report already.
+        if stem != result.saved_stem and len(report.renamed) == told:
+            report.renamed.append(f"{result.page.label}: {stem}")
+        result.save_all(folder)
+    except OSError as error:
+        raise OSError(f"{folder}: results cannot be saved there: {error.strerror or error}") from None
+
+
 @contextmanager
 def _plain_errors(report: RunReport) -> Iterator[None]:
     """Write one line to the standard error for what went wrong, and for every warning; note changed names."""
+    import cv2
+    from PIL import Image
+
     from paddlex_triton.client.exceptions import PaddleXTritonError
     from paddlex_triton.client.saving import SavedNameWarning
 
+    # What OpenCV says of damaged files comes as an error of the page; pixels are bounded by the client.
+    cv2.setLogLevel(0)
     console = _stderr()
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -273,6 +293,7 @@ def _plain_errors(report: RunReport) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SavedNameWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.showwarning = show_warning
         try:
             yield

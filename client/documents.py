@@ -107,7 +107,7 @@ class PdfDocument:
                 self._document.init_forms()
                 self.page_count = len(self._document)
         except (pypdfium2.PdfiumError, OSError, ValueError) as error:
-            reason = "it has no pages" if _is_pdf_without_pages(source) else error
+            reason = "it has no pages" if _is_pdf_without_pages(source) else _reason(error)
             raise InputError(f"the PDF cannot be opened: {reason}", source=input_path) from None
 
     def page(self, index: int) -> Page:
@@ -156,6 +156,14 @@ class PdfDocument:
             UserWarning,
             stacklevel=2,
         )
+
+
+def _reason(error: Exception) -> str:
+    """Return PDFium's reason in words that tell what to do."""
+    text = str(error)
+    if "password" in text or "security" in text:
+        return "it wants a password, or is encrypted in an unknown way; save a copy without"
+    return "it is damaged" if "format error" in text else text
 
 
 def _is_pdf_without_pages(source: Path | bytes) -> bool:

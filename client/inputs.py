@@ -13,6 +13,17 @@ from typing import Any, BinaryIO, TypeAlias, Union
 
 import numpy as np
 
+from paddlex_triton.client.contents import (
+    DECODED_SUFFIXES,
+    PDF_SUFFIXES,
+    START_BYTES,
+    SUFFIXES,
+    TIFF_SUFFIXES,
+    is_decoded,
+    is_pdf,
+    is_tiff,
+    suffix_by_content,
+)
 from paddlex_triton.client.documents import PdfDocument, TiffDocument
 from paddlex_triton.client.download import download
 from paddlex_triton.client.exceptions import InputError, PaddleXTritonError
@@ -20,8 +31,6 @@ from paddlex_triton.client.pages import Page, check_size, page_from_array, page_
 from paddlex_triton.client.saving import is_saved_picture
 from paddlex_triton.client.transparency import TransparencyWatch
 from paddlex_triton.client.urls import is_data_uri, is_url, read_data_uri, without_credentials
-from paddlex_triton.errors import InvalidImage
-from paddlex_triton.ops.image_header import identify
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
 # somebody else has read, or a list of any of them.
@@ -41,23 +50,14 @@ Input: TypeAlias = Union[
 # One of the inputs once lists are flattened, or what is wrong with it; Any is a file.
 _Item: TypeAlias = str | bytes | np.ndarray | Page | PaddleXTritonError | Any
 
-TIFF_SUFFIXES = frozenset({"tif", "tiff"})
-PDF_SUFFIXES = frozenset({"pdf"})
-# PaddleX's OpenCV reads these, servers do not: they are decoded here.
-_DECODED_SUFFIXES = frozenset({"pbm", "pgm", "ppm", "pnm", "sr", "ras"})
-# Netpbm's "P1" to "P6" before white space, and Sun raster's magic number.
-_DECODED_START = re.compile(rb"P[1-6]\s|\x59\xa6\x6a\x95")
-# PaddleX's, and JPEG's other two.
-IMAGE_SUFFIXES = (
-    frozenset({"bmp", "dib", "jfif", "jpe", "jpeg", "jpg", "png", "webp"}) | _DECODED_SUFFIXES | TIFF_SUFFIXES
-)
-SUFFIXES = IMAGE_SUFFIXES | PDF_SUFFIXES
 # How names begin that people do not see, or that other programs keep beside files: macOS's archives, file servers'
 # thumbnails, Windows' recycle bin.
 _HIDDEN = (".", "__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 # As a JPEG, PNG, WebP or PDF begins, or longer than most paths; of base64's letters alone, line breaks included.
 _BASE64 = re.compile(r"(?:(?:/9j/|iVBORw0K|UklGR|JVBERi)[A-Za-z0-9+/_=\s-]{16,}|[A-Za-z0-9+/_=\s-]{256,})")
+# Of Windows' paths one letter would stand before the colon.
+_OTHER_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 # Inputs that are one item; all others that can be iterated over are several.
 _SINGLE = (
@@ -73,10 +73,6 @@ _SINGLE = (
     set,
     frozenset,
 )
-# "II" or "MM" is the byte order, 42 or 43 (BigTIFF) the version.
-_TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# Readers accept a PDF's header anywhere in its first kilobyte.
-_PDF_HEADER_WITHIN = 1024
 # Lists in lists. One that holds itself has no end.
 _MAX_DEPTH = 8
 _KINDS = (
@@ -172,7 +168,7 @@ class PageReader:
             if not os.path.isfile(name):  # noqa: PTH113
                 raise _no_such_file(name)
             with path.open("rb") as file:
-                suffix = _suffix_by_content(file.read(_PDF_HEADER_WITHIN), path.suffix[1:].lower(), name)
+                suffix = suffix_by_content(file.read(START_BYTES), path.suffix[1:].lower(), name)
             if suffix in PDF_SUFFIXES:
                 yield from self._pages_of(PdfDocument(path, name))
             elif suffix in TIFF_SUFFIXES:
@@ -202,16 +198,6 @@ class PageReader:
                 yield from _settled(map(document.page, [index]))
 
 
-def is_pdf(data: bytes) -> bool:
-    """Tell whether the bytes are those of a PDF."""
-    return b"%PDF-" in data[:_PDF_HEADER_WITHIN]
-
-
-def is_tiff(data: bytes) -> bool:
-    """Tell whether the bytes are those of a TIFF."""
-    return data.startswith(_TIFF_MAGICS)
-
-
 def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | PaddleXTritonError]:
     """Yield pages up to the first error, and the error itself."""
     try:
@@ -220,29 +206,9 @@ def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | Padd
         yield error
 
 
-def _suffix_by_content(start: bytes, suffix: str, name: str) -> str:
-    """Return a suffix that fits a file: by its first bytes, or its own where those tell nothing.
-
-    Raises:
-        InputError: neither is of a kind that is read here.
-    """
-    if is_pdf(start):
-        return "pdf"
-    if is_tiff(start):
-        return "tiff"
-    if _DECODED_START.match(start):
-        return "ppm"
-    try:
-        return identify(start).lower()
-    except InvalidImage as error:
-        if suffix in SUFFIXES:
-            return suffix
-        raise InputError(str(error) if start else "the file is empty", source=name) from None
-
-
 def _page_of_image(data: bytes, name: str | None, suffix: str = "") -> Page:
     """Take an image file as it is, and decode those that only PaddleX reads."""
-    if suffix in _DECODED_SUFFIXES or _DECODED_START.match(data):
+    if suffix in DECODED_SUFFIXES or is_decoded(data):
         return page_from_encoded(data, name)
     return Page(data, name)
 
@@ -347,6 +313,18 @@ def _files_in(directory: str) -> tuple[list[str], list[OSError]]:
 
 def _no_such_file(name: str) -> InputError:
     """Return the error, which says what a string that is no file's name may be."""
+    try:
+        os.stat(name)  # noqa: PTH116  (pathlib raises on names that are too long)
+    except PermissionError as error:
+        return InputError(f"the file cannot be read: {error.strerror}", source=name)
+    except (OSError, ValueError):
+        pass
+    if os.path.lexists(name):
+        link = os.path.islink(name) and not os.path.exists(name)  # noqa: PTH110, PTH114
+        return InputError("a link to a file that is not there" if link else "a pipe or a device, no file", source=name)
+    if _OTHER_URL.match(name):
+        hint = "of URLs, http:// and https:// are fetched, and data: is read"
+        return InputError(f"there is no such file; {hint}", source=without_credentials(name))
     if not _BASE64.fullmatch(name):
         return InputError("there is no such file", source=name)
     hint = "it looks like base64: give base64.b64decode(...) of it, or put data:;base64, in front"

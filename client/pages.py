@@ -98,6 +98,10 @@ def page_from_encoded(data: bytes, input_path: str | None = None) -> Page:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
+        # OpenCV's own bounds lie above ours.
+        if "CV_IO_MAX_IMAGE" in error.err:
+            text = f"the image has more than the {MAX_IMAGE_PIXELS} pixels that are allowed"
+            raise ImageTooLargeError(text, source=input_path) from None
         raise InputError(f"the image cannot be decoded: {error.err}", source=input_path) from None
     if image is None:
         raise InputError("the image cannot be decoded: it is damaged or of an unknown kind", source=input_path)

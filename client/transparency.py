@@ -54,5 +54,6 @@ def _has_alpha(payload: bytes) -> bool:
         return alpha and width * height <= MAX_IMAGE_PIXELS
     if payload.startswith(b"RIFF") and payload[8:12] == b"WEBP" and len(payload) > 25:
         flags = _WEBP_FLAGS.get(payload[12:16])
-        return flags is not None and bool(payload[flags] & 0x10)
+        # Animated ones (0x02) are refused, and OpenCV would write of it to the standard error.
+        return flags is not None and payload[flags] & (0x12 if flags == 20 else 0x10) == 0x10
     return False

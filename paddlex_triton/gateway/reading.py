@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
+from paddlex_triton.client.contents import is_pdf, is_tiff
 from paddlex_triton.client.documents import PdfDocument, TiffDocument
-from paddlex_triton.client.inputs import is_pdf, is_tiff
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.urls import file_name, is_data_uri, is_url, read_data_uri
 from paddlex_triton.errors import InvalidImage

@@ -37,6 +37,15 @@ _REFUSED_SIGNATURES = {
     b"\x00\x00\x00\x0cJXL ": "JPEG XL",
     b"v/1\x01": "OpenEXR",
     b"PK\x03\x04": "ZIP",
+    b"\x1f\x8b": "gzip",
+    b"Rar!": "RAR",
+    b"7z\xbc\xaf": "7-Zip",
+    b"\xd0\xcf\x11\xe0": "OLE (Word, Excel, Outlook)",
+    b"%!PS": "PostScript",
+    b"AT&TFORM": "DjVu",
+    b"DDS ": "DDS",
+    b"qoif": "QOI",
+    b"icns": "ICNS",
 }
 _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF"}
 
@@ -75,6 +84,8 @@ def _explain_refusal(data: bytes) -> str:
     refused = next((name for start, name in _REFUSED_SIGNATURES.items() if data.startswith(start)), None)
     if data[4:8] == b"ftyp":
         refused = _ISO_BRANDS.get(data[8:12], "MP4 or HEIF")
+    if data.startswith((b"<svg", b"<?xml")) and b"<svg" in data[:1024]:
+        refused = "SVG"
     if refused is not None:
         return f"{refused} is not read here; allowed: {FORMATS}"
     if data.startswith(_BASE64_STARTS):

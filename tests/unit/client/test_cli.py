@@ -268,13 +268,6 @@ def test_what_fails_for_all_inputs_stops_at_once(run, image, error):
     assert len(sent) <= 2
 
 
-def test_a_folder_that_cannot_be_written(run, image, tmp_path):
-    (tmp_path / "file").write_text("")
-    result, _, _ = run("predict", "OCR", image, "--save_path", tmp_path / "file")
-    assert result.exit_code == 1
-    assert result.stderr.startswith("Error: ")
-
-
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -152,6 +152,32 @@ def test_one_name_in_several_runs(predict, tmp_path):
     assert result.stderr == f"Warning: {tmp_path}/out/page_res.json: {replaced}\n"
 
 
+@pytest.mark.parametrize("name", ["file", "x.json"])
+def test_a_save_path_that_is_a_file_is_refused_before_anything_is_read(predict, tmp_path, name):
+    make(tmp_path / "a.png", 100)
+    (tmp_path / name).write_text("mine")
+    result = predict(tmp_path / "a.png", save_path=tmp_path / name)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "a folder is needed" in " ".join(result.stderr.replace("│", "").split())
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_save_path_that_cannot_be_made(predict, tmp_path):
+    make(tmp_path / "a.png", 100)
+    (tmp_path / "file").write_text("mine")
+    result = predict(tmp_path / "a.png", save_path=tmp_path / "file" / "out")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path}/file/out: results cannot be saved there: Not a directory\n"
+
+
+def test_a_save_path_with_a_suffix_is_a_folder(predict, tmp_path):
+    make(tmp_path / "a.png", 100)
+    for name in ("x.json", "x.png"):
+        assert predict(tmp_path / "a.png", save_path=tmp_path / name).exit_code == 0
+        assert names(tmp_path / name) == ["a_ocr_res_img.png", "a_res.json"]
+
+
 def test_own_results_of_all_pipelines(predict, tmp_path, seal_tensors, person_tensors):
     make(tmp_path / "page.png", 300, 200)
     used = {"use_doc_orientation_classify": True}
@@ -171,7 +197,7 @@ def test_own_results_of_all_pipelines(predict, tmp_path, seal_tensors, person_te
 def test_what_was_refused_is_reported(predict, tmp_path):
     make(tmp_path / "in" / "a.png", 100)
     (tmp_path / "in" / "b.png").write_bytes(b"none")
-    (tmp_path / "in" / "c.pdf").write_bytes(b"none")
+    (tmp_path / "in" / "c.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "in" / "._d.png").write_bytes(b"none")
     result = predict(tmp_path / "in", "nowhere.png")
     assert result.exit_code == 1

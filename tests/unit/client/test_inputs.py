@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from paddlex_triton.client import pages as pages_module
+from paddlex_triton.client.contents import SUFFIXES
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, InvalidImageError
-from paddlex_triton.client.inputs import SUFFIXES, PageReader
+from paddlex_triton.client.inputs import PageReader
 from paddlex_triton.client.pages import Page, check_pixels, check_size, page_from_array
 from paddlex_triton.limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 
@@ -201,7 +202,7 @@ def test_their_colours_are_in_order():
 def test_broken_ones_are_named(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"{name}: the image cannot be decoded"):
+    with pytest.raises(InputError, match=rf"{name}: (the image cannot be decoded|the file is empty)"):
         read(str(path))
 
 
@@ -339,6 +340,40 @@ def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path):
         read(str(tmp_path / "upload"))
     with pytest.raises(InputError, match="there is no such file"):
         read("x" * 5000)
+
+
+def test_what_is_there_and_no_file_is_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "broken.png").symlink_to("nowhere.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "whole.png").write_bytes(PNG)
+    (tmp_path / "link.png").symlink_to("whole.png")
+    found = list(PageReader(str(tmp_path)).outcomes())
+    assert [str(outcome) for outcome in found if isinstance(outcome, InputError)] == [
+        f"{tmp_path}/broken.png: a link to a file that is not there",
+        f"{tmp_path}/loop.png: a link to a file that is not there",
+        f"{tmp_path}/pipe.png: a pipe or a device, no file",
+    ]
+    assert [page.payload for page in found if isinstance(page, Page)] == [PNG, PNG]
+    with pytest.raises(InputError, match=r"^/dev/null: a pipe or a device, no file$"):
+        read("/dev/null")
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_not_said_to_be_missing(monkeypatch):
+    def deny(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", deny)
+    with pytest.raises(InputError, match=r"^locked/a\.png: the file cannot be read: Permission denied$"):
+        read("locked/a.png")
+
+
+@pytest.mark.parametrize("url", ["ftp://me:secret@host/a.png", "file:///a.png", "S3://bucket/a.png", "gs://a/b"])
+def test_other_urls_are_named_without_secrets(url):
+    with pytest.raises(InputError, match="there is no such file; of URLs, http:// and https:// are fetched") as caught:
+        read(url)
+    assert "secret" not in str(caught.value)
+    assert caught.value.source == url.replace("me:secret@", "")
 
 
 class Unreadable:
