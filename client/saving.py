@@ -35,6 +35,8 @@ PICTURE_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", 
 _NAME_OF_PICTURE = re.compile(
     r".+_(ocr_res_img|preprocessed_img|layout_det_res|seal_res_region\d+|res)\.\w+", re.DOTALL
 )
+# Beyond it libjpeg writes to the standard error itself.
+_MAX_JPEG_SIDE = 65500
 # Where the mark is: near the start of a file, or near its end.
 _SEARCHED_BYTES = 4096
 # As the JSON of every result begins, PaddleX's too.
@@ -166,8 +168,11 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     """
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = _SOFTWARE
+    is_jpeg = Image.registered_extensions().get(path.suffix.lower()) == "JPEG"
 
     def write(file: Path) -> None:
+        if is_jpeg and max(picture.size) > _MAX_JPEG_SIDE:
+            raise ValueError("a side is too long")
         picture.save(file, exif=exif)
         if file.suffix.lower() in _WITHOUT_EXIF:
             with file.open("ab") as pixels:

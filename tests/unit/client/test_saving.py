@@ -281,7 +281,7 @@ def test_directories_called_like_a_file(result, tmp_path, name, there):
 @pytest.mark.parametrize(
     ("suffix", "most"), [(".webp", 16383), (".jpg", 65500), (".jfif", 65500), (".gif", 65535), (".tga", 65535)]
 )
-def test_pictures_that_a_format_cannot_hold(tmp_path, suffix, most):
+def test_pictures_that_a_format_cannot_hold(tmp_path, capfd, suffix, most):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         save_picture(Image.new("RGB", (most, 1)), tmp_path / f"held{suffix}")
@@ -291,6 +291,7 @@ def test_pictures_that_a_format_cannot_hold(tmp_path, suffix, most):
     assert names(tmp_path) == [f"held{suffix}", "too_wide.png"]
     with Image.open(tmp_path / "too_wide.png") as picture:
         assert picture.size == (most + 1, 1)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_result_that_webp_cannot_hold(tensors, tmp_path):
