@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import os
 import threading
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from numbers import Integral, Real
 from os import PathLike
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from typing_extensions import Self
 
@@ -35,6 +37,7 @@ from paddlex_triton.client.requests import (
 from paddlex_triton.client.results import BaseResult
 from paddlex_triton.client.retry import Deadline, RetryPolicy, call_with_retries
 from paddlex_triton.client.transports import Transport, Url, open_transport
+from paddlex_triton.client.workers import Workers
 from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.pipelines import PipelineSpec
 
@@ -43,6 +46,7 @@ Outcome: TypeAlias = BaseResult | PaddleXTritonError
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_PAGES_IN_FLIGHT = 4
+NOT_PICKLED = "a pipeline cannot be copied or sent to another process: make it there, or before the process is forked"
 
 
 class Pipeline:
@@ -89,7 +93,10 @@ class Pipeline:
         self._release = release
         self._closing = PerProcess(threading.Lock)
         self._closed = False
-        self._workers = PerProcess(lambda: ThreadPoolExecutor(max_in_flight, thread_name_prefix="paddlex-triton"))
+        # Ends the pauses between tries.
+        self._ended = PerProcess(threading.Event)
+        self._workers = PerProcess(lambda: Workers(max_in_flight))
+        _OPEN.add(self)
 
     @property
     def name(self) -> str:
@@ -142,14 +149,22 @@ class Pipeline:
         return self._outcomes(input, positional, x, params, go_on=True)
 
     def close(self) -> None:
-        """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once."""
+        """Close connections, and stop the embedded server if nobody else uses it. Safe to call more than once.
+
+        Pages that are on their way, in other threads say, are given up: their outcome is a `PipelineClosedError`.
+        """
         with self._closing.get():
             if self._closed:
                 return
             self._closed = True
-        if workers := self._workers.made():
-            workers.shutdown(wait=True, cancel_futures=True)
+        workers = self._workers.made()
+        if workers is not None:
+            workers.stop()
+        self._ended.get().set()
+        # What waits for the server fails with that.
         self._transport.close()
+        if workers is not None:
+            workers.join()
         if self._release is not None:
             self._release()
 
@@ -160,6 +175,10 @@ class Pipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        raise TypeError(NOT_PICKLED)
 
     def _outcomes(
         self, input: Input | None, positional: Sequence[Any], x: Input | None, params: Mapping[str, Any], *, go_on: bool
@@ -214,8 +233,10 @@ class Pipeline:
         try:
             # The thread is in the caller's trace.
             return self._workers.get().submit(contextvars.copy_context().run, self._infer, page, request)
-        except RuntimeError:
-            raise PipelineClosedError("the pipeline was closed") from None
+        except RuntimeError as error:
+            if self._closed:
+                raise PipelineClosedError("the pipeline was closed") from None
+            raise PaddleXTritonError(f"the page cannot be sent: {error}", source=page.label) from None
 
     def _infer(self, page: Page, request: PredictRequest) -> BaseResult:
         request_id = page.request_id or new_request_id()
@@ -227,10 +248,24 @@ class Pipeline:
             return request.result(tensors, page)
 
         with attributed_to(page):
-            result = call_with_retries(call, self._retry, Deadline(self._timeout))
+            result = call_with_retries(call, self._retry, Deadline(self._timeout), self._pause)
         if self._watch is not None:
             self._watch.compare(result.settings, request.chosen_steps)
         return result
+
+    def _pause(self, seconds: float) -> None:
+        self._ended.get().wait(seconds)
+
+
+# Pipelines that may still have threads and connections.
+_OPEN: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Give up the pages that are on their way when a program ends, instead of waiting for them."""
+    for pipeline in list(_OPEN):
+        pipeline.close()
 
 
 def create_pipeline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from paddlex_triton.client.processes import PerProcess
 from paddlex_triton.client.tracing import trace_headers
 from paddlex_triton.client.transports.base import PROBE_TIMEOUT_S, AsyncTransport, Transport, datatype, microseconds
 from paddlex_triton.client.transports.endpoint import Endpoint
+from paddlex_triton.client.transports.sockets import BoundedClient
 
 _CONNECT_TIMEOUT_S = 5.0
 _HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -108,7 +110,7 @@ def _translate(error: httpx.HTTPError, request_id: str | None, endpoint: Endpoin
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return ServerUnavailableError(f"no server answers at {endpoint}: {error}", request_id=request_id)
     if isinstance(error, httpx.TimeoutException):
-        return DeadlineExceededError("no answer within the timeout", request_id=request_id)
+        return _late(request_id)
     reason = str(error) or type(error).__name__
     message = f"the connection to {endpoint} broke: {reason}"
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in reason:
@@ -118,6 +120,10 @@ def _translate(error: httpx.HTTPError, request_id: str | None, endpoint: Endpoin
             f"if it is the gRPC port, say {other}://{endpoint.address}"
         )
     return ServerUnavailableError(message, request_id=request_id)
+
+
+def _late(request_id: str | None) -> DeadlineExceededError:
+    return DeadlineExceededError("no answer within the timeout", request_id=request_id)
 
 
 def _closed(request_id: str | None = None) -> PipelineClosedError:
@@ -146,7 +152,7 @@ class HttpTransport(_Connected, Transport):
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._closed = False
-        self._client = PerProcess(lambda: httpx.Client(**_client_arguments(endpoint)))
+        self._client = PerProcess(lambda: BoundedClient(**_client_arguments(endpoint)))
 
     def infer(
         self,
@@ -161,8 +167,10 @@ class HttpTransport(_Connected, Transport):
         request = _request(inputs, outputs, request_id, timeout_s)
         if self._closed:
             raise _closed(request_id)
+        client = self._client.get()
         try:
-            response = self._client.get().post(_infer_path(model), **request)
+            with client.within(timeout_s):
+                response = client.post(_infer_path(model), **request)
         except _FAILURES as error:
             raise self._reason(error, request_id) from None
         return _arrays(response, outputs, request_id)
@@ -220,9 +228,12 @@ class AsyncHttpTransport(_Connected, AsyncTransport):
         if self._closed:
             raise _closed(request_id)
         try:
-            response = await self._client.post(_infer_path(model), **request)
+            # httpx bounds every single reading and writing.
+            response = await asyncio.wait_for(self._client.post(_infer_path(model), **request), timeout_s)
         except _FAILURES as error:
             raise self._reason(error, request_id) from None
+        except asyncio.TimeoutError:
+            raise _late(request_id) from None
         return _arrays(response, outputs, request_id)
 
     async def server_ready(self) -> bool:
