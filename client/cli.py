@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from paddlex_triton.client.consoles import showable
+from paddlex_triton.client.consoles import discard, flush, showable
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.client.urls import split_urls
-from paddlex_triton.limits import MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
+from paddlex_triton.client.wording import shown_name, shown_text
+from paddlex_triton.limits import MAX_MESSAGE_CHARACTERS, MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.params import MODEL_NAME_SUFFIX
 from paddlex_triton.pipeline_file import PipelineFileError, is_pipeline_file, read_pipeline_file
@@ -267,7 +268,7 @@ def _save(result: BaseResult, folder: Path, report: RunReport) -> None:
         stem = result.stem_in(folder)
         # Warnings about names are in the report already.
         if stem != result.saved_stem and len(report.renamed) == told:
-            report.renamed.append(f"{result.page.label}: {stem}")
+            report.renamed.append(f"{shown_name(result.page.label or stem)}: {stem}")
         result.save_all(folder)
     except OSError as error:
         raise OSError(f"{folder}: results cannot be saved there: {error.strerror or error}") from None
@@ -284,12 +285,11 @@ def _plain_errors(report: RunReport) -> Iterator[None]:
 
     # What OpenCV says of damaged files comes as an error of the page; pixels are bounded by the client.
     cv2.setLogLevel(0)
-    console = _stderr()
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
         if isinstance(message, SavedNameWarning):
             report.renamed.append(str(message))
-        console.print(f"[bold yellow]Warning:[/bold yellow] {escape(showable(str(message), console.file))}")
+        _print_line("[bold yellow]Warning:[/bold yellow]", str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SavedNameWarning)
@@ -297,18 +297,29 @@ def _plain_errors(report: RunReport) -> Iterator[None]:
         warnings.showwarning = show_warning
         try:
             yield
+            # Now, where it can still be said that it fails.
+            flush(sys.stdout)
+        except BrokenPipeError:
+            # `| head` has read enough.
+            discard(sys.stdout)
+            raise typer.Exit(1) from None
         except (PaddleXTritonError, OSError) as error:
             _print_error(error)
             raise typer.Exit(1) from None
 
 
 def _print_error(error: Exception) -> None:
-    text = " ".join(str(error).splitlines())
+    _print_line("[bold red]Error:[/bold red]", str(error))
+
+
+def _print_line(kind: str, text: str) -> None:
     console = _stderr()
-    console.print(f"[bold red]Error:[/bold red] {escape(showable(text, console.file))}")
+    line = shown_text(" ".join(text.split("\n")), MAX_MESSAGE_CHARACTERS)
+    console.print(f"{kind} {escape(showable(line, console.file))}")
 
 
 def _stderr() -> Console:
     """Return the standard error, after what was printed on the standard output so far."""
-    sys.stdout.flush()
+    with suppress(OSError):
+        flush(sys.stdout)
     return Console(stderr=True, soft_wrap=True, highlight=False)

@@ -18,6 +18,7 @@ from pypdfium2 import raw
 
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, PaddleXTritonError
 from paddlex_triton.client.pages import Page, check_pixels, page_from_array
+from paddlex_triton.client.wording import shown_name
 from paddlex_triton.limits import MAX_IMAGE_PIXELS, MAX_IMAGE_SIDE
 
 _SCALE_VARIABLE = "PADDLE_PDX_PDF_RENDER_SCALE"
@@ -151,8 +152,9 @@ class PdfDocument:
             return
         self._warned = True
         warnings.warn(
-            f"{source}: rendered at {scale:.3g} pixels per point instead of {self._scale:g}, to stay within "
-            f"{MAX_IMAGE_PIXELS} pixels and {MAX_IMAGE_SIDE} a side; so are further pages that are too large",
+            f"{shown_name(source or 'a PDF')}: rendered at {scale:.3g} pixels per point instead of {self._scale:g}, "
+            f"to stay within {MAX_IMAGE_PIXELS} pixels and {MAX_IMAGE_SIDE} a side; so are "
+            "further pages that are too large",
             UserWarning,
             stacklevel=2,
         )
@@ -240,8 +242,8 @@ class TiffDocument:
             return
         self._warned = True
         warnings.warn(
-            f"{self._input_path or 'a TIFF'}: pixels of mode {mode} are cut off at 0 and 255, as PaddleX does it; "
-            "scale them to 8 bits for a readable page",
+            f"{shown_name(self._input_path or 'a TIFF')}: pixels of mode {mode} are cut off at 0 and 255, "
+            "as PaddleX does it; scale them to 8 bits for a readable page",
             UserWarning,
             stacklevel=2,
         )

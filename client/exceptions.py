@@ -20,11 +20,9 @@ PaddleXTritonError
 
 from __future__ import annotations
 
+from paddlex_triton.client.wording import shown_name, shown_text
 from paddlex_triton.errors import ErrorCode, parse_message
 from paddlex_triton.limits import MAX_MESSAGE_CHARACTERS
-
-# Longer than nearly every path; what is given by mistake, a file as base64 say, can have megabytes.
-_MAX_SOURCE_CHARACTERS = 300
 
 
 class PaddleXTritonError(Exception):
@@ -55,10 +53,10 @@ class PaddleXTritonError(Exception):
         self.source = source
 
     def __str__(self) -> str:
-        where = f"{_shortened(self.source, _MAX_SOURCE_CHARACTERS)}: " if self.source else ""
+        where = f"{shown_name(self.source)}: " if self.source else ""
         details = [f"{self.stage}: {self.code.value}" if self.stage and self.code else "", self._request()]
         context = ", ".join(detail for detail in details if detail)
-        return f"{where}{_shortened(self.message, MAX_MESSAGE_CHARACTERS)}" + (f" ({context})" if context else "")
+        return f"{where}{shown_text(self.message, MAX_MESSAGE_CHARACTERS)}" + (f" ({context})" if context else "")
 
     def _request(self) -> str:
         return f"request {self.request_id}" if self.request_id else ""
@@ -122,11 +120,6 @@ class EmbeddedServerError(PaddleXTritonError):
 
 class PipelineClosedError(PaddleXTritonError):
     """The pipeline was closed."""
-
-
-def _shortened(text: str, limit: int) -> str:
-    """Return the text, without its middle if it has more characters than the limit."""
-    return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 2 :]}"
 
 
 _BY_CODE: dict[ErrorCode, type[PaddleXTritonError]] = {

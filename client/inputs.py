@@ -31,6 +31,7 @@ from paddlex_triton.client.pages import Page, check_size, page_from_array, page_
 from paddlex_triton.client.saving import is_saved_picture
 from paddlex_triton.client.transparency import TransparencyWatch
 from paddlex_triton.client.urls import is_data_uri, is_url, read_data_uri, without_credentials
+from paddlex_triton.client.wording import shown_name
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
 # somebody else has read, or a list of any of them.
@@ -246,7 +247,14 @@ def _flatten(source: Any, depth: int = 0) -> Iterator[_Item]:
 
 
 def _is_several(source: object) -> bool:
-    return isinstance(source, Iterable) and not (isinstance(source, _SINGLE) or _is_file(source))
+    single = isinstance(source, _SINGLE) or _is_file(source) or _is_like_an_array(source)
+    return isinstance(source, Iterable) and not single
+
+
+def _is_like_an_array(source: object) -> bool:
+    """Tell whether it is a tensor of another library, or a picture of Pillow's; a column of paths is not."""
+    values = getattr(type(source), "__array__", None) or hasattr(type(source), "__array_interface__")
+    return bool(values) and str(getattr(source, "dtype", "")) not in ("object", "str", "string")
 
 
 def _single(source: Any) -> Any:
@@ -256,14 +264,18 @@ def _single(source: Any) -> Any:
         InputError: it is of no kind that is read here.
     """
     if isinstance(source, os.PathLike):
-        return os.fsdecode(source)
+        try:
+            return os.fsdecode(source)
+        except Exception as error:
+            raise InputError(f"the path cannot be had: {type(error).__name__}: {error}") from error
     if isinstance(source, Mapping) and set(source) != {"img"}:
         raise InputError(f"a dict must have the one key 'img'; this one has {sorted(map(str, source))}")
     if isinstance(source, set | frozenset):
         raise InputError("a set has no order; give a list")
     if isinstance(source, _SINGLE) or _is_file(source):
         return source
-    raise InputError(f"an input of type {type(source).__name__} is not read here; allowed: {_KINDS}")
+    hint = "give numpy.asarray(...) of it, uint8 in BGR order" if _is_like_an_array(source) else f"allowed: {_KINDS}"
+    raise InputError(f"an input of type {type(source).__name__} is not read here; {hint}")
 
 
 def _is_file(source: object) -> bool:
@@ -273,8 +285,9 @@ def _is_file(source: object) -> bool:
 def _content(file: Any) -> bytes:
     try:
         content = file.read()
-    except (OSError, ValueError) as error:
-        raise InputError(f"the file object cannot be read: {error}") from None
+    except Exception as error:
+        reason = error if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"the file object cannot be read: {reason}") from error
     if not isinstance(content, bytes):
         raise InputError(f"a file object must give bytes; this one gives {type(content).__name__}: open it with 'rb'")
     return content
@@ -301,7 +314,8 @@ def _files_in(directory: str) -> tuple[list[str], list[OSError]]:
     files = sorted(path for path in found if not is_saved_picture(path))
     if len(files) < len(found):
         warnings.warn(
-            f"{directory}: pictures of earlier results are left out ({len(found) - len(files)}); name one to read it",
+            f"{shown_name(directory)}: pictures of earlier results are left out ({len(found) - len(files)}); "
+            "name one to read it",
             UserWarning,
             stacklevel=2,
         )
@@ -313,6 +327,8 @@ def _files_in(directory: str) -> tuple[list[str], list[OSError]]:
 
 def _no_such_file(name: str) -> InputError:
     """Return the error, which says what a string that is no file's name may be."""
+    if not name:
+        return InputError("there is no such file: its name is empty")
     try:
         os.stat(name)  # noqa: PTH116  (pathlib raises on names that are too long)
     except PermissionError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from paddlex_triton.client.consoles import is_terminal
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -15,7 +17,7 @@ class PageProgress:
     def __init__(self, name: str) -> None:
         self._name = name
         self._bar: Progress | None = None
-        self._enabled = sys.stderr.isatty()
+        self._enabled = is_terminal(sys.stderr)
 
     def update(self, done: int, total: int) -> None:
         """Show how far it is; `total` may grow from call to call."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from paddlex_triton.client.exceptions import PaddleXTritonError
+from paddlex_triton.client.wording import shown_name
 
 _MAX_LISTED = 20
 _MAX_CHARACTERS = 120
@@ -41,7 +42,7 @@ def _section(title: str, entries: Sequence[str]) -> Iterator[str]:
 
 def _reason(error: PaddleXTritonError) -> str:
     """Return source and reason, each shortened: of a source the end tells more."""
-    source, reason = error.source or "", error.message
+    source, reason = shown_name(error.source or ""), error.message
     if len(source) > _MAX_CHARACTERS:
         source = "..." + source[3 - _MAX_CHARACTERS :]
     if len(reason) > _MAX_CHARACTERS:

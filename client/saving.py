@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from PIL import ExifTags, Image
 
 from paddlex_triton.client.files import write_whole
+from paddlex_triton.client.wording import shown_name
 
 if TYPE_CHECKING:
     from paddlex_triton.client.results import BaseResult
@@ -106,13 +107,14 @@ class SavedStems:
                     break
                 in_the_way.append(found)
         self._numbers[place, wanted] = number
+        named = shown_name(result.page.label or wanted)
         if in_the_way:
-            text = f"{result.page.label}: {in_the_way[0]} is there, and no result; saved as {stem!r}"
+            text = f"{named}: {shown_name(str(in_the_way[0]))} is there, and no result; saved as {stem!r}"
             warnings.warn(text, SavedNameWarning, stacklevel=5)
         elif stem != wanted and not self._told:
             self._told = True
             text = (
-                f"{result.page.label}: another input's results are called {wanted!r}; these are called {stem!r}, and "
+                f"{named}: another input's results are called {wanted!r}; these are called {stem!r}, and "
                 "so on for other names. 'input_path' in the JSON tells whose results they are"
             )
             warnings.warn(text, UserWarning, stacklevel=5)
@@ -186,8 +188,8 @@ def save_picture(picture: Image.Image, path: Path) -> None:
             raise
         other = _free_png(path)
         warnings.warn(
-            f"{path}: {path.suffix} cannot hold this picture of {picture.width} x {picture.height} pixels: "
-            f"saved as {other.name}",
+            f"{shown_name(str(path))}: {path.suffix} cannot hold this picture of {picture.width} x {picture.height} "
+            f"pixels: saved as {other.name}",
             SavedNameWarning,
             stacklevel=2,
         )

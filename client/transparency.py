@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from paddlex_triton.client.pages import Page
+from paddlex_triton.client.wording import shown_name
 from paddlex_triton.limits import MAX_IMAGE_PIXELS
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -28,8 +29,8 @@ class TransparencyWatch:
             return
         self._warned = True
         warnings.warn(
-            f"{page.label or 'the picture'}: parts of it are transparent; alpha is dropped, as PaddleX does "
-            "it, which can leave dark text on black. Put it on white for a readable page. Others are not named",
+            f"{shown_name(page.label or 'the picture')}: parts of it are transparent; alpha is dropped, as PaddleX "
+            "does it, which can leave dark text on black. Put it on white for a readable page. Others are not named",
             UserWarning,
             stacklevel=2,
         )

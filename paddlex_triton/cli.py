@@ -80,7 +80,9 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
     from paddlex_triton.client.cli import paddlex_spelling
+    from paddlex_triton.client.consoles import open_missing
 
+    open_missing()
     # Letters that a console has not are escaped; as errors they would end the command.
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -34,6 +34,7 @@ from paddlex_triton.client.saving import (
     usable_stem,
 )
 from paddlex_triton.client.urls import file_name, is_url
+from paddlex_triton.client.wording import shown_name
 from paddlex_triton.settings import StageSettings
 
 _Object: TypeAlias = dict[str, Any]
@@ -110,7 +111,7 @@ class BaseResult(_StrMixin, dict[str, Any]):
             self._saved_stem = usable_stem(given)
             if self._saved_stem != given:
                 warnings.warn(
-                    f"{self.page.label}: no file can be called so; saved as {self._saved_stem!r}",
+                    f"{shown_name(self.page.label or given)}: no file can be called so; saved as {self._saved_stem!r}",
                     SavedNameWarning,
                     stacklevel=2,
                 )
@@ -178,7 +179,9 @@ class BaseResult(_StrMixin, dict[str, Any]):
         else:
             with np.printoptions(threshold=1, edgeitems=1):
                 text = showable(str(self.str), sys.stdout)
-        sys.stdout.write(text + "\n")
+        # Programs without a console have none.
+        if sys.stdout is not None:
+            sys.stdout.write(text + "\n")
 
     def save_to_json(self, save_path: str | os.PathLike[str], indent: int = 4, ensure_ascii: bool = False) -> None:
         """Write the JSON to a file.

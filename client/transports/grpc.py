@@ -84,6 +84,8 @@ def _translate(error: InferenceServerException, request_id: str | None, endpoint
     message = str(error.message() or "")
     if status == "UNAVAILABLE" and "failed to connect" in message.lower():
         message = f"no server answers at {endpoint}" + _hint(endpoint, message)
+    elif status == "UNAVAILABLE" and "errors resolving" in message.lower():
+        message = f"no server answers at {endpoint}: its name is not known"
     if status == "DEADLINE_EXCEEDED":
         message = "no answer within the timeout"
     return error_from_response(message, status, request_id)

@@ -24,7 +24,7 @@ from paddlex_triton.client.processes import PerProcess
 from paddlex_triton.client.tracing import trace_headers
 from paddlex_triton.client.transports.base import PROBE_TIMEOUT_S, AsyncTransport, Transport, datatype, microseconds
 from paddlex_triton.client.transports.endpoint import Endpoint
-from paddlex_triton.client.transports.sockets import BoundedClient
+from paddlex_triton.client.transports.sockets import BoundedClient, open_client
 
 _CONNECT_TIMEOUT_S = 5.0
 _HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -152,7 +152,9 @@ class HttpTransport(_Connected, Transport):
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._closed = False
-        self._client = PerProcess(lambda: BoundedClient(**_client_arguments(endpoint)))
+        self._client = PerProcess(
+            lambda: open_client(BoundedClient, ServerUnavailableError, **_client_arguments(endpoint))
+        )
 
     def infer(
         self,
@@ -212,7 +214,7 @@ class AsyncHttpTransport(_Connected, AsyncTransport):
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._closed = False
-        self._client = httpx.AsyncClient(**_client_arguments(endpoint))
+        self._client = open_client(httpx.AsyncClient, ServerUnavailableError, **_client_arguments(endpoint))
 
     async def infer(
         self,

@@ -12,12 +12,36 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
 
+from paddlex_triton.client.exceptions import PaddleXTritonError
+from paddlex_triton.client.wording import without_secrets
+
+C = TypeVar("C", bound=httpx.Client | httpx.AsyncClient)
+
 _WRITTEN_AT_ONCE = 64 * 1024
+
+
+# What they raise for an environment that they cannot use.
+_REFUSED = (ImportError, OSError, ValueError, httpx.InvalidURL)
+
+
+def open_client(kind: type[C], failure: type[PaddleXTritonError], **settings: Any) -> C:
+    """Make a client of httpx.
+
+    Raises:
+        PaddleXTritonError: the `failure`, if the environment names proxies or certificates that cannot be used.
+    """
+    try:
+        return kind(**settings)
+    except _REFUSED as error:
+        raise failure(
+            "the proxies or certificates that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, "
+            f"SSL_CERT_FILE, SSL_CERT_DIR) cannot be used: {without_secrets(str(error))}"
+        ) from None
 
 
 class BoundedClient(httpx.Client):
@@ -53,6 +77,7 @@ class _Sockets(httpcore.NetworkBackend):
 
     @contextmanager
     def within(self, timeout_s: float | None) -> Iterator[None]:
+        self._call.limit_s = timeout_s
         self._call.end = None if timeout_s is None else time.monotonic() + timeout_s
         try:
             yield
@@ -66,7 +91,7 @@ class _Sockets(httpcore.NetworkBackend):
             return timeout
         left = end - time.monotonic()
         if left <= 0:
-            raise late("the time of the whole call is over")
+            raise late(f"not finished within {self._call.limit_s:g} s")
         return left if timeout is None else min(timeout, left)
 
     def connect_tcp(

@@ -14,8 +14,9 @@ from ensemble_answers import make_tensors
 from small_triton import serve
 
 from paddlex_triton.client.cli import _print_error
-from paddlex_triton.client.consoles import showable
+from paddlex_triton.client.consoles import is_terminal, showable
 from paddlex_triton.client.exceptions import InputError
+from paddlex_triton.client.progress import PageProgress
 from paddlex_triton.client.results import OCRResult
 
 TEXT = "发票 é €\U0001f600"
@@ -116,3 +117,63 @@ def test_help(encoding, command):
     done = subprocess.run(program, env=environment, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"--help" in done.stdout
+
+
+def predict(tmp_path, shell: str) -> subprocess.CompletedProcess[str]:
+    """Run `predict` on three pages and a name that is none, in a shell that puts `$0` where it is told."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.png").write_bytes(cv2.imencode(".png", np.full((60, 100, 3), 255, np.uint8))[1].tobytes())
+    program = [sys.executable, "-c", "from paddlex_triton.cli import main; main()", "predict", "OCR"]
+    with serve("grpc", lambda: make_tensors([TEXT] * 500)) as url:
+        options = ["--url", url, "--save_path", tmp_path / "out", "--input", folder, "--input", "nowhere.png"]
+        return subprocess.run(
+            ["bash", "-c", shell.replace("$0", '"$0" "$@"'), *program, *options],
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.mark.parametrize(
+    "shell",
+    ["$0 >&-", "$0 2>&-", "$0 >&- 2>&- <&-", "$0 2>/dev/full", "TERM=dumb COLUMNS=1 $0"],
+)
+def test_streams_that_are_closed(tmp_path, shell):
+    done = predict(tmp_path, shell)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(list((tmp_path / "out").glob("*.json"))) == 3
+
+
+def test_a_reader_that_has_enough(tmp_path):
+    done = predict(tmp_path, "{ $0; echo $? >&2; } | head -c 5")
+    assert "rror" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "1"
+
+
+def test_a_full_disk(tmp_path):
+    done = predict(tmp_path, "$0 >/dev/full")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO(), object()])
+def test_programs_without_a_console(monkeypatch, tensors, page, stream):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", stream)
+    PageProgress("OCR").update(1, 2)
+    OCRResult.from_tensors(tensors([TEXT]), page).print()
+    OCRResult.from_tensors(tensors([TEXT]), page).print(json_format=True)
+
+
+def test_a_standard_error_that_was_closed(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    assert not is_terminal(closed)
+    monkeypatch.setattr(sys, "stderr", closed)
+    PageProgress("OCR").update(1, 2)

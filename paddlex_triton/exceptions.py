@@ -1,0 +1,3 @@
+"""The exceptions of the client, see `paddlex_triton.client.exceptions`."""
+
+from paddlex_triton.client.exceptions import *  # noqa: F403
