@@ -61,6 +61,12 @@ def download(url: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
     except (httpx.InvalidURL, UnicodeError):
         # The reason repeats parts of it.
         raise InputError("the URL cannot be fetched: it is not a valid URL", source=source) from None
+    except httpx.TimeoutException:
+        raise InputError(
+            f"the URL cannot be fetched: it takes too long; allowed are {_TIMEOUT.connect:g} s to connect, "
+            f"{_TIMEOUT.read:g} s without a byte and {_TOTAL_TIMEOUT_S:g} s in all",
+            source=source,
+        ) from None
     except httpx.HTTPError as error:
         reason = without_secrets(str(error)) or type(error).__name__
         raise InputError(f"the URL cannot be fetched: {reason}", source=source) from None

@@ -1,6 +1,9 @@
 """Inputs from a web server on this machine."""
 
+import contextlib
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,8 +12,10 @@ import numpy as np
 import pypdfium2
 import pytest
 
+from paddlex_triton.client import create_async_pipeline, create_pipeline
+from paddlex_triton.client import download as download_module
 from paddlex_triton.client.download import download
-from paddlex_triton.client.exceptions import InputError
+from paddlex_triton.client.exceptions import InputError, ServerUnavailableError
 from paddlex_triton.client.inputs import PageReader
 from paddlex_triton.client.pages import Page
 
@@ -30,6 +35,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/circle")
             self.end_headers()
+        elif path == "/trickle":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
         elif path == "/secret.png" and self.headers["Authorization"] != "Basic dXNlcjpzZWNyZXQ=":
             self.send_error(401)
         elif path in self.files:
@@ -98,3 +110,43 @@ def test_a_user_and_a_password_are_sent_and_shown_nowhere(site):
         with pytest.raises(InputError, match=says) as caught:
             list(PageReader(f"http://user:secret@{host}/{path}"))
         assert "secret" not in str(caught.value)
+
+
+def test_a_body_that_trickles_ends_with_the_time(site, monkeypatch):
+    monkeypatch.setattr(download_module, "_TOTAL_TIMEOUT_S", 0.5)
+    with pytest.raises(InputError, match=r"/trickle: the URL cannot be fetched: it takes too long; .* 0\.5 s in all"):
+        download(f"{site}/trickle")
+
+
+@pytest.mark.parametrize("url", ["http://host/\ud800.png", "http://\udcff/a.png", "http://host:port/a.png"])
+def test_urls_that_are_none(url):
+    with pytest.raises(InputError, match="not a valid URL"):
+        download(url)
+
+
+def test_the_log_of_httpx_has_no_secrets(site, caplog):
+    with caplog.at_level(logging.INFO, "httpx"):
+        download(f"{site.replace('//', '//us:pass@')}/a.png?token=eyJ&size=1")
+    (line,) = caplog.messages
+    assert f"{site}/a.png?token=...&size=1" in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTP_PROXY", ":bad"),
+        ("ALL_PROXY", "ftp://us:pass@host"),
+        ("ALL_PROXY", "socks9://host"),
+        ("SSL_CERT_FILE", "/nowhere"),
+    ],
+)
+async def test_an_environment_that_cannot_be_used(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InputError, match=r"^http://host/a\.png: the proxies or certificates .*SSL_CERT_FILE") as caught:
+        download("http://host/a.png")
+    assert "pass" not in str(caught.value)
+    with pytest.raises(ServerUnavailableError, match="the proxies or certificates"):
+        create_pipeline("OCR", url="http://triton.invalid:8000")
+    async with create_async_pipeline("OCR", url="http://triton.invalid:8000") as twin:
+        with pytest.raises(ServerUnavailableError, match="the proxies or certificates"):
+            await anext(aiter(twin.predict(np.zeros((4, 4), np.uint8))))

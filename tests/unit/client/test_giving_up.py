@@ -34,15 +34,23 @@ ENDINGS = {"header": b"X-Long: ", "body": b"Content-Length: 100000\r\n\r\n"}
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[..., str]]:
+def asked() -> threading.Event:
+    """Set when a server of `listen` has got something."""
+    return threading.Event()
+
+
+@pytest.fixture
+def listen(asked) -> Iterator[Callable[..., str]]:
     """Starts servers that take requests and say nothing; or the given bytes, and then a byte at a time."""
     listeners = []
     ended = threading.Event()
 
     def talk(connection: socket.socket, start: bytes) -> None:
         with connection, contextlib.suppress(OSError):
-            while connection.recv(65536) and not start:
-                pass
+            while connection.recv(65536):
+                asked.set()
+                if start:
+                    break
             connection.sendall(start)
             while start and not ended.wait(0.05):
                 connection.sendall(b"x")
@@ -108,7 +116,6 @@ def test_close_gives_up_what_is_on_its_way(listen, scheme):
 
 
 PROGRAMS = {
-    "interrupted": ("with create_pipeline('OCR', url=sys.argv[1]) as ocr:\n    next(ocr.predict([PAGE] * 6))", True),
     "interrupted without with": ("ocr = create_pipeline('OCR', url=sys.argv[1])\nnext(ocr.predict([PAGE] * 6))", True),
     "ends": (
         "ocr = create_pipeline('OCR', url=sys.argv[1])\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n"
@@ -144,11 +151,12 @@ def test_a_program_ends_at_once(listen, scheme, program):
 
 
 @PROTOCOLS
-def test_the_command_line_ends_at_once(listen, scheme, tmp_path):
+def test_the_command_line_ends_at_once(listen, asked, scheme, tmp_path):
     (tmp_path / "page.ppm").write_bytes(b"P6 8 8 255\n" + PAGE.tobytes())
     program = [sys.executable, "-c", "from paddlex_triton.cli import main; main()", "predict", "OCR"]
     process = subprocess.Popen([*program, "--input", tmp_path / "page.ppm", "--url", f"{scheme}://{listen()}"])
-    time.sleep(3)
+    assert asked.wait(PATIENCE_S)
+    time.sleep(0.5)
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 130

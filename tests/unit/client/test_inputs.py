@@ -4,7 +4,9 @@ import errno
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -114,6 +116,81 @@ def test_a_list_keeps_its_order(count, numbered):
 def test_other_kinds_are_refused_at_once(bad):
     with pytest.raises(InputError):
         PageReader(bad)
+
+
+class Tensor:
+    """Like those of PyTorch: its rows are tensors, and a single number has none."""
+
+    dtype = "torch.uint8"
+
+    def __array__(self) -> np.ndarray:
+        return np.zeros((4, 4), np.uint8)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        return iter([Tensor()])
+
+
+class Column:
+    """Like pandas' of paths."""
+
+    dtype = np.dtype(object)
+
+    def __array__(self) -> np.ndarray:
+        return np.array(list(self), object)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([np.zeros((4, 4), np.uint8)] * 2)
+
+
+@pytest.mark.parametrize("bad", [Tensor(), Image.new("RGB", (4, 4)), np.float64(3)])
+def test_what_is_like_an_array_is_refused_with_the_remedy(bad):
+    with pytest.raises(InputError, match=r"is not read here; give numpy\.asarray\(\.\.\.\) of it, uint8 in BGR order"):
+        read(bad)
+
+
+def test_a_column_of_inputs_is_several():
+    column: Any = Column()
+    assert len(read(column)) == 2
+
+
+class Failing:
+    """A path, or a file, that raises."""
+
+    def __fspath__(self) -> str:
+        raise KeyError("mine")
+
+
+class FailingFile:
+    def read(self) -> bytes:
+        raise KeyError("mine")
+
+
+@pytest.mark.parametrize("bad", [Failing(), FailingFile()])
+def test_what_paths_and_files_raise_is_named(bad):
+    with pytest.raises(InputError, match="KeyError: 'mine'") as caught:
+        read(bad)
+    assert isinstance(caught.value.__cause__, KeyError)
+    (outcome,) = PageReader([bad]).outcomes()
+    assert isinstance(outcome, InputError)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("", "its name is empty"),
+        ("ftp://us:pass@host/a.png", r"^ftp://host/a\.png: there is no such file; URLs .* begin with http or https"),
+        ("s3://bucket/a.png?token=eyJ", r"^s3://bucket/a\.png\?token=\.\.\.: "),
+        ("file:///a.png", "give the path alone"),
+    ],
+)
+def test_strings_that_are_no_paths(name, says):
+    with pytest.raises(InputError, match=says):
+        read(name)
+
+
+def test_bytes_of_numpy_are_bytes():
+    (page,) = read(np.bytes_(b"GIF89a"))
+    assert type(page.payload) is bytes
 
 
 @pytest.mark.parametrize("opened", [lambda path: path.open("rb"), lambda path: io.BytesIO(path.read_bytes())])
