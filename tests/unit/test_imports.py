@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "cli": {CORE, "pipeline_file", "client", "export", "gateway", "probe", "server.host"},
 }
 # In functions: `create_pipeline` without a server starts one, and `models --url` asks a server.
-EXCEPTIONS = {("client.embedded", "server.host"), ("export.cli", "client")}
+EXCEPTIONS = {("client.embedded", "server.host"), ("export.cli", "client"), ("exceptions", "client")}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ PAGE = np.full((8, 8, 3), 255, np.uint8)
 PROTOCOLS = pytest.mark.parametrize("scheme", ["grpc", "http"])
 # Long enough for a test to hang by.
 PATIENCE_S = 60
-SOON_S = 8
+SOON_S = 25
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 ENDINGS = {"header": b"X-Long: ", "body": b"Content-Length: 100000\r\n\r\n"}
