@@ -35,6 +35,7 @@ for result in create_pipeline("OCR", url="{grpc}").predict("samples/page.png"): 
 
   perf_analyzer:
     .venv/bin/python -m paddlex_triton.bench.perf_analyzer samples/page.png --url {grpc} \\
+      --admin-key-file {key} \\
       --arguments '--concurrency-range 1:4 --measurement-mode count_windows --measurement-request-count 20'
 
   Metrics: {metrics}
@@ -59,6 +60,7 @@ def main(
             read_seals(server, save_path, console)
             if keep:
                 places = {"http": server.http_url, "grpc": server.grpc_url, "metrics": server.metrics_url}
+                places["key"] = escape(str(_write_key(server, save_path)))
                 console.print(HOW_TO_CALL.format(root=ROOT, **places), soft_wrap=True, highlight=False)
                 server.wait()
     except KeyboardInterrupt:
@@ -109,6 +111,15 @@ def _fresh_log(save_path: Path) -> Path:
     log = save_path / "triton.log"
     log.unlink(missing_ok=True)
     return log
+
+
+def _write_key(server: EmbeddedServer, save_path: Path) -> Path:
+    """Write the key that perf_analyzer needs, for this user's eyes."""
+    file = save_path / "admin_key"
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(f"{server.admin_key}\n", encoding="utf-8")
+    return file
 
 
 def _interrupt(signum: int, frame: object) -> None:
