@@ -110,7 +110,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
         try:
-            check_key(request, settings.api_keys)
+            check_key(request, () if settings.open_metrics else settings.api_keys)
         except ApiError as error:
             return error_response(error, str(uuid.uuid4()))
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")

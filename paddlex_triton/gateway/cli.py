@@ -97,6 +97,15 @@ Publish = Annotated[
         show_default=False,
     ),
 ]
+OpenMetrics = Annotated[
+    bool,
+    typer.Option(
+        "--open-metrics",
+        help="/metrics needs no key, where the other paths do.",
+        envvar=f"{_VARIABLE}OPEN_METRICS",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -116,6 +125,7 @@ def gateway_command(
     api_key_file: KeyFile = None,
     cors_origin: Origins = None,
     publish: Publish = False,
+    open_metrics: OpenMetrics = False,
     trace_url: TraceUrl = None,
 ) -> None:
     """Answer PaddleX's REST API in front of a Triton, until Ctrl-C."""
@@ -139,6 +149,7 @@ def gateway_command(
             allow_urls=allow_urls,
             api_keys=read_keys(api_key_file) if api_key_file else frozenset(),
             cors_origins=tuple(cors_origin or ()),
+            open_metrics=open_metrics,
             trace_url=trace_url or None,
         )
         gateway = Gateway(settings, address, port, publish=publish)

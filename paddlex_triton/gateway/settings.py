@@ -41,6 +41,7 @@ class GatewaySettings:
         allow_urls: whether `file` and `image` may be URLs, which the gateway fetches.
         api_keys: one of which a request must carry; none for everybody.
         cors_origins: of web pages elsewhere that may call.
+        open_metrics: whether the gateway's numbers are told without a key.
         trace_url: of a collector of OpenTelemetry, for spans; None for no collector.
     """
 
@@ -53,6 +54,7 @@ class GatewaySettings:
     allow_urls: bool = False
     api_keys: frozenset[str] = frozenset()
     cors_origins: tuple[str, ...] = ()
+    open_metrics: bool = False
     trace_url: str | None = None
 
     def __post_init__(self) -> None:

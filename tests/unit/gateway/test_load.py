@@ -186,6 +186,9 @@ async def test_numbers_are_for_those_with_a_key(client):
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert "paddlex_gateway" not in refused.text
     assert "paddlex_gateway_in_flight" in told.text
+    async with client(api_keys=frozenset({KEY}), open_metrics=True) as gateway:
+        assert (await gateway.get("/metrics")).status_code == 200
+        assert (await gateway.post("/ocr", json={})).status_code == 401
 
 
 @pytest.mark.parametrize("wrong", [{"max_in_flight": 0}, {"max_body_bytes": 0}, {"api_keys": frozenset({KEY[:-1]})}])
