@@ -22,6 +22,7 @@ TEXTS = [
     ROOT / "client" / "examples" / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *pages(),
 ]
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
