@@ -178,9 +178,12 @@ def test_what_paths_and_files_raise_is_named(bad):
     ("name", "says"),
     [
         ("", "its name is empty"),
-        ("ftp://us:pass@host/a.png", r"^ftp://host/a\.png: there is no such file; URLs .* begin with http or https"),
+        (
+            "ftp://us:pass@host/a.png",
+            r"^ftp://host/a\.png: there is no such file; of URLs, http:// and https:// are fetched",
+        ),
         ("s3://bucket/a.png?token=eyJ", r"^s3://bucket/a\.png\?token=\.\.\.: "),
-        ("file:///a.png", "give the path alone"),
+        ("file:///a.png", "of URLs, http:// and https:// are fetched"),
     ],
 )
 def test_strings_that_are_no_paths(name, says):
