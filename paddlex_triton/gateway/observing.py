@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 logger = logging.getLogger("paddlex_triton.gateway")
 
@@ -52,6 +52,11 @@ class GatewayMetrics:
             "paddlex_gateway_hung_up", "Callers that went away before the answer", ["pipeline"], **own
         )
         self.in_flight = Gauge("paddlex_gateway_in_flight", "Requests that are worked on", **own)
+        self.in_flight_limit = Gauge(
+            "paddlex_gateway_in_flight_limit", "Requests that are worked on at once; more are turned away", **own
+        )
+        # Memory, processor time and open files, where the system tells.
+        ProcessCollector(**own)
 
     def text(self) -> bytes:
         """Return all of them as Prometheus reads them."""

@@ -68,6 +68,7 @@ class Service:
         self._tracing = Tracing(settings.trace_url)
         self.admission = Admission(settings.max_in_flight)
         self.metrics.in_flight.set_function(lambda: self.admission.now)
+        self.metrics.in_flight_limit.set(settings.max_in_flight)
         self._pipelines = {endpoint.pipeline: self._pipeline(endpoint.pipeline) for endpoint in ENDPOINTS}
         self._triton: AsyncTransport | None = None
         self._fetcher = Fetcher(settings.max_body_bytes) if settings.allow_urls else None

@@ -12,6 +12,7 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+import deploy_tools
 import pytest
 import tomli
 import yaml
@@ -20,6 +21,7 @@ from packaging.requirements import Requirement
 from paddlex_triton import paths
 from paddlex_triton.admin_api import restricting_arguments
 from paddlex_triton.pipelines import PIPELINES, find_preset
+from paddlex_triton.server.host.container import ContainerSettings
 from paddlex_triton.server.host.core_sharing import share_cores
 from paddlex_triton.server.host.gpu_module_config import derive_gpu_config
 from paddlex_triton.server.host.model_config import parse_config, read_config
@@ -30,8 +32,9 @@ PORTS = ROOT / "docker-compose.ports.yml"
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 GATEWAY_DOCKERFILE = ROOT / "docker" / "gateway.Dockerfile"
 ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
-SERVICES = {"triton": "cpu", "triton-gpu": "gpu"}
-GATEWAYS = {"gateway": "triton", "gateway-gpu": "triton-gpu"}
+SERVICES = {"triton": "cpu", "triton-openvino": "openvino", "triton-gpu": "gpu"}
+GATEWAYS = {"gateway": "triton", "gateway-openvino": "triton-openvino", "gateway-gpu": "triton-gpu"}
+MONITORING = ("prometheus", "grafana")
 
 
 def compose(path: Path = COMPOSE) -> dict:
@@ -61,17 +64,104 @@ def test_the_specification_is_really_compared(tmp_path):
 @pytest.mark.parametrize(("name", "flavour"), SERVICES.items())
 def test_service(name, flavour):
     service = compose()["services"][name]
-    chosen = {"cpu": "${PADDLEX_TRITON_CPU_FLAVOUR:-}", "gpu": "${PADDLEX_TRITON_GPU_FLAVOUR:-gpu}"}
+    chosen = {
+        "cpu": "${PADDLEX_TRITON_CPU_FLAVOUR:-}",
+        "openvino": "openvino",
+        "gpu": "${PADDLEX_TRITON_GPU_FLAVOUR:-gpu}",
+    }
     assert service["environment"]["PADDLEX_TRITON_FLAVOUR"] == chosen[flavour]
     assert ("PADDLEX_TRITON_TENSORRT" in service["environment"]) == (flavour == "gpu")
     assert service["environment"]["PADDLEX_TRITON_DEVICE"] == "${PADDLEX_TRITON_DEVICE:-}"
-    assert service.get("profiles", []) == ([] if flavour == "cpu" else ["gpu"])
+    assert service.get("profiles", []) == ([] if flavour == "cpu" else [flavour])
     assert "ports" not in service
-    assert "/v2/health/ready" in service["healthcheck"]["test"][-1]
+    assert service["networks"] == ["inside"]
+    command, check = service["healthcheck"]["test"][1:4], service["healthcheck"]
+    assert command == ["python3", "-m", "paddlex_triton.probe"]
+    # The check ends by itself before it is ended.
+    assert float(check["test"][5]) < float(check["timeout"].rstrip("s"))
+    assert service["environment"]["PADDLEX_TRITON_PROBE_FAILURES"] == "${PADDLEX_TRITON_PROBE_FAILURES:-3}"
     (networks,) = service["volumes"]
     assert (networks["target"], networks["read_only"]) == ("/networks", True)
     assert "network_mode" not in service
     assert "privileged" not in service
+
+
+@pytest.mark.parametrize("name", [*SERVICES, *GATEWAYS, *MONITORING])
+def test_containers_may_do_little_and_have_limits(name):
+    service = compose()["services"][name]
+    user, group = service["user"].split(":")
+    assert int(user) > 0
+    assert int(group) > 0
+    assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (
+        True,
+        ["ALL"],
+        ["no-new-privileges:true"],
+    )
+    assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"} & service.keys()
+    assert {"cpus", "pids_limit", "mem_limit"} <= service.keys()
+    assert service["memswap_limit"] == service["mem_limit"]
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    assert service["restart"] == "unless-stopped"
+    assert {"test", "interval", "timeout", "retries", "start_period"} == service["healthcheck"].keys()
+    for mount in service.get("tmpfs", ()):
+        assert "size=" in mount
+
+
+def test_what_is_written_is_in_memory_or_a_volume():
+    """Paths below which a container writes, of its variables and its program."""
+    services = compose()["services"]
+    for name in SERVICES:
+        assert services[name]["environment"]["HOME"] == "/tmp"
+        places = {mount.partition(":")[0] for mount in services[name]["tmpfs"]}
+        assert places == {"/tmp", str(ContainerSettings({}).models.parent)}
+    for name in GATEWAYS:
+        assert [mount.partition(":")[0] for mount in services[name]["tmpfs"]] == ["/tmp"]
+        assert "HOME=/tmp" in GATEWAY_DOCKERFILE.read_text()
+    assert "prometheus:/prometheus" in services["prometheus"]["volumes"]
+
+
+def test_triton_reaches_nothing_and_is_reached_by_the_gateway_alone():
+    whole = compose()
+    assert whole["networks"]["inside"] == {"internal": True}
+    outside = {name for name, service in whole["services"].items() if "outside" in service["networks"]}
+    assert outside == {*GATEWAYS, "grafana"}
+    assert {name for name, service in whole["services"].items() if "ports" in service} == outside
+    for name in outside:
+        (port,) = whole["services"][name]["ports"]
+        assert port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:")
+
+
+def test_images_are_pinned_and_the_monitoring_ones_are_of_its_profile():
+    services = compose()["services"]
+    built = {name for name, service in services.items() if "build" in service}
+    assert built == {*SERVICES, *GATEWAYS}
+    assert {name for name, service in services.items() if service.get("profiles") == ["monitoring"]} == {*MONITORING}
+    for name in MONITORING:
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", services[name]["image"])
+    assert re.search(r":-nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3}", COMPOSE.read_text())
+
+
+@pytest.mark.parametrize("profile", [None, "gpu", "openvino", "monitoring"])
+def test_compose_takes_the_file(profile):
+    names = {"gpu": "gateway-gpu", "openvino": "gateway-openvino"}
+    chosen = ["--profile", profile] if profile else []
+    result = deploy_tools.run("docker-compose", "--file", str(COMPOSE), *chosen, "config", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    services = json.loads(result.stdout)["services"]
+    assert {"gateway", "triton", *([names[profile]] if profile in names else [])} <= services.keys()
+    assert set(MONITORING) <= services.keys() if profile == "monitoring" else not set(MONITORING) & services.keys()
+    assert services["triton"]["mem_limit"] == str(12 * 2**30)
+
+
+def test_compose_takes_both_files():
+    result = deploy_tools.run(
+        "docker-compose", "--file", str(COMPOSE), "--file", str(PORTS), "config", "--format", "json"
+    )
+    assert result.returncode == 0, result.stderr
+    triton = json.loads(result.stdout)["services"]["triton"]
+    assert [port["target"] for port in triton["ports"]] == [8000, 8001, 8002]
+    # An internal network publishes nothing.
+    assert triton["networks"].keys() == {"inside", "outside"}
 
 
 def test_gpu_is_reserved_by_the_gpu_service_alone():
@@ -92,7 +182,6 @@ def test_gateway(name, triton):
     assert service["ports"] == ["${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:${PADDLEX_TRITON_REST_PORT:-8080}:8080"]
     assert "127.0.0.1:8080/health" in service["healthcheck"]["test"][-1]
     assert service["volumes"] == services[triton]["volumes"]
-    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
@@ -108,7 +197,8 @@ def test_tritons_ports_are_published_by_the_second_file_alone():
     services = compose(PORTS)["services"]
     assert services.keys() == SERVICES.keys()
     for service in services.values():
-        assert service.keys() == {"ports"}
+        assert service.keys() == {"ports", "networks"}
+        assert service["networks"] == ["outside"]
         assert [port.rsplit(":", 1)[1] for port in service["ports"]] == ["8000", "8001", "8002"]
         assert all(port.startswith("${PADDLEX_TRITON_ADDRESS:-127.0.0.1}:") for port in service["ports"])
 
