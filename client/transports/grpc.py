@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +30,8 @@ from paddlex_triton.client.transports.endpoint import Endpoint
 _MAX_MESSAGE_BYTES = 2**31 - 1
 # A server that comes back is found within this time.
 _MAX_RECONNECT_MS = 2000
+# A name with several addresses, as those of Kubernetes, is of several servers: requests go to each in turn.
+_IN_TURN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 # Where gRPC was imported.
 _PROCESS = os.getpid()
 # What gRPC says when the other side hangs up on its first bytes, or answers them in HTTP/1.
@@ -43,6 +46,8 @@ def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:
         ("grpc.max_reconnect_backoff_ms", _MAX_RECONNECT_MS),
         ("grpc.enable_http_proxy", 0 if endpoint.is_local else 1),
     ]
+    if not endpoint.is_local:
+        options.append(("grpc.service_config", _IN_TURN))
     return {"url": endpoint.address, "ssl": endpoint.secure, "channel_args": options}
 
 
