@@ -39,7 +39,7 @@ _OTHER_PROTOCOL = ("http1", "end of tcp stream", "socket closed", "connection re
 
 
 def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:
-    options = [
+    options: list[tuple[str, int | str]] = [
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.initial_reconnect_backoff_ms", 100),

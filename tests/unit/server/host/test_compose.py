@@ -31,6 +31,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 PORTS = ROOT / "docker-compose.ports.yml"
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 GATEWAY_DOCKERFILE = ROOT / "docker" / "gateway.Dockerfile"
+EXPORT_DOCKERFILE = ROOT / "docker" / "export.Dockerfile"
 ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
 SERVICES = {"triton": "cpu", "triton-openvino": "openvino", "triton-gpu": "gpu"}
 GATEWAYS = {"gateway": "triton", "gateway-openvino": "triton-openvino", "gateway-gpu": "triton-gpu"}
@@ -281,7 +282,9 @@ def is_ignored(path: str) -> bool:
     return ignored
 
 
-@pytest.mark.parametrize("source", sorted({*copied_files(), *copied_files(GATEWAY_DOCKERFILE)}))
+@pytest.mark.parametrize(
+    "source", sorted({*copied_files(), *copied_files(GATEWAY_DOCKERFILE), *copied_files(EXPORT_DOCKERFILE)})
+)
 def test_what_the_dockerfile_copies_is_there(source):
     path = ROOT / source
     assert path.exists()
@@ -313,8 +316,9 @@ def test_what_the_dockerfile_runs_is_copied():
     assert set(linked) <= set(copied)
 
 
-def test_the_gateways_image_has_what_it_installs():
-    copied, text = set(copied_files(GATEWAY_DOCKERFILE)), GATEWAY_DOCKERFILE.read_text()
+@pytest.mark.parametrize("dockerfile", [GATEWAY_DOCKERFILE, EXPORT_DOCKERFILE], ids=lambda path: path.name)
+def test_images_have_what_they_install(dockerfile):
+    copied, text = set(copied_files(dockerfile)), dockerfile.read_text()
     project = tomli.loads((ROOT / "pyproject.toml").read_text())
     packages = {folder.split("/")[0] for folder in project["tool"]["setuptools"]["package-dir"].values()}
     assert packages | {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]} <= copied
@@ -323,6 +327,12 @@ def test_the_gateways_image_has_what_it_installs():
     assert "--constraint requirements/constraints.txt" in text
     (extras,) = re.findall(r"'\.\[(.*)\]'", text)
     assert set(extras.split(",")) <= project["project"]["optional-dependencies"].keys()
+
+
+def test_the_exports_image_runs_it_as_nobody_special():
+    last = EXPORT_DOCKERFILE.read_text().splitlines()
+    assert "USER 1000:1000" in last
+    assert 'ENTRYPOINT ["paddlex-triton", "export"]' in last
 
 
 def test_the_gateways_image_runs_it_as_nobody_special():
