@@ -120,13 +120,16 @@ class FakeLogger:
 
 
 class FakeMetric:
-    """One counter."""
+    """One counter, or gauge."""
 
     def __init__(self) -> None:
         self.total = 0.0
 
     def increment(self, value: float) -> None:
         self.total += value
+
+    def set(self, value: float) -> None:
+        self.total = value
 
 
 class FakeMetricFamily:

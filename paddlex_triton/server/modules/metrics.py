@@ -8,9 +8,13 @@
 | `paddlex_network_rows_total` | stage, network | rows in those calls |
 | `paddlex_network_slots_total` | stage, network | room for rows in those calls; rows / slots: how full they leave |
 | `paddlex_errors_total` | stage, code | failed requests. Triton counts them as successes |
+| `paddlex_shm_used_bytes` | | of `/dev/shm`, as the first module of a pipeline saw it after its last page |
+| `paddlex_shm_bytes` | | size of `/dev/shm` |
 """
 
 from __future__ import annotations
+
+import os
 
 import triton_python_backend_utils as pb_utils
 
@@ -23,8 +27,15 @@ _Key = tuple[str, tuple[tuple[str, str], ...]]
 class StageMetrics:
     """The counters of one stage; the processes of a stage's instances share them."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, *, tells_memory: bool = False) -> None:
+        """Begin at nothing.
+
+        Args:
+            stage: a module's name.
+            tells_memory: whether to tell of shared memory, too; one module of a pipeline is enough.
+        """
         self._stage = stage
+        self._memory = _SharedMemory() if tells_memory else None
         self._families = {
             name: pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.COUNTER)
             for name, description in (
@@ -72,7 +83,34 @@ class StageMetrics:
                 self._counters[key] = counter
             counter.increment(value)
         self._unpublished.clear()
+        if self._memory is not None:
+            self._memory.publish()
 
     def _add(self, name: str, value: int, **labels: str) -> None:
         key = (name, tuple(sorted(labels.items())))
         self._unpublished[key] = self._unpublished.get(key, 0) + value
+
+
+class _SharedMemory:
+    """How full the machine's shared memory is, through which pages travel. Triton only ever takes more of it."""
+
+    def __init__(self) -> None:
+        self._gauges = [
+            pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.GAUGE).Metric(
+                labels={}
+            )
+            for name, description in (
+                ("paddlex_shm_used_bytes", "Bytes of /dev/shm in use"),
+                ("paddlex_shm_bytes", "Bytes of /dev/shm"),
+            )
+        ]
+        self._told: tuple[int, int] | None = None
+
+    def publish(self) -> None:
+        """Tell Triton if it is not as it was the last time."""
+        place = os.statvfs("/dev/shm")
+        sizes = ((place.f_blocks - place.f_bfree) * place.f_frsize, place.f_blocks * place.f_frsize)
+        if sizes != self._told:
+            self._told = sizes
+            for gauge, size in zip(self._gauges, sizes, strict=True):
+                gauge.set(size)

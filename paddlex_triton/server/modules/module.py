@@ -62,10 +62,11 @@ class Module(Generic[P]):
         cv2.setNumThreads(1)
         config = json.loads(args["model_config"])
         self._batched = int(config["max_batch_size"]) > 0
-        self.metrics = StageMetrics(self.stage)
         self._idle = WhenIdle(IDLE_S, trim_memory)
         folder = Path(args["model_repository"])
         parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
+        # Pages come to a pipeline's first module first.
+        self.metrics = StageMetrics(self.stage, tells_memory=PIPELINE in parameters)
         self._max_pixels = int(parameters.get(MAX_IMAGE_PIXELS_PARAMETER, MAX_IMAGE_PIXELS))
         networks = read_networks(parameters)
         # The first stage of a pipeline may have no network of its own.

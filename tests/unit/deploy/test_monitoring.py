@@ -85,6 +85,7 @@ def test_the_dashboard_shows_what_it_must():
         "paddlex_errors_total",
         "paddlex_gateway_in_flight",
         "nv_cpu_memory_used_bytes",
+        "paddlex_shm_used_bytes",
     ):
         assert f"{metric}{{" in shown
     assert len({panel["id"] for panel in dashboard()["panels"]}) == len(dashboard()["panels"])

@@ -65,6 +65,8 @@ def test_requests_beyond_the_limit_are_turned_away_unread(running, waiting, page
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["errorMsg"] == f"too many requests: {most} are worked on at once; try again"
     assert f"paddlex_gateway_in_flight {most}.0" in metrics
+    assert f"paddlex_gateway_in_flight_limit {most}.0" in metrics
+    assert "process_resident_memory_bytes" in metrics
     assert 'paddlex_gateway_refused_total{pipeline="OCR",reason="in_flight"} 1.0' in metrics
     assert httpx.post(f"{gateway.url}/ocr", json=body).status_code == 200
 

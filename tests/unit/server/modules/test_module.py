@@ -282,6 +282,23 @@ def test_triton_is_told_once_a_page_and_asked_rarely(pb_utils, make_module, monk
     assert len(asked) == 1
 
 
+def test_a_pipelines_first_module_tells_of_shared_memory_when_it_changed(pb_utils, make_module, monkeypatch):
+    used = [3]
+    place = SimpleNamespace(f_frsize=4096, f_blocks=10)
+    monkeypatch.setattr("os.statvfs", lambda path: SimpleNamespace(**vars(place), f_bfree=10 - used[0]))
+    make_module(echo)
+    assert not [name for name, _ in pb_utils.MetricFamily.counters if "shm" in name]
+    module = make_module(echo, pipeline="OCR")
+    assert counter(pb_utils, "paddlex_shm_bytes") == 40960
+    assert counter(pb_utils, "paddlex_shm_used_bytes") == 12288
+    used[0] = 5
+    run(module, request(pb_utils, x=np.zeros(1)))
+    assert counter(pb_utils, "paddlex_shm_used_bytes") == 20480
+    pb_utils.MetricFamily.counters[("paddlex_shm_used_bytes", frozenset())].total = -1
+    run(module, request(pb_utils, x=np.zeros(1)))
+    assert counter(pb_utils, "paddlex_shm_used_bytes") == -1
+
+
 def test_settings_name_the_network(pb_utils, make_module):
     async def answer(self, call):
         caller = importlib.import_module("paddlex_triton.server.modules.network_caller")
