@@ -95,15 +95,15 @@ class _SharedMemory:
     """How full the machine's shared memory is, through which pages travel. Triton only ever takes more of it."""
 
     def __init__(self) -> None:
-        self._gauges = [
-            pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.GAUGE).Metric(
-                labels={}
-            )
+        # Metrics do not outlive their families.
+        self._families = [
+            pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.GAUGE)
             for name, description in (
                 ("paddlex_shm_used_bytes", "Bytes of /dev/shm in use"),
                 ("paddlex_shm_bytes", "Bytes of /dev/shm"),
             )
         ]
+        self._gauges = [family.Metric(labels={}) for family in self._families]
         self._told: tuple[int, int] | None = None
 
     def publish(self) -> None:
