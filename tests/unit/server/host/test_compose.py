@@ -194,6 +194,16 @@ def test_keys_are_a_secret_that_is_read_if_it_was_named(name):
     assert read == f"${{PADDLEX_TRITON_API_KEY_FILE:+/run/secrets/{secret}}}"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_administrative_key_is_a_secret_that_is_read_if_it_was_named(name):
+    service, secrets = compose()["services"][name], compose()["secrets"]
+    (secret,) = service["secrets"]
+    default = secrets[secret]["file"].removeprefix("${PADDLEX_TRITON_ADMIN_KEY_FILE:-").rstrip("}")
+    assert (ROOT / default).is_file()
+    read = service["environment"]["PADDLEX_TRITON_ADMIN_KEY_FILE"]
+    assert read == f"${{PADDLEX_TRITON_ADMIN_KEY_FILE:+/run/secrets/{secret}}}"
+
+
 def test_tritons_ports_are_published_by_the_second_file_alone():
     services = compose(PORTS)["services"]
     assert services.keys() == SERVICES.keys()
