@@ -29,6 +29,13 @@ def test_stages_are_read_off_the_server(target):
     }
 
 
+def test_without_the_key_the_remedy_is_told(server):
+    with Target("OCR", http_url=server.http_url, grpc_url=server.grpc_url) as target:
+        with pytest.raises(ValueError, match="asks for the server's key: --admin-key-file"):
+            target.stages()
+        assert target.statistics("ocr")
+
+
 def test_overhead_and_network_time_make_up_the_request(target):
     (page,) = read_pages([])
     report = measure_overhead(target, page, b"{}", requests=2, runs=1, warmup=1)

@@ -30,6 +30,7 @@ PATHS = {
     "human_keypoint_detection": "/human-keypoint-detection",
     "doc_preprocessor": "/document-preprocessing",
 }
+KEY = "a-key-of-a-caller"
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +48,12 @@ def rest():
         gateway.stop()
 
 
-def ask(url: str, pipeline: str, data: bytes, **body):
+def ask(url: str, pipeline: str, data: bytes, *, headers: dict[str, str] | None = None, **body):
     source = {"image": None} if pipeline == "human_keypoint_detection" else {"file": None, "fileType": 1}
     sent = {**dict.fromkeys(source, base64.b64encode(data).decode()), **body}
     if "fileType" in source:
         sent["fileType"] = 1
-    response = httpx.post(url + PATHS[pipeline], json=sent, timeout=60)
+    response = httpx.post(url + PATHS[pipeline], json=sent, headers=headers, timeout=60)
     assert response.status_code == 200, response.text
     return response
 
@@ -160,7 +161,9 @@ def test_serve_answers_rest_beside_triton(networks, sample, tmp_path, collector)
         *("serve", "--pipeline", "OCR", "--preset", "PP-OCRv4_mobile", "--networks", str(networks)),
         *("--http-port", str(http), "--grpc-port", str(grpc), "--metrics-port", str(metrics), "--rest-port", str(rest)),
         *("--log-file", str(tmp_path / "triton.log"), "--trace-url", collector.url),
+        *("--api-key-file", str(tmp_path / "keys")),
     ]
+    (tmp_path / "keys").write_text(f"{KEY}\n")
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", "paddlex_triton.cli", *arguments],
@@ -176,12 +179,15 @@ def test_serve_answers_rest_beside_triton(networks, sample, tmp_path, collector)
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        assert ask(url, "OCR", sample).json()["result"]["ocrResults"][0]["prunedResult"]["rec_texts"]
+        assert httpx.get(f"{url}/metrics").status_code == 401
+        answered = ask(url, "OCR", sample, headers={"Authorization": f"Bearer {KEY}"}).json()
+        assert answered["result"]["ocrResults"][0]["prunedResult"]["rec_texts"]
     finally:
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert f"REST {url}" in out
+    assert KEY not in out + err
     (line,) = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     assert (line["pipeline"], line["status"], line["pages"]) == ("OCR", 200, 1)
     check_trace(collector.spans)
