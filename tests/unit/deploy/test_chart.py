@@ -200,6 +200,8 @@ def test_the_gateway_finds_triton_and_its_keys(rendered, which):
     assert int(port) in [each["port"] for each in service["spec"]["ports"]]
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == "api-keys"]
     assert set_["PADDLEX_TRITON_GATEWAY_API_KEY_FILE"] == f"{mount['mountPath']}/keys"
+    # Where the kubelet looks it has no key.
+    assert set_["PADDLEX_TRITON_GATEWAY_OPEN_METRICS"] == "true"
     (volume,) = [each for each in spec["volumes"] if each["name"] == "api-keys"]
     assert volume["secret"]["secretName"] == "paddlex-triton-keys"
 

@@ -190,7 +190,10 @@ def test_keys_are_a_secret_that_is_read_if_it_was_named(name):
     (secret,) = compose()["services"][name]["secrets"]
     default = compose()["secrets"][secret]["file"].removeprefix("${PADDLEX_TRITON_API_KEY_FILE:-").rstrip("}")
     assert (ROOT / default).is_file()
-    read = compose()["services"][name]["environment"]["PADDLEX_TRITON_GATEWAY_API_KEY_FILE"]
+    settings = compose()["services"][name]["environment"]
+    # Prometheus has none.
+    assert settings["PADDLEX_TRITON_GATEWAY_OPEN_METRICS"] == "${PADDLEX_TRITON_GATEWAY_OPEN_METRICS:-true}"
+    read = settings["PADDLEX_TRITON_GATEWAY_API_KEY_FILE"]
     assert read == f"${{PADDLEX_TRITON_API_KEY_FILE:+/run/secrets/{secret}}}"
 
 
