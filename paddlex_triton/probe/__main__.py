@@ -6,4 +6,5 @@ import sys
 
 from paddlex_triton.probe.command import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
