@@ -94,6 +94,10 @@ def test_kubernetes_knows_the_fields(rendered, which, version):
         (["--set", "triton.connectionAgeSeconds=0"], "triton.connectionAgeSeconds"),
         (["--set", "gateway.maxBodyMegabytes=2049"], "gateway.maxBodyMegabytes"),
         (["--set-json", "pipelines=[]"], "pipelines"),
+        (
+            ["--set", "serviceMonitor.enabled=true,gateway.openMetrics=false"],
+            "the gateway asks for a key for its metrics",
+        ),
         (["--set-json", 'gateway.configs=["/networks/a.yaml"]'], "networks.existingClaim must be set"),
         (
             ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=5"],
@@ -200,8 +204,8 @@ def test_the_gateway_finds_triton_and_its_keys(rendered, which):
     assert int(port) in [each["port"] for each in service["spec"]["ports"]]
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == "api-keys"]
     assert set_["PADDLEX_TRITON_GATEWAY_API_KEY_FILE"] == f"{mount['mountPath']}/keys"
-    # Where the kubelet looks it has no key.
-    assert set_["PADDLEX_TRITON_GATEWAY_OPEN_METRICS"] == "true"
+    # Prometheus has no key, unless it was given one.
+    assert set_.get("PADDLEX_TRITON_GATEWAY_OPEN_METRICS") == {DEFAULT: "true", ALL: None}[which]
     (volume,) = [each for each in spec["volumes"] if each["name"] == "api-keys"]
     assert volume["secret"]["secretName"] == "paddlex-triton-keys"
 
@@ -237,6 +241,15 @@ def test_everything_that_selects_pods_selects_the_right_ones(rendered, which, pa
             port["name"] for port in objects["Service", service]["spec"]["ports"]
         ]
         assert objects["Service", service]["metadata"]["labels"][monitor["jobLabel"]] == part
+
+
+def test_prometheus_has_a_key_where_one_is_asked_for(rendered):
+    monitors = {part: rendered[ALL]["ServiceMonitor", f"r-paddlex-triton-{part}"] for part in ("triton", "gateway")}
+    endpoints = {part: monitor["spec"]["endpoints"][0] for part, monitor in monitors.items()}
+    assert endpoints["gateway"]["authorization"] == {"credentials": {"name": "scrape", "key": "key"}}
+    assert "authorization" not in endpoints["triton"]
+    opened = render("--set", "serviceMonitor.enabled=true")
+    assert "authorization" not in opened["ServiceMonitor", "r-paddlex-triton-gateway"]["spec"]["endpoints"][0]
 
 
 def test_only_gateways_reach_triton_and_triton_reaches_nothing(rendered):
