@@ -6,8 +6,8 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from paddlex_triton.client.consoles import discard, flush, showable
 from paddlex_triton.client.options import option_help, option_metavar, parse_option
 from paddlex_triton.client.urls import split_urls
-from paddlex_triton.client.wording import shown_name, shown_text
+from paddlex_triton.client.wording import shown_text
 from paddlex_triton.limits import MAX_MESSAGE_CHARACTERS, MAX_PAGES_IN_FLIGHT, MAX_TIMEOUT_S
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.params import MODEL_NAME_SUFFIX
@@ -28,14 +28,18 @@ from paddlex_triton.pipeline_file import cli as pipeline_file_cli
 from paddlex_triton.pipelines import PIPELINES, ChoiceError, PipelineSpec, find_pipeline
 
 if TYPE_CHECKING:
+    from paddlex_triton.client.inputs import PageReader
+    from paddlex_triton.client.outputs import Output
     from paddlex_triton.client.pipeline import Outcome
     from paddlex_triton.client.report import RunReport
-    from paddlex_triton.client.results import BaseResult
 
 # Panels of the help.
 _SERVER, _DECIDED, _PARAMETERS = "Server", "Decided by the server", "Parameters of the pipeline"
 _NETWORKS = "Networks, where the server has several for a step"
 _IGNORED = "Ignored, with a warning."
+
+# What shells make of a program that Ctrl-C ended.
+_INTERRUPTED = 130
 
 # Where the pipeline file that was named is kept while a command runs.
 _FILE = "paddlex_triton.pipeline_file"
@@ -106,6 +110,9 @@ def _option(name: str, text: str, panel: str | None = None, metavar: str | None 
     return typer.Option(f"--{name}", help=text, rich_help_panel=panel, metavar=metavar)
 
 
+_INPUT_LIST = "File with one path or URL a line, - for the standard input; may stand beside other inputs."
+_SAVE_PATH = "Folder for JSON and pictures; or a file ending in .jsonl, for a line of JSON a page and no printing."
+_RESUME = "Go on with a run into a .jsonl file that was ended: pages that are in it are not read again."
 _INPUT = "File, URL or directory; may be repeated. PDF and TIFF files give a result for every page."
 _URL = "host:port, grpc://... or http://...; may be repeated for several servers. Without it a server is found."
 _TIMEOUT = f"Seconds for a page, at most {MAX_TIMEOUT_S}."
@@ -118,7 +125,9 @@ def _predict(
     more: Annotated[list[str] | None, typer.Argument(help="Further inputs.", metavar="PATH")] = None,
     *,
     input: Annotated[list[str] | None, _option("input", _INPUT, metavar="PATH")] = None,
-    save_path: Annotated[Path | None, _option("save_path", "Folder for JSON and pictures.")] = None,
+    input_list: Annotated[str | None, _option("input_list", _INPUT_LIST, metavar="FILE")] = None,
+    save_path: Annotated[Path | None, _option("save_path", _SAVE_PATH)] = None,
+    resume: Annotated[bool, _option("resume", _RESUME)] = False,
     url: Annotated[list[str] | None, _option("url", _URL, _SERVER)] = None,
     protocol: Annotated[str | None, _option("protocol", "grpc or http; grpc by default.", _SERVER)] = None,
     timeout: Annotated[float, _option("timeout", _TIMEOUT, _SERVER)] = 300.0,
@@ -131,40 +140,69 @@ def _predict(
     hpi_config: Annotated[str | None, _option("hpi_config", _IGNORED, _DECIDED)] = None,
     **params: str | None,
 ) -> None:
+    from paddlex_triton.client.inputs import PageReader
     from paddlex_triton.client.pipeline import create_pipeline
     from paddlex_triton.client.report import RunReport
 
     report = RunReport()
     with _plain_errors(report):
         given = {name: parse_option(spec.params, name, text) for name, text in params.items() if text is not None}
-        inputs = [*(input or []), *(more or [])]
-        if not inputs:
-            raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
-        if save_path is not None and save_path.exists() and not save_path.is_dir():
-            raise typer.BadParameter(f"{save_path} is a file; a folder is needed", param_hint="--save_path")
-        with create_pipeline(
-            ctx.meta.get(_FILE, spec.name),
-            url=split_urls(url) if url else None,
-            protocol=protocol,
-            timeout=timeout,
-            max_in_flight=max_in_flight,
-            preset=preset,
-            models=_models(model),
-            device=device,
-            engine=engine,
-            use_hpip=use_hpip or None,
-            hpi_config=hpi_config,
-        ) as pipeline:
+        inputs = _inputs(input, more, input_list)
+        is_bulk = input_list is not None or any(map(os.path.isdir, inputs))
+        with (
+            closing(_open_output(save_path, resume)) as output,
+            create_pipeline(
+                ctx.meta.get(_FILE, spec.name),
+                url=split_urls(url) if url else None,
+                protocol=protocol,
+                timeout=timeout,
+                max_in_flight=max_in_flight,
+                preset=preset,
+                models=_models(model),
+                device=device,
+                engine=engine,
+                use_hpip=use_hpip or None,
+                hpi_config=hpi_config,
+            ) as pipeline,
+        ):
+            reader = PageReader(inputs, output.seen and output.seen.skip)
             try:
-                for outcome in pipeline.predict_outcomes(inputs, **given):
-                    _show(outcome, save_path, report)
+                _run(pipeline.predict_outcomes(reader, **given), reader, output, report, spec.name)
             finally:
-                if any(map(os.path.isdir, inputs)):
-                    console = _stderr()
-                    for line in report.lines():
-                        console.print(escape(showable(line, console.file)))
-    if report.refused:
+                if is_bulk or output.is_bulk:
+                    _say(output.report(report))
+    if report.refused.count:
         raise typer.Exit(1)
+
+
+def _inputs(given: list[str] | None, more: list[str] | None, input_list: str | None) -> list[str]:
+    """Return all that was named, at least one."""
+    from paddlex_triton.client.input_list import read_input_list
+
+    inputs = [*(given or []), *(more or []), *(read_input_list(input_list) if input_list is not None else [])]
+    if not inputs:
+        raise typer.BadParameter("give at least one file, URL or directory", param_hint="--input")
+    return inputs
+
+
+def _open_output(save_path: Path | None, resume: bool) -> Output:
+    from paddlex_triton.client.outputs import open_output
+
+    try:
+        return open_output(save_path, resume=resume)
+    except NotADirectoryError as error:
+        raise typer.BadParameter(str(error), param_hint="--save_path") from None
+
+
+def _run(outcomes: Iterator[Outcome], reader: PageReader, output: Output, report: RunReport, name: str) -> None:
+    """Save what comes, and say how far it is."""
+    from paddlex_triton.client.progress import ProgressLines
+
+    progress = ProgressLines(name)
+    for outcome in outcomes:
+        _save(outcome, output, report)
+        done = report.pages + report.refused.count
+        _say(progress.lines(done, max(done, reader.total)))
 
 
 def _command(spec: PipelineSpec) -> Callable[..., None]:
@@ -230,8 +268,8 @@ def _models(given: list[str] | None) -> NetworkChoice | None:
         raise typer.BadParameter(str(error), param_hint="--model") from None
 
 
-def _show(outcome: Outcome, save_path: Path | None, report: RunReport) -> None:
-    """Save and print a result, or say in a line why there is none.
+def _save(outcome: Outcome, output: Output, report: RunReport) -> None:
+    """Save a result, or say in a line why there is none.
 
     Raises:
         PaddleXTritonError: it would be the same for all other pages.
@@ -248,30 +286,12 @@ def _show(outcome: Outcome, save_path: Path | None, report: RunReport) -> None:
     try:
         if isinstance(outcome, exceptions.PaddleXTritonError):
             raise outcome
-        if save_path is not None:
-            _save(outcome, save_path, report)
-        outcome.print()
+        output.save(outcome, report)
         report.pages += 1
     except of_one_page as error:
         _print_error(error)
-        report.refused.append(error)
-
-
-def _save(result: BaseResult, folder: Path, report: RunReport) -> None:
-    """Save a result, and note if it has another name than PaddleX's.
-
-    Raises:
-        OSError: the folder cannot be written, or the disk is full.
-    """
-    told = len(report.renamed)
-    try:
-        stem = result.stem_in(folder)
-        # Warnings about names are in the report already.
-        if stem != result.saved_stem and len(report.renamed) == told:
-            report.renamed.append(f"{shown_name(result.page.label or stem)}: {stem}")
-        result.save_all(folder)
-    except OSError as error:
-        raise OSError(f"{folder}: results cannot be saved there: {error.strerror or error}") from None
+        report.refuse(error)
+        output.refuse(error)
 
 
 @contextmanager
@@ -288,7 +308,7 @@ def _plain_errors(report: RunReport) -> Iterator[None]:
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
         if isinstance(message, SavedNameWarning):
-            report.renamed.append(str(message))
+            report.renamed.add(str(message))
         _print_line("[bold yellow]Warning:[/bold yellow]", str(message))
 
     with warnings.catch_warnings():
@@ -306,6 +326,15 @@ def _plain_errors(report: RunReport) -> Iterator[None]:
         except (PaddleXTritonError, OSError) as error:
             _print_error(error)
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say(["Interrupted"])
+            raise typer.Exit(_INTERRUPTED) from None
+
+
+def _say(lines: Iterable[str]) -> None:
+    console = _stderr()
+    for line in lines:
+        console.print(escape(showable(line, console.file)))
 
 
 def _print_error(error: Exception) -> None:

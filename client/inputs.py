@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from paddlex_triton.client.urls import is_data_uri, is_url, read_data_uri, witho
 from paddlex_triton.client.wording import shown_name
 
 # A path, a URL, a directory, an array, an encoded file, one opened in binary mode, {"img": one of those}, a page that
-# somebody else has read, or a list of any of them.
+# somebody else has read, or a list of any of them; or what reads all of it.
 Input: TypeAlias = Union[
     str,
     "os.PathLike[str]",
@@ -47,6 +47,7 @@ Input: TypeAlias = Union[
     Mapping[str, Any],
     Sequence["Input"],
     Iterator["Input"],
+    "PageReader",
 ]
 # One of the inputs once lists are flattened, or what is wrong with it; Any is a file.
 _Item: TypeAlias = str | bytes | np.ndarray | Page | PaddleXTritonError | Any
@@ -89,12 +90,18 @@ class PageReader:
         total: how many pages are known of by now; it grows when a document or a directory is opened.
     """
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, skip: Callable[[str, int | None], bool] | None = None) -> None:
         """Take note of the input. A generator is consumed as its pages are asked for.
+
+        Args:
+            source: see `Pipeline.predict`.
+            skip: tells of a path or URL, and of a page of a document (0-based, None for a file before it is opened),
+                whether it is to be left out; None leaves nothing out.
 
         Raises:
             InputError: it is of no kind that is read here. What is wrong with one of several is an outcome.
         """
+        self._skip = skip
         self._transparency = TransparencyWatch()
         self._several = _is_several(source)
         self._lazy = self._several and not isinstance(source, Sized)
@@ -164,6 +171,8 @@ class PageReader:
 
     def _read_file(self, name: str) -> Iterator[Page | PaddleXTritonError]:
         """Read a file as its bytes are, whatever it is called."""
+        if self._leave_out(name):
+            return
         path = Path(name)
         try:
             if not os.path.isfile(name):  # noqa: PTH113
@@ -171,9 +180,9 @@ class PageReader:
             with path.open("rb") as file:
                 suffix = suffix_by_content(file.read(START_BYTES), path.suffix[1:].lower(), name)
             if suffix in PDF_SUFFIXES:
-                yield from self._pages_of(PdfDocument(path, name))
+                yield from self._pages_of(PdfDocument(path, name), name)
             elif suffix in TIFF_SUFFIXES:
-                yield from self._pages_of(TiffDocument(path, name))
+                yield from self._pages_of(TiffDocument(path, name), name)
             else:
                 check_size(path.stat().st_size, name)
                 yield _page_of_image(path.read_bytes(), name, suffix)
@@ -181,22 +190,39 @@ class PageReader:
             raise InputError(f"the file cannot be read: {error.strerror or error}", source=name) from None
 
     def _read_url(self, url: str) -> Iterator[Page | PaddleXTritonError]:
-        yield from self._read_bytes(download(url), without_credentials(url))
+        name = without_credentials(url)
+        if not self._leave_out(name):
+            yield from self._read_bytes(download(url), name)
 
     def _read_bytes(self, data: bytes, name: str | None) -> Iterator[Page | PaddleXTritonError]:
         if is_pdf(data):
-            yield from self._pages_of(PdfDocument(data, name))
+            yield from self._pages_of(PdfDocument(data, name), name)
         elif is_tiff(data):
-            yield from self._pages_of(TiffDocument(data, name))
+            yield from self._pages_of(TiffDocument(data, name), name)
         else:
             check_size(len(data), name)
             yield _page_of_image(data, name)
 
-    def _pages_of(self, document: PdfDocument | TiffDocument) -> Iterator[Page | PaddleXTritonError]:
+    def _pages_of(self, document: PdfDocument | TiffDocument, name: str | None) -> Iterator[Page | PaddleXTritonError]:
         self.total += document.page_count - 1
         with closing(document):
             for index in range(document.page_count):
-                yield from _settled(map(document.page, [index]))
+                if name is None or not self._leave_out(name, index):
+                    yield from _settled(map(document.page, [index]))
+
+    def _leave_out(self, name: str, page_index: int | None = None) -> bool:
+        left_out = self._skip is not None and self._skip(name, page_index)
+        self.total -= left_out
+        return left_out
+
+
+def reader_of(source: Input) -> PageReader:
+    """Return a reader of the input, which may be one already.
+
+    Raises:
+        InputError: see `PageReader`.
+    """
+    return source if isinstance(source, PageReader) else PageReader(source)
 
 
 def _settled(pages: Iterator[Page | PaddleXTritonError]) -> Iterator[Page | PaddleXTritonError]:

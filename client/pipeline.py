@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from paddlex_triton.client.configuration import configure
 from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, PipelineClosedError
-from paddlex_triton.client.inputs import Input, PageReader
+from paddlex_triton.client.inputs import Input, PageReader, reader_of
 from paddlex_triton.client.networks import Models, PresetWatch
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.processes import PerProcess
@@ -186,7 +186,7 @@ class Pipeline:
         """Check a call of `predict`, before anything is read."""
         if self._closed:
             raise PipelineClosedError("the pipeline is closed")
-        reader = PageReader(choose_input(input, x))
+        reader = reader_of(choose_input(input, x))
         request = prepare_request(self._spec, name_positional(self._spec, positional, params), self._defaults)
         return self._send(reader, request, go_on=go_on)
 

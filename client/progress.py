@@ -1,8 +1,11 @@
-"""A progress bar on a terminal, for more than one page."""
+"""How far a run is: a bar on a terminal, or a line in a log now and then."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from paddlex_triton.client.consoles import is_terminal
@@ -10,9 +13,12 @@ from paddlex_triton.client.consoles import is_terminal
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+# Seconds between two lines in a log.
+_LINES_APART_S = 60.0
+
 
 class PageProgress:
-    """Counts finished pages. Shows nothing unless the standard error is a terminal."""
+    """Counts finished pages, for more than one. Shows nothing unless the standard error is a terminal."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -25,7 +31,8 @@ class PageProgress:
             return
         if self._bar is None:
             self._bar = self._start()
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+        task = self._bar.tasks[0]
+        self._bar.update(task.id, completed=done, total=total, rate=f"{task.speed:.1f} pages/s" if task.speed else "")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -41,6 +48,7 @@ class PageProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -48,6 +56,37 @@ class PageProgress:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        bar.add_task(self._name, total=None)
+        bar.add_task(self._name, total=None, rate="")
         bar.start()
         return bar
+
+
+class ProgressLines:
+    """Says once a minute how far a run is. Says nothing if the standard error is a terminal, which has the bar."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the clock.
+
+        Args:
+            name: of the pipeline.
+            clock: seconds.
+        """
+        self._name = name
+        self._clock = clock
+        self._enabled = not is_terminal(sys.stderr)
+        self._began = self._told = clock()
+
+    def lines(self, done: int, total: int) -> Iterator[str]:
+        """Yield a line if it is time for one.
+
+        Args:
+            done: pages that are finished.
+            total: pages that are known of.
+        """
+        now = self._clock()
+        if not self._enabled or not done or now - self._told < _LINES_APART_S:
+            return
+        self._told = now
+        rate = done / (now - self._began)
+        left = timedelta(seconds=round((total - done) / rate))
+        yield f"{self._name}: {done} of {total} pages, {rate:.1f} pages/s, {left} left"

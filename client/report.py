@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from paddlex_triton.client.exceptions import PaddleXTritonError
@@ -12,9 +12,34 @@ _MAX_LISTED = 20
 _MAX_CHARACTERS = 120
 
 
+class Listed:
+    """Counts entries and keeps the first ones.
+
+    Attributes:
+        count: of all.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[str] = []
+
+    def add(self, entry: str) -> None:
+        """Add one."""
+        self.count += 1
+        if len(self._first) < _MAX_LISTED:
+            self._first.append(" ".join(entry.split()))
+
+    def lines(self, title: str) -> Iterator[str]:
+        """Yield the count, and the first ones below it."""
+        yield f"{title}: {self.count}"
+        yield from (f"  {entry}" for entry in self._first)
+        if self.count > len(self._first):
+            yield f"  and {self.count - len(self._first)} more"
+
+
 @dataclass
 class RunReport:
-    """Counts what became of the inputs.
+    """Counts what became of the inputs; of long lists it keeps the beginning.
 
     Attributes:
         pages: how many were read.
@@ -23,21 +48,18 @@ class RunReport:
     """
 
     pages: int = 0
-    refused: list[PaddleXTritonError] = field(default_factory=list)
-    renamed: list[str] = field(default_factory=list)
+    refused: Listed = field(default_factory=Listed)
+    renamed: Listed = field(default_factory=Listed)
+
+    def refuse(self, error: PaddleXTritonError) -> None:
+        """Count a page or an input that could not be read. The error itself, which holds its page, is not kept."""
+        self.refused.add(_reason(error))
 
     def lines(self) -> Iterator[str]:
-        """Yield the report, line by line; of long lists the beginning."""
+        """Yield the report, line by line."""
         yield f"Pages read: {self.pages}"
-        yield from _section("Refused", [_reason(error) for error in self.refused])
-        yield from _section("Saved under another name", self.renamed)
-
-
-def _section(title: str, entries: Sequence[str]) -> Iterator[str]:
-    yield f"{title}: {len(entries)}"
-    yield from (f"  {' '.join(entry.split())}" for entry in entries[:_MAX_LISTED])
-    if len(entries) > _MAX_LISTED:
-        yield f"  and {len(entries) - _MAX_LISTED} more"
+        yield from self.refused.lines("Refused")
+        yield from self.renamed.lines("Saved under another name")
 
 
 def _reason(error: PaddleXTritonError) -> str:

@@ -122,11 +122,15 @@ class Roster(Generic[T]):
             else:
                 self._leave_out(server)
 
-    def answered(self, server: Server[T]) -> None:
-        """Take note that a server works."""
+    def answered(self, server: Server[T], failures: int) -> None:
+        """Take note that a server works, which had so many failures when it was sent what it answered.
+
+        Has it more by now, it is one that stops: it still answers what it has, and takes nothing more.
+        """
         with self._lock:
-            server.failures = 0
-            self._use_again(server)
+            if server.failures == failures:
+                server.failures = 0
+                self._use_again(server)
 
     def failed(self, server: Server[T], error: PaddleXTritonError) -> None:
         """Leave a server out for a while."""
@@ -181,6 +185,7 @@ class Attempt(Generic[T]):
         self._roster = roster
         self.server = server
         self.timeout_s = timeout_s
+        self._failures = server.failures
         self.error: PaddleXTritonError | None = None
 
     def __enter__(self) -> Self:
@@ -199,7 +204,7 @@ class Attempt(Generic[T]):
             # A page that takes long, or a server that hangs: it is used again when it says that it is ready.
             self._roster.failed(self.server, error)
         elif error is None or isinstance(error, RequestError):
-            self._roster.answered(self.server)
+            self._roster.answered(self.server, self._failures)
         return False
 
 

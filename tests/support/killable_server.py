@@ -42,7 +42,7 @@ class KillableServer:
         """Start it; `wait_for` returns when it answers."""
         command = [sys.executable, str(Path(__file__)), str(self._port), str(self._seconds)]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        self._process = subprocess.Popen(command, env=environment)
+        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:
         """Kill it in the middle of whatever it does."""

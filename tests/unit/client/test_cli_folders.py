@@ -227,7 +227,7 @@ def test_a_run_that_ends_early_is_reported(predict, tmp_path):
 def test_reports_are_short():
     report = RunReport()
     for number in range(21):
-        report.refused.append(InvalidImageError(f"{number} " + "no\n" * 5000, source=f"{'in/' * 5000}{number}.png"))
+        report.refuse(InvalidImageError(f"{number} " + "no\n" * 5000, source=f"{'in/' * 5000}{number}.png"))
     lines = list(report.lines())
     assert len(lines) == 24
     assert lines[1] == "Refused: 21"

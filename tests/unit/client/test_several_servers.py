@@ -213,6 +213,17 @@ def test_one_that_says_it_is_ready_and_fails_is_left_out_for_longer_every_time(s
     wait_until(lambda: caplog.text.count("used again") == 6)
 
 
+def test_what_one_that_stops_still_answers_does_not_bring_it_back(clock):
+    roster = Roster(ENDPOINTS, "abc", clock)
+    earlier, _, _, later = (next(roster.attempts(None)) for _ in range(4))
+    assert earlier.server is later.server
+    with later:
+        raise AWAY
+    with earlier:
+        pass
+    assert [next(roster.attempts(None)).server.transport for _ in range(4)].count("a") == 0
+
+
 def test_a_busy_one_is_not_left_out(servers, caplog):
     machines, infer = servers
     machines[0].error = ServerBusyError("Exceeds maximum queue size")
