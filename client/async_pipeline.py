@@ -53,7 +53,7 @@ class _Connection:
 
 
 class AsyncPipeline:
-    """One pipeline on one server; usable as an asynchronous context manager.
+    """One pipeline, on one server or several; usable as an asynchronous context manager.
 
     Made by `create_async_pipeline`. Event loops and forked processes may share it, each with connections of its own.
     The server is looked for, and started if need be, with the first page.

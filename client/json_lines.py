@@ -12,6 +12,7 @@ from typing import Any
 
 from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError
 from paddlex_triton.client.results import BaseResult
+from paddlex_triton.client.wording import without_secrets
 
 SUFFIX = ".jsonl"
 # Of a page among those that were seen: two of a billion are mixed up once in some 10^10 runs.
@@ -113,9 +114,9 @@ class JsonLines:
         if self._failures is None:
             self._failures = self.failures_path.open("wb", buffering=0)
         failure = {
-            "source": error.source,
+            "source": error.source and without_secrets(error.source),
             "error": type(error).__name__,
-            "message": error.message,
+            "message": without_secrets(error.message),
             "request_id": error.request_id,
         }
         _write(self._failures, _line(failure))

@@ -50,7 +50,7 @@ NOT_PICKLED = "a pipeline cannot be copied or sent to another process: make it t
 
 
 class Pipeline:
-    """One pipeline on one server. Threads and forked processes may share it; usable as a context manager.
+    """One pipeline, on one server or several. Threads and forked processes may share it; usable as a context manager.
 
     Made by `create_pipeline`. A forked process has threads and connections of its own, and closes only those.
     """

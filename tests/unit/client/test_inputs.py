@@ -14,6 +14,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
+from paddlex_triton.client import inputs as inputs_module
 from paddlex_triton.client import pages as pages_module
 from paddlex_triton.client.contents import SUFFIXES
 from paddlex_triton.client.exceptions import ImageTooLargeError, InputError, InvalidImageError
@@ -618,3 +619,24 @@ def test_an_image_that_cannot_be_decoded_is_named():
 
 def test_suffixes_are_paddlex_ones_and_all_of_jpeg():
     assert " ".join(sorted(SUFFIXES)) == "bmp dib jfif jpe jpeg jpg pbm pdf pgm png pnm ppm ras sr tif tiff webp"
+
+
+def test_what_is_to_be_left_out_is_not_opened(tmp_path, monkeypatch):
+    """A file or URL is asked for by its name, a page of a document by its index as well."""
+    seen = []
+    pdf = pypdfium2.PdfDocument.new()
+    for _ in range(3):
+        pdf.new_page(10, 10)
+    pdf.save(tmp_path / "three.pdf")
+    document = str(tmp_path / "three.pdf")
+    monkeypatch.setattr(inputs_module, "download", lambda url: pytest.fail("it was fetched"))
+
+    def skip(path, index):
+        seen.append((path, index))
+        return (path, index) != (document, None) and index != 1
+
+    reader = PageReader(["nowhere.png", "http://user:password@host/a.png", document], skip)
+    assert [(page.input_path, page.page_index) for page in reader] == [(document, 1)]
+    named = [("nowhere.png", None), ("http://host/a.png", None), (document, None)]
+    assert seen == [*named, *((document, index) for index in range(3))]
+    assert reader.total == 1

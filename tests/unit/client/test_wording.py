@@ -50,7 +50,9 @@ def test_texts_without_urls_are_left_alone():
 def test_errors_and_reports():
     error = InputError("the server said \x1b[31mno", source="https://u:p@host/a\n.png?token=c")
     assert str(error) == "https://host/a\\n.png?token=...: the server said \\x1b[31mno"
-    lines = list(RunReport(refused=[error]).lines())
+    report = RunReport()
+    report.refuse(error)
+    lines = list(report.lines())
     assert not any("token=c" in line or "u:p" in line for line in lines)
 
 
