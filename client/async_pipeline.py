@@ -34,6 +34,7 @@ from paddlex_triton.client.requests import (
     PredictRequest,
     attributed_to,
     choose_input,
+    explained,
     name_positional,
     new_request_id,
     prepare_request,
@@ -67,6 +68,7 @@ class AsyncPipeline:
         timeout: float | None = DEFAULT_TIMEOUT_S,
         max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
         retry: RetryPolicy | None = None,
+        fault: Callable[[], str | None] = lambda: None,
         defaults: Mapping[str, Any] | None = None,
         watch: PresetWatch | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class AsyncPipeline:
             timeout: seconds for a page, all tries together; None for no limit.
             max_in_flight: pages on their way at once.
             retry: how often to try again.
+            fault: says what is wrong with the server, if it knows.
             defaults: values of parameters that a call of `predict` does not give, instead of the server's.
             watch: looks at what every result says about its networks.
 
@@ -91,6 +94,7 @@ class AsyncPipeline:
         self._timeout = timeout
         self._max_in_flight = max_in_flight
         self._retry = retry or RetryPolicy()
+        self._fault = fault
         self._defaults = dict(defaults or {})
         self._watch = watch
         self._connections: PerProcess[dict[asyncio.AbstractEventLoop, _Connection]] = PerProcess(dict)
@@ -249,7 +253,7 @@ class AsyncPipeline:
             )
             return request.result(tensors, page)
 
-        with attributed_to(page):
+        with attributed_to(page), explained(self._fault):
             result = await call_with_retries_async(call, self._retry, Deadline(self._timeout))
         if self._watch is not None:
             self._watch.compare(result.settings, request.chosen_steps)
@@ -296,8 +300,11 @@ def create_async_pipeline(
     for remark in configured.remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
 
+    faults: list[Callable[[], str | None]] = []
+
     def open_server() -> tuple[Callable[[], AsyncTransport], Callable[[], None]]:
         lease = configured.find_server(url, protocol)
+        faults[:] = [lease.fault]
         return lambda: open_async_transport(*lease.endpoints), lease.release
 
     return AsyncPipeline(
@@ -306,6 +313,7 @@ def create_async_pipeline(
         timeout=timeout,
         max_in_flight=max_in_flight,
         retry=retry,
+        fault=lambda: faults[0]() if faults else None,
         defaults=configured.defaults,
         watch=configured.watch,
     )

@@ -37,10 +37,12 @@ class ServerLease:
     Attributes:
         endpoints: where they are.
         release: to be called when they are no longer needed.
+        fault: says what is wrong with an embedded server, and what to do; None where nothing is.
     """
 
     endpoints: tuple[Endpoint, ...]
     release: Callable[[], None]
+    fault: Callable[[], str | None] = lambda: None
 
 
 @dataclass
@@ -125,7 +127,7 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> ServerL
     key = (spec.name, networks)
     with _lock.get():
         running = _running.get(key)
-        if running is None or running.server.pid is None:
+        if running is None or running.server.pid is None or running.server.fault():
             if networks.models:
                 logger.warning("Starting the embedded server of %s with %s.", spec.name, networks.models)
             else:
@@ -134,7 +136,14 @@ def _lease(spec: PipelineSpec, default: Endpoint, networks: Networks) -> ServerL
             _tell_what_runs(spec, running.server)
         running.users += 1
     url = running.server.http_url if default.protocol == "http" else running.server.grpc_url
-    return ServerLease((Endpoint.parse(url, default.protocol),), _once(lambda: _release(key, running)))
+    return ServerLease(
+        (Endpoint.parse(url, default.protocol),), _once(lambda: _release(key, running)), lambda: _fault_of(running)
+    )
+
+
+def _fault_of(running: _Running) -> str | None:
+    fault = running.server.fault()
+    return f"of the embedded server, {fault}: close the pipeline and create it anew" if fault else None
 
 
 def _tell_what_runs(spec: PipelineSpec, server: EmbeddedServer) -> None:

@@ -30,6 +30,7 @@ from paddlex_triton.client.requests import (
     PredictRequest,
     attributed_to,
     choose_input,
+    explained,
     name_positional,
     new_request_id,
     prepare_request,
@@ -64,6 +65,7 @@ class Pipeline:
         max_in_flight: int = DEFAULT_PAGES_IN_FLIGHT,
         retry: RetryPolicy | None = None,
         release: Callable[[], None] | None = None,
+        fault: Callable[[], str | None] = lambda: None,
         defaults: Mapping[str, Any] | None = None,
         watch: PresetWatch | None = None,
     ) -> None:
@@ -76,6 +78,7 @@ class Pipeline:
             max_in_flight: pages on their way at once.
             retry: how often to try again.
             release: called when the pipeline is closed.
+            fault: says what is wrong with the server, if it knows.
             defaults: values of parameters that a call of `predict` does not give, instead of the server's.
             watch: looks at what every result says about its networks.
 
@@ -91,6 +94,7 @@ class Pipeline:
         self._defaults = dict(defaults or {})
         self._watch = watch
         self._release = release
+        self._fault = fault
         self._closing = PerProcess(threading.Lock)
         self._closed = False
         # Ends the pauses between tries.
@@ -247,7 +251,7 @@ class Pipeline:
             )
             return request.result(tensors, page)
 
-        with attributed_to(page):
+        with attributed_to(page), explained(self._fault):
             result = call_with_retries(call, self._retry, Deadline(self._timeout), self._pause)
         if self._watch is not None:
             self._watch.compare(result.settings, request.chosen_steps)
@@ -318,7 +322,8 @@ def create_pipeline(
 
     Returns:
         The pipeline; close it, or use it in a `with` statement. It stays with the server it found: if an embedded one
-        dies, every further page raises `ServerUnavailableError`, and a new pipeline starts a new server.
+        dies, or loses the process of a model, every further page may raise `ServerUnavailableError` or
+        `DeadlineExceededError`, which say so; a new pipeline starts a new server.
 
     Raises:
         UnsupportedError: the pipeline or the preset is not known.
@@ -349,6 +354,7 @@ def create_pipeline(
         max_in_flight=max_in_flight,
         retry=retry,
         release=lease.release,
+        fault=lease.fault,
         defaults=configured.defaults,
         watch=configured.watch,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from paddlex_triton.client.exceptions import InvalidParameterError, PaddleXTritonError, UnsupportedError
+from paddlex_triton.client.exceptions import (
+    DeadlineExceededError,
+    InvalidParameterError,
+    PaddleXTritonError,
+    UnavailableError,
+    UnsupportedError,
+)
 from paddlex_triton.client.inputs import Input
 from paddlex_triton.client.pages import Page
 from paddlex_triton.client.results import RESULTS, BaseResult
@@ -148,6 +154,21 @@ def attributed_to(page: Page) -> Iterator[None]:
         yield
     except PaddleXTritonError as error:
         error.source = error.source or page.label
+        raise
+
+
+@contextmanager
+def explained(fault: Callable[[], str | None]) -> Iterator[None]:
+    """Say in the errors raised inside, where there was no answer, what is wrong with the server.
+
+    Args:
+        fault: tells it; None where nothing is known.
+    """
+    try:
+        yield
+    except (UnavailableError, DeadlineExceededError) as error:
+        if told := fault():
+            error.message = f"{error.message}: {told}"
         raise
 
 

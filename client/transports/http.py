@@ -28,6 +28,8 @@ from paddlex_triton.client.transports.sockets import BoundedClient, open_client
 
 _CONNECT_TIMEOUT_S = 5.0
 _HEADER_LENGTH = "Inference-Header-Content-Length"
+# In what httpx says of a server that is gone before, or in the middle of, its answer.
+_HUNG_UP = ("disconnected", "closed connection")
 # Triton's HTTP numbers and those of proxies in front of it, as gRPC's names (413 has none).
 _STATUS = {
     400: "INVALID_ARGUMENT",
@@ -113,7 +115,7 @@ def _translate(error: httpx.HTTPError, request_id: str | None, endpoint: Endpoin
         return _late(request_id)
     reason = str(error) or type(error).__name__
     message = f"the connection to {endpoint} broke: {reason}"
-    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in reason:
+    if isinstance(error, httpx.RemoteProtocolError) and not any(sign in reason for sign in _HUNG_UP):
         other = "grpcs" if endpoint.secure else "grpc"
         message = (
             f"no server answers at {endpoint}: what listens there does not answer in HTTP ({reason}); "

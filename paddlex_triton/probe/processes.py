@@ -8,8 +8,8 @@ from pathlib import Path
 
 _DEFAULT_HTTP_PORT = 8000
 # The kernel keeps 15 characters of a name.
-_SERVER, _MODEL = "tritonserver", "triton_python_backend_stub"[:15]
-_ENDED, _STOPPED = ("Z", "X"), ("T",)
+_SERVER, MODEL_PROCESS = "tritonserver", "triton_python_backend_stub"[:15]
+ENDED, _STOPPED = ("Z", "X"), ("T",)
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,37 @@ def model_processes(port: int, proc: Path = Path("/proc")) -> ModelProcesses | N
     Returns:
         None where no such Triton is in sight, or the system does not tell.
     """
-    found = list(_processes(proc))
+    found = list(processes(proc))
     server = next((one for one in found if one.name == _SERVER and _http_port(proc, one.pid) == port), None)
     if server is None:
         return None
-    states = [one.state for one in found if one.parent == server.pid and one.name == _MODEL]
-    return ModelProcesses(len(states), sum(s in _ENDED for s in states), sum(s in _STOPPED for s in states))
+    states = [one.state for one in found if one.parent == server.pid and one.name == MODEL_PROCESS]
+    return ModelProcesses(len(states), sum(s in ENDED for s in states), sum(s in _STOPPED for s in states))
 
 
 @dataclass(frozen=True)
-class _Process:
+class Process:
+    """A process.
+
+    Attributes:
+        pid: its id.
+        name: as far as the kernel keeps it.
+        state: the kernel's letter for it.
+        parent: id of the process that started it.
+    """
+
     pid: int
     name: str
     state: str
     parent: int
 
 
-def _processes(proc: Path) -> Iterator[_Process]:
+def processes(proc: Path = Path("/proc")) -> Iterator[Process]:
+    """Go through the processes of this machine, as far as they are in sight.
+
+    Args:
+        proc: where the kernel tells of them.
+    """
     for folder in proc.glob("[0-9]*"):
         try:
             text = (folder / "stat").read_text(errors="replace")
@@ -62,7 +76,7 @@ def _processes(proc: Path) -> Iterator[_Process]:
         # The name may hold spaces and brackets; what follows it does not.
         name, _, rest = text.partition("(")[2].rpartition(")")
         state, parent = rest.split()[:2]
-        yield _Process(int(folder.name), name, state, int(parent))
+        yield Process(int(folder.name), name, state, int(parent))
 
 
 def _http_port(proc: Path, pid: int) -> int | None:

@@ -18,7 +18,7 @@ import pytest
 
 from paddlex_triton.client import create_pipeline
 from paddlex_triton.server.backends.common.turns import Turns
-from paddlex_triton.server.host.errors import ServerStartError
+from paddlex_triton.server.host.errors import ServerEndedError, ServerStartError
 from paddlex_triton.server.host.launcher import EmbeddedServer
 from paddlex_triton.server.host.preflight import free_ports
 
@@ -149,7 +149,9 @@ def test_stop_clears_up_after_a_server_that_was_killed(networks, tmp_path):
     processes = descendants(server.pid)
     assert len(processes) > 8
     os.kill(server.pid, signal.SIGKILL)
-    server.wait()
+    with pytest.raises(ServerEndedError, match="killed by SIGKILL") as told:
+        server.wait()
+    assert told.value.status == 137
     server.stop()
     assert wait_until(lambda: not alive(processes), 10), "processes left behind"
     left = {path.name for path in set(Path("/dev/shm").iterdir()) - regions}

@@ -26,8 +26,8 @@ _messages: Any = service_pb2
 
 @contextlib.contextmanager
 def serve(protocol: str, answer: Answer, port: int = 0) -> Iterator[str]:
-    """Serve, and give the URL; on a free port unless one is named, which is HTTP's alone."""
-    with _serve_http(answer, port) if protocol == "http" else _serve_grpc(answer) as url:
+    """Serve, and give the URL; on a free port unless one is named."""
+    with _serve_http(answer, port) if protocol == "http" else _serve_grpc(answer, port) as url:
         yield url
 
 
@@ -78,7 +78,7 @@ def _serve_http(answer: Answer, port: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _serve_grpc(answer: Answer) -> Iterator[str]:
+def _serve_grpc(answer: Answer, port: int) -> Iterator[str]:
     class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
         def ModelInfer(self, request, context):
             response = _messages.ModelInferResponse(model_name=request.model_name)
@@ -91,7 +91,7 @@ def _serve_grpc(answer: Answer) -> Iterator[str]:
 
     server = grpc.server(ThreadPoolExecutor(8))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Servicer(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(None).wait()

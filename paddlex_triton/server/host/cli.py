@@ -24,7 +24,7 @@ from paddlex_triton.pipelines import PIPELINES, ChoiceError
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
 from paddlex_triton.server.host.container import ContainerSettings
-from paddlex_triton.server.host.errors import AssemblyError, HostError
+from paddlex_triton.server.host.errors import AssemblyError, HostError, ServerEndedError
 from paddlex_triton.server.host.network_selection import pipelines_of, presets_of
 from paddlex_triton.server.host.pytriton_runtime import backend_folder
 from paddlex_triton.server.host.supervise import run_watched
@@ -34,6 +34,7 @@ from paddlex_triton.trace_url import TRACE_URL_HELP
 if TYPE_CHECKING:
     from paddlex_triton.gateway.running import Gateway
 
+_START_ANEW = "Triton starts no process again: `serve` ends, for what runs it to start it anew"
 _NO_GATEWAY = ": pip install 'paddlex-triton[gateway]'"
 _PIPELINE_HELP = (
     f"Pipeline to load, or one of PaddleX's pipeline files, FILE.yaml; may be repeated. Known: {', '.join(PIPELINES)}. "
@@ -188,8 +189,11 @@ def serve_command(
             )
             _say(console, f"  REST {gateway.url}" if gateway else "  no REST API" + ("" if no_rest else _NO_GATEWAY))
             console.print("  Ctrl-C stops the server.")
-            status = server.wait()
-            raise typer.Exit(status)
+            server.wait()
+        except ServerEndedError as error:
+            # Before REST: that would wait for answers which do not come.
+            server.stop()
+            raise ServerEndedError(f"{error}. {_START_ANEW}", error.status) from None
         except KeyboardInterrupt:
             console.print("Stopping …")
 
@@ -336,9 +340,9 @@ def _say_what_is_missing(console: Console, assembly: Assembly) -> None:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn what this package refuses into one message and exit status 1."""
+    """Turn what this package refuses, or an end of the server, into one message and an exit status."""
     try:
         yield
     except (HostError, ChoiceError, KeyFileError, OSError) as error:
         Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(getattr(error, "status", 1)) from None

@@ -2,7 +2,13 @@
 
 
 class HostError(Exception):
-    """Base of the errors of this package."""
+    """Base of the errors of this package.
+
+    Attributes:
+        status: exit status of a command that ends with it.
+    """
+
+    status: int = 1
 
 
 class AssemblyError(HostError):
@@ -11,3 +17,11 @@ class AssemblyError(HostError):
 
 class ServerStartError(HostError):
     """The embedded server cannot start, or did not become ready."""
+
+
+class ServerEndedError(HostError):
+    """The embedded server ended by itself, or cannot go on."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status

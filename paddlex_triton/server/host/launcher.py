@@ -24,7 +24,8 @@ from paddlex_triton.pipeline_file import PipelineFile
 from paddlex_triton.processes import die_with_parent
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
-from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
+from paddlex_triton.server.host.errors import AssemblyError, ServerEndedError, ServerStartError
+from paddlex_triton.server.host.model_watch import ModelWatch
 from paddlex_triton.server.host.preflight import (
     check_address,
     check_devices,
@@ -41,6 +42,12 @@ logger = logging.getLogger(__name__)
 
 # Seven modules and three networks were ready in under 10 s on two cores; slow disks take longer.
 START_TIMEOUT_S = 180.0
+# How often the processes of the models are looked at.
+_WATCH_S = 2.0
+# Triton waits for the answers of dead processes for all of its exit timeout: others get this long to come.
+_SICK_EXIT_S = 5.0
+# Of `sysexits.h`: an internal software error.
+_SICK_STATUS = 70
 _LOG_TAIL_LINES = 30
 
 
@@ -127,6 +134,7 @@ class EmbeddedServer:
         self._shm_prefix = f"paddlex_triton_{uuid.uuid4().hex}_"
         self._owner = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
+        self._models_watch: ModelWatch | None = None
         self._runtime: Path | None = None
         self.assembly: Assembly | None = None
 
@@ -169,11 +177,13 @@ class EmbeddedServer:
         check_environment()
         self._choose_ports()
         self._owner = os.getpid()
+        self._models_watch = None
         self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))
         atexit.register(self.stop)
         try:
             self._launch(self._runtime)
             self._wait_until_ready()
+            self._models_watch = ModelWatch(self._process.pid) if self._process else None
             check_python_backend(self.grpc_url)
         except BaseException:
             self.stop()
@@ -186,13 +196,14 @@ class EmbeddedServer:
         # A forked process leaves its parent's server, and the files that it runs on, alone.
         if self._owner != os.getpid():
             return
+        patience_s = _SICK_EXIT_S if self.fault() else EXIT_TIMEOUT_S + 5
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(EXIT_TIMEOUT_S + 5)
+                process.wait(patience_s)
             except subprocess.TimeoutExpired:
-                logger.warning("tritonserver did not end within %d s and is killed", EXIT_TIMEOUT_S + 5)
+                logger.warning("tritonserver did not end within %d s and is killed", patience_s)
                 process.kill()
                 process.wait()
         if process is not None and process.returncode != 0:
@@ -208,9 +219,33 @@ class EmbeddedServer:
         for region in Path("/dev/shm").glob(f"{self._shm_prefix}*"):
             region.unlink(missing_ok=True)
 
-    def wait(self) -> int:
-        """Wait until tritonserver ends by itself and give back its exit status."""
-        return self._process.wait() if self._process else 0
+    def wait(self) -> None:
+        """Wait until the server ends in order.
+
+        Raises:
+            ServerEndedError: it ended in another way, or runs on without the process of a model and is to be stopped.
+        """
+        while (fault := self.fault()) is None and self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                if self._process.wait(_WATCH_S) == 0:
+                    return
+        if fault is not None:
+            status = self._process.poll() if self._process else None
+            raise ServerEndedError(fault, _SICK_STATUS if status is None else status if status > 0 else 128 - status)
+
+    def fault(self) -> str | None:
+        """Say what became of a server that was started and has ended, or lost the process of a model."""
+        if self._process is None:
+            return None
+        status = self._process.poll()
+        if status is not None and status < 0:
+            return f"tritonserver was killed by {signal.Signals(-status).name}, as happens where memory is short"
+        if status:
+            return f"tritonserver ended with status {status}"
+        dead = self._models_watch.dead() if status is None and self._models_watch else []
+        if not dead:
+            return None
+        return f"{', '.join(dead)} lost {'its process' if len(dead) == 1 else 'their processes'}"
 
     def __enter__(self) -> EmbeddedServer:
         return self.start()

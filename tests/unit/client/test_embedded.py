@@ -5,18 +5,26 @@ import socket
 import sys
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
-from paddlex_triton.client import create_pipeline, embedded
+from paddlex_triton.client import NO_RETRIES, create_async_pipeline, create_pipeline, embedded
 from paddlex_triton.client.embedded import find_server, serves
-from paddlex_triton.client.exceptions import EmbeddedServerError
+from paddlex_triton.client.exceptions import (
+    DeadlineExceededError,
+    EmbeddedServerError,
+    ServerError,
+    ServerUnavailableError,
+)
 from paddlex_triton.client.transports import Endpoint
+from paddlex_triton.client.transports.mock import MockTransport
 from paddlex_triton.network import StandIn
 from paddlex_triton.network_choice import NetworkChoice
 from paddlex_triton.pipelines import find_pipeline
 from paddlex_triton.server.host.errors import ServerStartError
 
 OCR = find_pipeline("OCR")
+PAGE = np.zeros((8, 8), np.uint8)
 
 
 class FakeServer:
@@ -28,10 +36,13 @@ class FakeServer:
     stand_ins: dict[str, dict[str, StandIn]] = {}  # noqa: RUF012
     switches: dict[str, dict[str, tuple[str, ...]]] = {}  # noqa: RUF012
 
+    # What is wrong with a server that was started.
+    wrong: str | None = None
+    grpc_url, http_url = "127.0.0.1:18001", "http://127.0.0.1:18000"
+
     def __init__(self, pipelines, *, presets, models, log_file):
         self.pipelines, self.presets, self.models = list(pipelines), presets, models
         self.log_file, self.pid, self.assembly = log_file, None, None
-        self.grpc_url, self.http_url = "127.0.0.1:18001", "http://127.0.0.1:18000"
         FakeServer.made.append(self)
 
     def start(self):
@@ -42,6 +53,9 @@ class FakeServer:
 
     def stop(self):
         self.pid = None
+
+    def fault(self):
+        return self.wrong
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +192,39 @@ def test_a_server_that_died_is_started_again():
     first.release()
     assert FakeServer.made[1].pid == 1
     second.release()
+
+
+@pytest.mark.parametrize(("pid", "wrong"), [(1, "text_detection_0_0 lost its process"), (None, "it was killed")])
+def test_a_server_that_is_not_well_is_told_of_and_not_used_again(pid, wrong):
+    first = create_pipeline("OCR", retry=NO_RETRIES)
+    (server,) = FakeServer.made
+    errors = [ServerUnavailableError("no answer"), DeadlineExceededError("late")]
+    first._transport = MockTransport(raising([*errors, ServerError("internal error")]))
+    server.pid, server.wrong = pid, wrong
+    told = f": of the embedded server, {wrong}: close the pipeline and create it anew"
+    for error, message in [(errors[0], "no answer" + told), (errors[1], "late" + told), (None, "internal error")]:
+        with pytest.raises(type(error) if error else ServerError) as caught:
+            list(first.predict(PAGE))
+        assert caught.value.message == message
+    with create_pipeline("OCR"):
+        assert len(FakeServer.made) == 2
+        first.close()
+        assert [each.pid for each in FakeServer.made] == [None, 1]
+
+
+async def test_the_asynchronous_twin_is_told_of_it_too(monkeypatch):
+    monkeypatch.setattr(FakeServer, "grpc_url", "127.0.0.1:1")
+    async with create_async_pipeline("OCR", retry=NO_RETRIES) as pipeline:
+        monkeypatch.setattr(FakeServer, "wrong", "tritonserver was killed")
+        with pytest.raises(ServerUnavailableError, match="tritonserver was killed: close the pipeline and create it"):
+            await anext(aiter(pipeline.predict(PAGE)))
+
+
+def raising(errors):
+    def answer(request):
+        raise errors.pop(0)
+
+    return answer
 
 
 def test_the_end_of_the_process_ends_the_server():
