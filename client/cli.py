@@ -338,7 +338,10 @@ def _say(lines: Iterable[str]) -> None:
 
 
 def _print_error(error: Exception) -> None:
-    _print_line("[bold red]Error:[/bold red]", str(error))
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    _print_line("[bold red]Error:[/bold red]", text)
 
 
 def _print_line(kind: str, text: str) -> None:

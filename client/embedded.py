@@ -170,7 +170,11 @@ def _start(spec: PipelineSpec, networks: Networks) -> _Running:
             f"no server answers, and the embedded one is not installed ({error}): "
             f"{_INSTALL}, or name a server with url="
         ) from None
-    folder = Path(tempfile.mkdtemp(prefix="paddlex-triton-log-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="paddlex-triton-log-"))
+    except OSError as error:
+        said = f"no server answers, and the embedded one has no place for its log: {error}"
+        raise EmbeddedServerError(said) from error
     server = EmbeddedServer(
         pipelines=[spec.name],
         presets={spec.name: networks.preset} if networks.preset else {},

@@ -15,8 +15,21 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     Args:
         path: the file; its folder is made if missing.
         write: writes to the path that it is given.
+
+    Raises:
+        OSError: it cannot be written; it names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(path, write)
+    except OSError as error:
+        # Without a number it is not the system's.
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

@@ -149,7 +149,7 @@ def test_stop_clears_up_after_a_server_that_was_killed(networks, tmp_path):
     processes = descendants(server.pid)
     assert len(processes) > 8
     os.kill(server.pid, signal.SIGKILL)
-    with pytest.raises(ServerEndedError, match="killed by SIGKILL") as told:
+    with pytest.raises(ServerEndedError, match="ended by SIGKILL") as told:
         server.wait()
     assert told.value.status == 137
     server.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.export.config_pbtxt import render_config
 from paddlex_triton.flavours import FLAVOURS
 from paddlex_triton.network import Family
@@ -23,6 +24,11 @@ _VALUES = {
 _LABELS: dict[Family, list[str]] = {"dense_detection": ["seal"], "image_classification": ["0", "90", "180", "270"]}
 
 
+def weights_of(name: str) -> bytes:
+    """Return what stands for a network's weights."""
+    return b"weights of " + name.encode()
+
+
 def write_network(
     repository: Path, name: str, family: Family, *, flavours: tuple[str, ...] = ("cpu", "gpu"), source: str = "test"
 ) -> Path:
@@ -37,14 +43,15 @@ def write_network(
     """
     folder = repository / name
     (folder / "1").mkdir(parents=True)
-    (folder / "1" / "model.onnx").write_bytes(b"weights of " + name.encode())
+    (folder / "1" / "model.onnx").write_bytes(weights_of(name))
     values = {key: str(value) for key, value in _VALUES.items()}
     for flavour in (FLAVOURS[each] for each in flavours):
         path = folder / flavour.config_file
         path.parent.mkdir(exist_ok=True)
         path.write_text(render_config(flavour, family, name, 4, values), encoding="utf-8")
     provenance = {"source": source, "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
-    info = {"name": name, "family": family, "max_batch_size": 4, "sha256": name, "provenance": provenance}
+    info = {"name": name, "family": family, "max_batch_size": 4, "provenance": provenance}
+    info["sha256"] = sha256_of(weights_of(name))
     info["labels"] = _LABELS.get(family)
     (folder / "network.json").write_text(json.dumps(info), encoding="utf-8")
     return folder

@@ -127,7 +127,7 @@ def assemble(
 
     Raises:
         AssemblyError: an unknown pipeline, preset, step, device or flavour, a network or flavour file that is missing
-            (with the command that makes it), or a directory that is in the way.
+            or damaged (with the command that makes it), or a directory that is in the way or cannot be written.
     """
     repositories = [*networks, paths.networks_repository()]
     stand_ins: dict[str, Mapping[str, StandIn]] = {}
@@ -152,6 +152,16 @@ def assemble(
     sources, assembly = _collect(directory, selection, placements, repositories, files, chosen, modules)
     assembly = replace(assembly, left_out=left_out)
     _refuse_foreign(directory)
+    try:
+        _write(directory, sources, assembly, copy=copy)
+    except OSError as error:
+        # copytree goes on behind a failure, and tells of all.
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error
+        raise AssemblyError(f"{directory} cannot be written: {reason}") from error
+    return assembly
+
+
+def _write(directory: Path, sources: Mapping[str, _LinkedModel], assembly: Assembly, *, copy: bool) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
@@ -164,7 +174,6 @@ def assemble(
         building.rename(directory)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return assembly
 
 
 def _collect(

@@ -167,7 +167,7 @@ class EmbeddedServer:
         """Check, assemble, start and wait until every model is ready.
 
         Raises:
-            ServerStartError: a check failed, or the server ended or was not ready in time.
+            ServerStartError: a check failed, no file can be written, or the server ended or was not ready in time.
             AssemblyError: the directory cannot be assembled.
         """
         if self.pid is not None:
@@ -178,13 +178,17 @@ class EmbeddedServer:
         self._choose_ports()
         self._owner = os.getpid()
         self._models_watch = None
-        self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))
         atexit.register(self.stop)
         try:
+            self._runtime = Path(tempfile.mkdtemp(prefix="paddlex-triton-"))
             self._launch(self._runtime)
             self._wait_until_ready()
             self._models_watch = ModelWatch(self._process.pid) if self._process else None
             check_python_backend(self.grpc_url)
+        except OSError as error:
+            where = f" in {self._runtime}" if self._runtime else ""
+            self.stop()
+            raise ServerStartError(f"the server cannot be put together{where}: {error}") from error
         except BaseException:
             self.stop()
             raise
@@ -239,7 +243,8 @@ class EmbeddedServer:
             return None
         status = self._process.poll()
         if status is not None and status < 0:
-            return f"tritonserver was killed by {signal.Signals(-status).name}, as happens where memory is short"
+            reason = ", as happens where memory is short" if status == -signal.SIGKILL else ""
+            return f"tritonserver was ended by {signal.Signals(-status).name}{reason}"
         if status:
             return f"tritonserver ended with status {status}"
         dead = self._models_watch.dead() if status is None and self._models_watch else []

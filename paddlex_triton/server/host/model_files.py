@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from paddlex_triton.checksums import sha256_of_file
+from paddlex_triton.export_hints import export_command_for
 from paddlex_triton.flavours import Flavour
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.model_config import parse_config
 from paddlex_triton.tensorrt_plans import Plan, PlanError, limited_by_plan
+
+_ONNX_FILE = "1/model.onnx"
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,20 @@ def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config
         config: the text of its configuration in that flavour.
 
     Raises:
-        AssemblyError: the configuration cannot be read, or is for a plan and none fits.
+        AssemblyError: the configuration cannot be read, or is for a plan and none fits; the file is missing or damaged.
     """
     if flavour.find_plan is None:
+        _require_whole(folder / _ONNX_FILE, info.sha256, export_command_for(info.name))
         return ModelFiles(_description(folder, info, flavour))
     parsed = parse_config(config, folder / flavour.config_file)
     if parsed.backend != flavour.backend:
+        _require_whole(folder / _ONNX_FILE, info.sha256, export_command_for(info.name))
         return ModelFiles(folder / FILE_NAME)
     try:
         plan = flavour.find_plan(folder, info)
     except PlanError as error:
         raise AssemblyError(str(error)) from None
+    _require_whole(plan.file, plan.info.plan_sha256, f"paddlex-triton export --tensorrt {info.name}")
     _require_agreeing(plan, parsed.max_batch_size, [list(group.profile) for group in parsed.instance_group])
     return ModelFiles(
         limited_by_plan(info, plan.info).model_dump_json(indent=1) + "\n", {flavour.model_file: plan.file}
@@ -58,6 +65,18 @@ def _description(folder: Path, info: NetworkInfo, flavour: Flavour) -> Path | st
         return folder / FILE_NAME
     limited = info.model_copy(update={"geometry": {**info.geometry, "max_columns": flavour.max_run_columns}})
     return limited.model_dump_json(indent=1) + "\n"
+
+
+def _require_whole(file: Path, sha256: str, command: str) -> None:
+    """Refuse a file that is not as it was made: it may load, and answer something else."""
+    try:
+        fault = None if sha256_of_file(file) == sha256 else "is damaged: it is not the file that was exported"
+    except FileNotFoundError:
+        fault = "is missing"
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror}"
+    if fault:
+        raise AssemblyError(f"{file} {fault}. Run: {command}")
 
 
 def _require_agreeing(plan: Plan, rows: int, profiles: list[list[str]]) -> None:

@@ -25,7 +25,7 @@ from paddlex_triton.settings import UsedNetwork
 _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
     ("maximum queue size", QueueFull, "too many requests wait for network {name}"),
     ("timeout expired", DeadlineExceeded, "the request's timeout passed while it waited for network {name}"),
-    ("not healthy", NetworkUnavailable, "network {name} has lost its process"),
+    ("not healthy", NetworkUnavailable, "network {name} has lost its process; the server must be started anew"),
     ("not ready", NetworkUnavailable, "network {name} is not ready"),
     ("not found", NetworkUnavailable, "network {name} is not loaded"),
     ("unknown model", NetworkUnavailable, "network {name} is not loaded"),

@@ -314,9 +314,24 @@ def test_a_full_disk_is_no_matter_of_the_format(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         save_picture(Image.new("RGB", (1, 1)), tmp_path / "x.jpg")
+    assert caught.value.filename == str(tmp_path / "x.jpg")
     assert names(tmp_path) == []
+
+
+def test_a_disk_that_gets_full_in_the_middle_keeps_the_result_before(result, tmp_path, monkeypatch):
+    def half(path, content):
+        path.open("wb").write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    result("in/page.png").save_to_json(tmp_path)
+    before = (tmp_path / "page_res.json").read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match=r"No space left on device: '.*page_res\.json'"):
+        result("in/page.png").save_to_json(tmp_path)
+    assert names(tmp_path) == ["page_res.json"]
+    assert (tmp_path / "page_res.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("suffix", sorted(saving.PICTURE_SUFFIXES))

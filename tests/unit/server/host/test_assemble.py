@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 from module_networks import networks_in
+from stand_in_networks import weights_of
 from typer.testing import CliRunner
 
 from paddlex_triton import paths
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.pipelines import PIPELINES
 from paddlex_triton.processors import describe
 from paddlex_triton.server.host.assemble import MARKER, Assembly, assemble
@@ -54,14 +56,14 @@ def labels_of(name: str) -> list[str] | None:
 def write_network(repository: Path, name: str, *, flavours: tuple[str, ...] = ()) -> None:
     folder = repository / name
     (folder / "1").mkdir(parents=True)
-    (folder / "1" / "model.onnx").write_bytes(b"weights of " + name.encode())
+    (folder / "1" / "model.onnx").write_bytes(weights_of(name))
     (folder / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "onnxruntime"\n')
     for flavour in flavours:
         (folder / "configs").mkdir(exist_ok=True)
         (folder / "configs" / f"{flavour}.pbtxt").write_text(f'name: "{name}" # {flavour}\n')
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
-    info = {"name": name, "family": family_of(name), "max_batch_size": 4, "sha256": name, "provenance": provenance}
-    info["labels"] = labels_of(name)
+    info = {"name": name, "family": family_of(name), "max_batch_size": 4, "provenance": provenance}
+    info |= {"sha256": sha256_of(weights_of(name)), "labels": labels_of(name)}
     (folder / "network.json").write_text(json.dumps(info))
 
 
@@ -81,7 +83,7 @@ def test_everything_the_pipeline_needs_and_nothing_else(repository, tmp_path, pi
     assembly = assemble(tmp_path / "models", pipelines=pipelines, networks=[repository], copy=copy)
     folders = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
     assert folders == {"ocr", *MODULES, *NETWORKS}
-    assert assembly.networks == {name: name for name in NETWORKS}
+    assert assembly.networks == {name: sha256_of(weights_of(name)) for name in NETWORKS}
     left_out = {
         "seal_recognition": OFFLINE_NETWORKS,
         "human_keypoint_detection": PEOPLE_NETWORKS,

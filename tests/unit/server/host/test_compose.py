@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 
 from paddlex_triton import paths
 from paddlex_triton.admin_api import restricting_arguments
+from paddlex_triton.checksums import sha256_of
 from paddlex_triton.pipelines import PIPELINES, find_preset
 from paddlex_triton.server.host.container import ContainerSettings
 from paddlex_triton.server.host.core_sharing import share_cores
@@ -434,7 +435,8 @@ def write_network(folder: Path) -> None:
     (folder / "configs" / "gpu.pbtxt").write_text(INSTANCES.format(name=folder.name, kind="KIND_GPU", flavour="gpu"))
     provenance = {"source": "test", "file": "x", "source_sha256": "", "opset": 13, "ir_version": 8}
     family, labels = KINDS.get(folder.name.rpartition("_")[2], ("dense_detection", None))
-    info = {"name": folder.name, "family": family, "max_batch_size": 4, "sha256": "", "provenance": provenance}
+    info = {"name": folder.name, "family": family, "max_batch_size": 4, "provenance": provenance}
+    info["sha256"] = sha256_of(b"weights")
     info["labels"] = labels["textline" in folder.name] if labels else None
     (folder / "network.json").write_text(json.dumps(info))
 

@@ -83,7 +83,7 @@ STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('', fl
 @pytest.mark.parametrize(
     ("code", "dead", "message", "status"),
     [
-        (KILLED, ["a_0_0"], "tritonserver was killed by SIGKILL, as happens where memory is short", 137),
+        (KILLED, ["a_0_0"], "tritonserver was ended by SIGKILL, as happens where memory is short", 137),
         ("raise SystemExit(3)", ["a_0_0"], "tritonserver ended with status 3", 3),
         ("import time; time.sleep(60)", ["a_0_0"], "a_0_0 lost its process", 70),
         ("import time; time.sleep(60)", ["a_0_0", "b_0_1"], "a_0_0, b_0_1 lost their processes", 70),
@@ -116,7 +116,7 @@ def test_a_server_with_dead_processes_is_not_waited_for(running):
 @pytest.mark.parametrize(
     ("code", "dead", "message", "status"),
     [
-        (KILLED, [], "tritonserver was killed by SIGKILL, as happens where memory is short. ", 137),
+        (KILLED, [], "tritonserver was ended by SIGKILL, as happens where memory is short. ", 137),
         ("import time; time.sleep(60)", ["a_0_0"], "a_0_0 lost its process. ", 70),
     ],
 )
