@@ -147,16 +147,17 @@ _BY_STATUS: dict[str, type[PaddleXTritonError]] = {
 }
 
 # What Triton and gRPC themselves say when no module of ours had a part in it, where the status says too little:
-# the status (None for any), a part of the text in lower case, what it means, and what is said of it besides.
+# the status (None for any), a part of the text in lower case, what it means, and what is
+# said of it, with {} for that text.
 _TEXTS: tuple[tuple[str | None, str, type[PaddleXTritonError], str], ...] = (
-    ("UNAVAILABLE", "maximum queue size", ServerBusyError, ""),
-    ("UNAVAILABLE", "timeout expired", DeadlineExceededError, ""),
-    ("RESOURCE_EXHAUSTED", "message larger than max", ImageTooLargeError, ""),
+    ("UNAVAILABLE", "maximum queue size", ServerBusyError, "{}"),
+    ("UNAVAILABLE", "timeout expired", DeadlineExceededError, "{}"),
+    ("RESOURCE_EXHAUSTED", "message larger than max", ImageTooLargeError, "{}"),
     # It knows the model and has it unloaded.
-    (None, "has no available versions", ServerUnavailableError, "the server is about to stop, or to start"),
+    (None, "has no available versions", ServerUnavailableError, "{}; the server is about to stop, or to start"),
     # Said of a module's process ("Stub process ...").
-    (None, "is not healthy", ServerUnavailableError, "it died, and Triton starts none again: start the server anew"),
-    (None, "shared memory pool", ServerError, "the server's /dev/shm is too small for such pages"),
+    (None, "is not healthy", ServerUnavailableError, "{}; it died, and Triton starts none again: restart the server"),
+    (None, "shared memory pool", ServerError, "the server's /dev/shm is too small for pages like this one, or full"),
 )
 
 
@@ -172,6 +173,6 @@ def error_from_response(message: str, status: str, request_id: str | None = None
         return _BY_CODE[found.code](found.text, stage=found.stage, code=found.code, request_id=request_id)
     lower = message.lower()
     meant = ((kind, said) for only, text, kind, said in _TEXTS if only in (None, status) and text in lower)
-    kind, said = next(meant, (_BY_STATUS.get(status, ServerError), ""))
-    message = f"{message.rstrip('.')}; {said}" if said else message
+    kind, said = next(meant, (_BY_STATUS.get(status, ServerError), "{}"))
+    message = said.replace("{}", message.rstrip(".") if said != "{}" else message)
     return kind(message or f"the server answered {status}", request_id=request_id)

@@ -9,6 +9,7 @@ import time
 import uvicorn
 
 from paddlex_triton.gateway.app import create_app
+from paddlex_triton.gateway.connections import impatient
 from paddlex_triton.gateway.errors import GatewayError
 from paddlex_triton.gateway.settings import GatewaySettings
 from paddlex_triton.listening import is_loopback
@@ -48,8 +49,7 @@ class Gateway:
         try:
             config = uvicorn.Config(
                 create_app(settings),
-                # httptools loses the body of requests that offer h2c, as Java's own client does.
-                http="h11",
+                http=impatient(settings.max_upload_s),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -37,7 +37,7 @@ class GatewaySettings:
         timeout_s: for a request, from its last byte to the answer; Triton is told, page by page.
         max_in_flight: requests that are worked on at once; more are turned away.
         max_body_bytes: of a request.
-        max_upload_s: seconds in which a request's body must have come.
+        max_upload_s: seconds in which a request's headers, and then its body, must have come.
         allow_urls: whether `file` and `image` may be URLs, which the gateway fetches.
         api_keys: one of which a request must carry; none for everybody.
         cors_origins: of web pages elsewhere that may call.

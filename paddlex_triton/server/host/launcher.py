@@ -338,4 +338,6 @@ class EmbeddedServer:
             return "; its log is above"
         lines = self._log_file.read_text(errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("E") or "error" in line.lower()]
-        return ":\n" + "\n".join((errors or lines)[-_LOG_TAIL_LINES:])
+        small = any("shared memory" in line for line in errors)
+        reason = ": /dev/shm is too small for the processes of the models, or full" if small else ""
+        return f"{reason}:\n" + "\n".join((errors or lines)[-_LOG_TAIL_LINES:])

@@ -26,6 +26,7 @@ _CAUSES: tuple[tuple[str, type[ServiceError], str], ...] = (
     ("maximum queue size", QueueFull, "too many requests wait for network {name}"),
     ("timeout expired", DeadlineExceeded, "the request's timeout passed while it waited for network {name}"),
     ("not healthy", NetworkUnavailable, "network {name} has lost its process; the server must be started anew"),
+    ("shared memory pool", InternalError, "/dev/shm is too small for the input of network {name}, or full"),
     ("not ready", NetworkUnavailable, "network {name} is not ready"),
     ("not found", NetworkUnavailable, "network {name} is not loaded"),
     ("unknown model", NetworkUnavailable, "network {name} is not loaded"),

@@ -18,6 +18,11 @@ BY_CODE = {
     ErrorCode.INTERNAL: exceptions.ServerError,
 }
 
+SHM_FULL = (
+    "in ensemble 'ocr', Failed to increase the shared memory pool size for key 'paddlex_triton_7b70_eb71' to 16777216 "
+    "bytes. If you are running Triton inside docker, use '--shm-size' flag. Error: No space left on device"
+)
+
 
 @pytest.mark.parametrize("code", list(ErrorCode))
 def test_our_code_in_the_message_decides_whatever_the_status(code):
@@ -43,6 +48,7 @@ def test_our_code_in_the_message_decides_whatever_the_status(code):
         ("INVALID_ARGUMENT", "in ensemble 'ocr', 'x' has no available versions", exceptions.ServerUnavailableError),
         ("INTERNAL", "Stub process 'text_detection_0_0' is not healthy.", exceptions.ServerUnavailableError),
         ("UNAVAILABLE", "Stub process 'text_detection_0_0' is not healthy.", exceptions.ServerUnavailableError),
+        ("INTERNAL", SHM_FULL, exceptions.ServerError),
         ("RESOURCE_EXHAUSTED", "received metadata size exceeds hard limit", exceptions.ServerError),
         ("RESOURCE_EXHAUSTED", "SERVER: Received message larger than max (5 vs. 4)", exceptions.ImageTooLargeError),
         ("CONTENT_TOO_LARGE", "", exceptions.ImageTooLargeError),
@@ -56,6 +62,24 @@ def test_the_status_decides_without_our_code(status, message, kind):
     assert error.stage is None
     assert error.code is None
     assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "Stub process 'a_0_0' is not healthy.",
+            "'a_0_0' is not healthy; it died, and Triton starts none again: restart",
+        ),
+        (
+            "'ocr' has no available versions",
+            "'ocr' has no available versions; the server is about to stop, or to start",
+        ),
+        (SHM_FULL, "the server's /dev/shm is too small for pages like this one, or full"),
+    ],
+)
+def test_what_triton_says_of_itself_is_explained(message, said):
+    assert said in error_from_response(message, "INTERNAL").message
 
 
 def test_str_has_source_stage_and_request():

@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 import pytest
 from gateway_world import MODELS, answer, base64_of, picture
+from starlette.responses import Response
 
 from paddlex_triton.client.transports.mock import AsyncMockTransport
 from paddlex_triton.gateway.errors import GatewayError
@@ -118,6 +120,58 @@ def test_a_body_that_does_not_come(running):
         answered = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answered.startswith(b"HTTP/1.1 408")
     assert b"did not come within 0.3 s" in answered
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST /ocr HTT", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea", b"GET / HTTP/1.1\r\nHost: x\r\nA: "],
+    ids=["nothing", "a word", "a second request", "headers"],
+)
+def test_headers_that_do_not_come(running, sent):
+    gateway = running(max_upload_s=0.5)
+    with connected(gateway) as connection:
+        start = time.monotonic()
+        connection.sendall(sent)
+        connection.settimeout(30)
+        answered = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert 0.3 < time.monotonic() - start < 20
+    assert answered.count(b"HTTP/1.1 ") == sent.count(b"\r\n\r\n")
+    assert httpx.get(f"{gateway.url}/health").status_code == 200
+
+
+def test_headers_that_come_byte_by_byte(running):
+    gateway = running(max_upload_s=0.5)
+    with connected(gateway) as connection, pytest.raises(ConnectionError):
+        for _ in range(1000):
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_answers_that_are_not_taken(running, takes):
+    gateway = running(max_upload_s=0.5)
+    large = b"x" * 2**24
+    gateway._server.config.app.add_api_route("/large", lambda: Response(large))
+    with connected(gateway, small=True) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        came = 0
+        connection.settimeout(10)
+        time.sleep(0.0 if takes else 2.0)
+        with suppress(ConnectionError):
+            while piece := connection.recv(2**20):
+                came += len(piece)
+                # Slower than the gateway is patient, and not standing still.
+                time.sleep(0.01)
+    assert (came > len(large)) == takes
+
+
+def connected(gateway, *, small=False):
+    host, port = gateway.url.removeprefix("http://").split(":")
+    connection = socket.socket()
+    if small:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+    connection.connect((host, int(port)))
+    return connection
 
 
 def test_what_is_in_flight_is_answered_when_the_gateway_stops(running, waiting, page):

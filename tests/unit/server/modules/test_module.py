@@ -219,6 +219,7 @@ def test_nested_calls_pass_on_id_and_timeout_and_are_counted(pb_utils, make_modu
         ("Request for unknown model: 'net' version 1 is not at ready state", ErrorCode.NETWORK_UNAVAILABLE),
         ("Failed for execution; model 'net' is not ready", ErrorCode.NETWORK_UNAVAILABLE),
         ("onnx runtime error 6: /secret", ErrorCode.INTERNAL),
+        ("Failed to increase the shared memory pool size for key 'secret'", ErrorCode.INTERNAL),
     ],
 )
 def test_a_networks_failure_keeps_its_meaning(pb_utils, make_module, message, code):
