@@ -29,6 +29,7 @@ from paddlex_triton.server.host.model_watch import ModelWatch
 from paddlex_triton.server.host.preflight import (
     check_address,
     check_devices,
+    check_directory,
     check_engine,
     check_environment,
     check_ports,
@@ -175,6 +176,8 @@ class EmbeddedServer:
         check_devices(self._device, self._flavour, self._files)
         check_engine(self._flavour)
         check_environment()
+        if self._directory is not None:
+            check_directory(self._directory)
         self._choose_ports()
         self._owner = os.getpid()
         self._models_watch = None

@@ -13,7 +13,7 @@ from paddlex_triton.server.host.errors import AssemblyError
 from paddlex_triton.server.host.model_config import parse_config
 from paddlex_triton.tensorrt_plans import Plan, PlanError, limited_by_plan
 
-_ONNX_FILE = "1/model.onnx"
+ONNX_FILE = "1/model.onnx"
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ def choose_model_files(folder: Path, info: NetworkInfo, flavour: Flavour, config
         AssemblyError: the configuration cannot be read, or is for a plan and none fits; the file is missing or damaged.
     """
     if flavour.find_plan is None:
-        _require_whole(folder / _ONNX_FILE, info.sha256, export_command_for(info.name))
+        _require_whole(folder / ONNX_FILE, info.sha256, export_command_for(info.name))
         return ModelFiles(_description(folder, info, flavour))
     parsed = parse_config(config, folder / flavour.config_file)
     if parsed.backend != flavour.backend:
-        _require_whole(folder / _ONNX_FILE, info.sha256, export_command_for(info.name))
+        _require_whole(folder / ONNX_FILE, info.sha256, export_command_for(info.name))
         return ModelFiles(folder / FILE_NAME)
     try:
         plan = flavour.find_plan(folder, info)
@@ -67,16 +67,24 @@ def _description(folder: Path, info: NetworkInfo, flavour: Flavour) -> Path | st
     return limited.model_dump_json(indent=1) + "\n"
 
 
-def _require_whole(file: Path, sha256: str, command: str) -> None:
-    """Refuse a file that is not as it was made: it may load, and answer something else."""
+def fault_of_file(file: Path, sha256: str) -> str | None:
+    """Say what is wrong with a model file: one that is not as it was made may load, and answer something else.
+
+    Args:
+        file: the file.
+        sha256: its SHA-256 when it was exported.
+    """
     try:
-        fault = None if sha256_of_file(file) == sha256 else "is damaged: it is not the file that was exported"
+        return None if sha256_of_file(file) == sha256 else f"{file} is damaged: it is not the file that was exported"
     except FileNotFoundError:
-        fault = "is missing"
+        return f"{file} is missing"
     except OSError as error:
-        fault = f"cannot be read: {error.strerror}"
-    if fault:
-        raise AssemblyError(f"{file} {fault}. Run: {command}")
+        return f"{file} cannot be read: {error.strerror}"
+
+
+def _require_whole(file: Path, sha256: str, command: str) -> None:
+    if fault := fault_of_file(file, sha256):
+        raise AssemblyError(f"{fault}. Run: {command}")
 
 
 def _require_agreeing(plan: Plan, rows: int, profiles: list[list[str]]) -> None:

@@ -11,7 +11,11 @@ _NAME_ARGUMENT = 8
 
 
 class ModelWatch:
-    """The processes that a server's models have when it is ready."""
+    """The processes that a server's models have when it is ready.
+
+    Attributes:
+        names: of the instances, by the id of their process.
+    """
 
     def __init__(self, server: int, proc: Path = Path("/proc")) -> None:
         """Remember them.
@@ -21,12 +25,12 @@ class ModelWatch:
             proc: where the kernel tells of processes.
         """
         self._proc, self._server = proc, server
-        self._names = {each.pid: self._name(each.pid) for each in self._children() if each.state not in ENDED}
+        self.names = {each.pid: self._name(each.pid) for each in self._children() if each.state not in ENDED}
 
     def dead(self) -> list[str]:
         """Return the names of the instances whose process is no more."""
         alive = {each.pid for each in self._children() if each.state not in ENDED}
-        return sorted(name for pid, name in self._names.items() if pid not in alive)
+        return sorted(name for pid, name in self.names.items() if pid not in alive)
 
     def _children(self) -> list[Process]:
         return [each for each in processes(self._proc) if each.parent == self._server and each.name == MODEL_PROCESS]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import platform
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 
 from paddlex_triton.devices import DeviceError
 from paddlex_triton.flavours import FLAVOURS, is_there
 from paddlex_triton.listening import is_loopback
 from paddlex_triton.pipeline_file import PipelineFile
+from paddlex_triton.server.host.assemble import MARKER
 from paddlex_triton.server.host.device_placement import requested_devices
 from paddlex_triton.server.host.errors import ServerStartError
+from paddlex_triton.server.host.model_files import ONNX_FILE, fault_of_file
 
 # What nvidia-pytriton 0.7.0 carries Python backend stubs for and what this product is tested on.
 PYTHON_VERSIONS = ((3, 10), (3, 11), (3, 12))
@@ -107,6 +111,23 @@ def check_engine(flavour: str | None) -> None:
     wanted = FLAVOURS.get(flavour or "")
     if wanted is not None and not is_there(wanted):
         raise ServerStartError(f"--flavour {wanted.name} needs the package {wanted.package}. Run: {_INSTALL}")
+
+
+def check_directory(directory: Path) -> None:
+    """Refuse an assembled directory whose networks are not those that it was assembled of; any other is let pass.
+
+    Raises:
+        ServerStartError: names the file.
+    """
+    try:
+        networks = json.loads((directory / MARKER).read_bytes())["networks"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name, sha256 in networks.items():
+        if fault := fault_of_file(directory / name / ONNX_FILE, sha256):
+            raise ServerStartError(
+                f"{fault}. Run: paddlex-triton assemble {directory}, with the same options as before"
+            )
 
 
 def check_address(address: str, publish: bool) -> None:

@@ -13,6 +13,7 @@ from paddlex_triton.server.host import launcher
 from paddlex_triton.server.host.assemble import assemble
 from paddlex_triton.server.host.errors import AssemblyError, ServerStartError
 from paddlex_triton.server.host.launcher import EmbeddedServer
+from paddlex_triton.server.host.preflight import check_directory
 
 DETECTOR, RECOGNISER = "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"
 
@@ -62,6 +63,25 @@ def test_a_damaged_network_is_refused_by_name(repository, tmp_path, flavour, har
     ):
         build(repository, tmp_path / "models", flavour=flavour)
     assert (tmp_path / "models" / "assembly.json").is_file()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("harm", [flip, Path.unlink])
+def test_a_damaged_directory_is_refused(repository, tmp_path, copy, harm):
+    target = tmp_path / "models"
+    build(repository, target, copy=copy)
+    check_directory(target)
+    file = target / DETECTOR / "1" / "model.onnx"
+    harm(file.resolve())
+    said = "is damaged" if harm is flip else "is missing"
+    with pytest.raises(ServerStartError, match=f"^{file} {said}.*Run: paddlex-triton assemble {target}, with"):
+        EmbeddedServer(directory=target).start()
+
+
+def test_directories_of_others_are_let_pass(tmp_path):
+    check_directory(tmp_path)
+    (tmp_path / "assembly.json").write_text("{")
+    check_directory(tmp_path)
 
 
 @pytest.mark.parametrize("copy", [False, True])
