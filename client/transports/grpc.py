@@ -44,6 +44,8 @@ def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", _MAX_RECONNECT_MS),
+        # gRPC asks for a name's addresses twice a minute, even if the one that it knows does not answer any more.
+        ("grpc.dns_min_time_between_resolutions_ms", _MAX_RECONNECT_MS // 4),
         ("grpc.enable_http_proxy", 0 if endpoint.is_local else 1),
     ]
     if not endpoint.is_local:

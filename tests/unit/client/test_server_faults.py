@@ -96,6 +96,18 @@ def test_no_server_takes_longer_than_the_timeout(call, scheme, answer, page):
 
 
 @pytest.mark.parametrize("call", [predict, predict_asynchronously])
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+def test_a_clock_that_is_set_changes_no_timeout(monkeypatch, call, jump_s):
+    real, first = time.time, time.time()
+    monkeypatch.setattr(time, "time", lambda: real() + (jump_s if real() > first + TIMEOUT_S / 2 else 0))
+    with listener(silent) as address:
+        start = time.monotonic()
+        with pytest.raises(DeadlineExceededError):
+            call(f"http://{address}", PAGE)
+        assert TIMEOUT_S * 0.9 < time.monotonic() - start < TIMEOUT_S + 1.5
+
+
+@pytest.mark.parametrize("call", [predict, predict_asynchronously])
 def test_a_server_that_dies_in_the_middle_of_its_answer(call):
     def die(connection):
         connection.recv(1 << 16)
