@@ -37,7 +37,12 @@ from paddlex_triton.server.host.preflight import (
 )
 from paddlex_triton.server.host.pytriton_runtime import link_backends, server_environment, tritonserver_root
 from paddlex_triton.server.host.selfcheck import check_python_backend
-from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S, memory_environment, serving_arguments
+from paddlex_triton.server.host.tritonserver_arguments import (
+    EXIT_TIMEOUT_S,
+    SICK_EXIT_S,
+    memory_environment,
+    serving_arguments,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +50,6 @@ logger = logging.getLogger(__name__)
 START_TIMEOUT_S = 180.0
 # How often the processes of the models are looked at.
 _WATCH_S = 2.0
-# Triton waits for the answers of dead processes for all of its exit timeout: others get this long to come.
-_SICK_EXIT_S = 5.0
 # Of `sysexits.h`: an internal software error.
 _SICK_STATUS = 70
 _LOG_TAIL_LINES = 30
@@ -203,7 +206,7 @@ class EmbeddedServer:
         # A forked process leaves its parent's server, and the files that it runs on, alone.
         if self._owner != os.getpid():
             return
-        patience_s = _SICK_EXIT_S if self.fault() else EXIT_TIMEOUT_S + 5
+        patience_s = SICK_EXIT_S if self.fault() else EXIT_TIMEOUT_S + 5
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)

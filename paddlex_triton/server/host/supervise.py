@@ -17,7 +17,7 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from paddlex_triton.probe.check import NotReady, Sick, check
-from paddlex_triton.server.host.tritonserver_arguments import EXIT_TIMEOUT_S
+from paddlex_triton.server.host.tritonserver_arguments import SICK_EXIT_S
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End it: in order if it still can."""
     process.terminate()
     try:
-        process.wait(EXIT_TIMEOUT_S + 5)
+        process.wait(SICK_EXIT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -9,6 +9,8 @@ from paddlex_triton.trace_url import spans_url
 
 # Triton finishes requests in flight for at most this long, then ends its stubs.
 EXIT_TIMEOUT_S = 30
+# One with dead processes waits for their answers for all of that: it gets so long for the answers of others.
+SICK_EXIT_S = 5.0
 # Shared memory a module's process starts with and grows by, bytes. Triton's default is 1 MiB; a page of five
 # megapixels is 15 MB and would make it grow fifteen times.
 SHM_STEP = 16 * 1024 * 1024

@@ -61,7 +61,7 @@ class Dead:
 def running(monkeypatch):
     """`running(code, *dead)`: a server that is a Python program."""
     monkeypatch.setattr(launcher, "_WATCH_S", 0.05)
-    monkeypatch.setattr(launcher, "_SICK_EXIT_S", 0.3)
+    monkeypatch.setattr(launcher, "SICK_EXIT_S", 0.3)
     made = []
 
     def run(code, *dead):

@@ -70,7 +70,7 @@ def test_a_server_that_never_gets_ready_is_ended():
 
 
 def test_a_server_that_does_not_end_is_killed(monkeypatch):
-    monkeypatch.setattr(supervise, "EXIT_TIMEOUT_S", -4.7)
+    monkeypatch.setattr(supervise, "SICK_EXIT_S", 0.3)
     stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
     start = time.monotonic()
     # Time to begin to ignore.
