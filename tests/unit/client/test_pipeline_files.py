@@ -261,6 +261,9 @@ def started(monkeypatch):
         def stop(self):
             self.pid = None
 
+        def fault(self):
+            return None
+
     module = ModuleType("paddlex_triton.server.host.launcher")
     module.EmbeddedServer = FakeServer  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "paddlex_triton.server.host.launcher", module)
