@@ -14,7 +14,7 @@ COPY ensembles ensembles
 COPY model_repository model_repository
 # `fonts` has the Chinese glyphs of the pictures of results.
 RUN python -m venv /opt/paddlex-triton \
- && /opt/paddlex-triton/bin/pip install --no-cache-dir --constraint requirements/constraints.txt '.[gateway,fonts]'
+ && /opt/paddlex-triton/bin/pip install --no-cache-dir --constraint requirements/constraints.txt '.[gateway,fonts,tracing]'
 
 FROM ${PYTHON_IMAGE}
 
