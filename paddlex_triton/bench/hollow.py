@@ -14,6 +14,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from paddlex_triton.checksums import sha256_of_file
 from paddlex_triton.limits import MAX_RECOGNITION_WIDTH
 from paddlex_triton.network import FILE_NAME, NetworkInfo
 
@@ -56,6 +57,8 @@ def make_hollow(network: Path, folder: Path, page: np.ndarray) -> None:
     onnx.checker.check_model(emptied)
     model.unlink()
     onnx.save(emptied, model)
+    described = info.model_copy(update={"sha256": sha256_of_file(model)})
+    (copy / FILE_NAME).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _detector(prob: np.ndarray) -> onnx.GraphProto:

@@ -70,3 +70,7 @@ def kill_one(server: EmbeddedServer, instance: str) -> None:
     children = [path.parent for path, fields in stats if fields[1] == str(server.pid)]
     folder = next(folder for folder in children if f"\0{instance}" in (folder / "cmdline").read_text())
     os.kill(int(folder.name), signal.SIGKILL)
+    end = time.monotonic() + 10
+    while (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.01)
