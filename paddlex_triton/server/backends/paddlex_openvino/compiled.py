@@ -38,8 +38,9 @@ class Compiled:
         Raises:
             RuntimeError: OpenVINO refuses it.
         """
-        self._core, self._source, self._properties, self._most = ov.Core(), model, dict(properties), kept_shapes
-        self.model = self._read()
+        self._core, self._properties, self._most = ov.Core(), dict(properties), kept_shapes
+        self.model = self._core.read_model(model)
+        cheapen(self.model)
         self.inputs = frozenset(tensor.any_name for tensor in self.model.inputs)
         self._any = self._core.compile_model(self.model, "CPU", self._properties)
         self._request = self._any.create_infer_request()
@@ -91,11 +92,6 @@ class Compiled:
         if self._compiling is not None:
             self._compiling.join()
 
-    def _read(self) -> ov.Model:
-        model = self._core.read_model(self._source)
-        cheapen(model)
-        return model
-
     def _one_row(self) -> Shapes | None:
         """Return the inputs' shapes for one row; None where anything but the number of rows is open."""
         shapes = [(tensor.any_name, tensor.partial_shape) for tensor in self.model.inputs]
@@ -134,7 +130,8 @@ class Compiled:
         return len(self._kept) < self._most and sum(self._sizes.values()) + size <= LARGE_INPUT_BYTES
 
     def _keep(self, shapes: Shapes, size: int) -> None:
-        model = self._read()
+        # Not read again: the file may be another network's by now.
+        model = self.model.clone()
         model.reshape({name: list(shape) for name, shape in shapes})
         whole = self._core.compile_model(model, "CPU", self._properties)
         self._sizes[shapes], self._last_used[shapes] = size, self._runs

@@ -66,6 +66,22 @@ def visit(model: OpenVinoModel, times: int, *shape: int) -> None:
     model.settle()
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_shapes_are_kept_of_the_network_that_was_loaded(tmp_path, replaced):
+    save(tmp_path, ["n", "w"], ["n", "w"])
+    model = OpenVinoModel(config([-1], kept_shapes="1"), tmp_path, "m_0_0")
+    file = tmp_path / "model.onnx"
+    if replaced:
+        other = onnx.load(file)
+        other.graph.node[0].op_type = "Abs"
+        onnx.save(other, file)
+    else:
+        file.unlink()
+    visit(model, 3, 1, 5)
+    assert len(model._compiled._kept) == 1
+    visit(model, 1, 1, 5)
+
+
 @pytest.mark.parametrize("sizes", [(1,), (2, 1, 1), (8,)])
 def test_rows_of_several_requests_share_a_run(tmp_path, sizes):
     save(tmp_path, ["N", "W"], ["N", "W"])
