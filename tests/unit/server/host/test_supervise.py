@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import threading
 import time
 
 import pytest
@@ -78,14 +77,22 @@ def test_a_server_that_does_not_end_is_killed(monkeypatch):
     assert time.monotonic() - start < 10
 
 
-def test_signals_are_handed_on_and_what_ends_is_not_sick():
+def test_signals_are_handed_on_and_what_ends_is_not_sick(tmp_path):
+    ready = tmp_path / "ready"
     ends = (
-        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.4), sys.exit(5))); " + SLEEPS
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.4), sys.exit(5))); "
+        f"pathlib.Path({str(ready)!r}).touch(); {SLEEPS}"
     )
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    before = signal.getsignal(signal.SIGTERM)
-    looks = Looks(True)
-    assert run_watched(python(ends), os.environ, QUICK, looks) == 5
+    before, sent = signal.getsignal(signal.SIGTERM), []
+
+    def look(timeout_s):
+        # Only now do signals to this process reach the server.
+        if ready.exists() and not sent:
+            sent.append(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert run_watched(python(ends), os.environ, QUICK, look) == 5
+    assert sent
     assert signal.getsignal(signal.SIGTERM) is before
 
 
