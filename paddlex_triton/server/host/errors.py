@@ -1,5 +1,8 @@
 """Errors in assembling or starting a server. Messages are for the operator's eyes."""
 
+# Of a server that is not well any more: in `sysexits.h` an internal software error.
+SICK_STATUS = 70
+
 
 class HostError(Exception):
     """Base of the errors of this package.

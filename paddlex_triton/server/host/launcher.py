@@ -21,10 +21,10 @@ import httpx
 from paddlex_triton.admin_api import new_admin_key, restricting_arguments
 from paddlex_triton.network_choice import Models
 from paddlex_triton.pipeline_file import PipelineFile
-from paddlex_triton.processes import die_with_parent
+from paddlex_triton.processes import die_with_parent, end_process, exit_status
 from paddlex_triton.server.backends.common.turns import TURNS_FILE
 from paddlex_triton.server.host.assemble import Assembly, assemble
-from paddlex_triton.server.host.errors import AssemblyError, ServerEndedError, ServerStartError
+from paddlex_triton.server.host.errors import SICK_STATUS, AssemblyError, ServerEndedError, ServerStartError
 from paddlex_triton.server.host.model_watch import ModelWatch
 from paddlex_triton.server.host.preflight import (
     check_address,
@@ -50,8 +50,6 @@ logger = logging.getLogger(__name__)
 START_TIMEOUT_S = 180.0
 # How often the processes of the models are looked at.
 _WATCH_S = 2.0
-# Of `sysexits.h`: an internal software error.
-_SICK_STATUS = 70
 _LOG_TAIL_LINES = 30
 
 
@@ -208,14 +206,8 @@ class EmbeddedServer:
             return
         patience_s = SICK_EXIT_S if self.fault() else EXIT_TIMEOUT_S + 5
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                logger.warning("tritonserver did not end within %d s and is killed", patience_s)
-                process.kill()
-                process.wait()
+        if process is not None and process.poll() is None and end_process(process, patience_s):
+            logger.warning("tritonserver did not end within %d s and was killed", patience_s)
         if process is not None and process.returncode != 0:
             self._remove_leftovers(process.pid)
         runtime, self._runtime = self._runtime, None
@@ -241,7 +233,7 @@ class EmbeddedServer:
                     return
         if fault is not None:
             status = self._process.poll() if self._process else None
-            raise ServerEndedError(fault, _SICK_STATUS if status is None else status if status > 0 else 128 - status)
+            raise ServerEndedError(fault, SICK_STATUS if status is None else exit_status(status))
 
     def fault(self) -> str | None:
         """Say what became of a server that was started and has ended, or lost the process of a model."""

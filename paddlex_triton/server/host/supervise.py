@@ -17,12 +17,11 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from paddlex_triton.probe.check import NotReady, Sick, check
+from paddlex_triton.processes import end_process, exit_status
+from paddlex_triton.server.host.errors import SICK_STATUS
 from paddlex_triton.server.host.tritonserver_arguments import SICK_EXIT_S
 
 logger = logging.getLogger(__name__)
-
-# Of `sysexits.h`: an internal software error.
-_SICK_STATUS = 70
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,8 @@ def run_watched(
         sick = _watch(process, watching, look, stopping)
         if sick:
             logger.error("Ending a server that is not well: %s", sick)
-            _end(process)
-    status = process.returncode
-    return _SICK_STATUS if sick else status if status >= 0 else 128 - status
+            end_process(process, SICK_EXIT_S)
+    return SICK_STATUS if sick else exit_status(process.returncode)
 
 
 def _watch(
@@ -102,16 +100,6 @@ def _looking_at(command: Sequence[str]) -> Callable[[float], object]:
     ports = [argument.partition("=")[2] for argument in command if argument.startswith("--http-port=")]
     url = urlsplit(f"http://127.0.0.1:{ports[-1] if ports else 8000}")
     return lambda timeout_s: check(url, timeout_s)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it: in order if it still can."""
-    process.terminate()
-    try:
-        process.wait(SICK_EXIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
