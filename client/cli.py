@@ -38,9 +38,6 @@ _SERVER, _DECIDED, _PARAMETERS = "Server", "Decided by the server", "Parameters 
 _NETWORKS = "Networks, where the server has several for a step"
 _IGNORED = "Ignored, with a warning."
 
-# What shells make of a program that Ctrl-C ended.
-_INTERRUPTED = 130
-
 # Where the pipeline file that was named is kept while a command runs.
 _FILE = "paddlex_triton.pipeline_file"
 
@@ -326,9 +323,6 @@ def _plain_errors(report: RunReport) -> Iterator[None]:
         except (PaddleXTritonError, OSError) as error:
             _print_error(error)
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            _say(["Interrupted"])
-            raise typer.Exit(_INTERRUPTED) from None
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -27,6 +27,9 @@ _MODULES = {
     "get-pipeline-config": "paddlex_triton.pipeline_file.cli",
 }
 
+# 128 and the number of SIGINT.
+_INTERRUPTED = 130
+
 
 class _Commands(Mapping[str, Any]):
     """The commands by name; a command's module is imported when it is looked up, so that a client loads no server."""
@@ -52,6 +55,14 @@ class _Group(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Commands()
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run a command; Ctrl-C ends it with the status that shells expect, which click's own is not."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("Interrupted", err=True)
+            raise typer.Exit(_INTERRUPTED) from None
 
 
 app = typer.Typer(

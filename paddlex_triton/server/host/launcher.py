@@ -240,15 +240,17 @@ class EmbeddedServer:
         if self._process is None:
             return None
         status = self._process.poll()
-        if status is not None and status < 0:
+        dead = self._models_watch.dead() if status is None and self._models_watch else []
+        if dead:
+            # Those of a server that is just ending may go before it does.
+            with suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(_WATCH_S)
+        if status is None:
+            return f"{', '.join(dead)} lost {'its process' if len(dead) == 1 else 'their processes'}" if dead else None
+        if status < 0:
             reason = ", as happens where memory is short" if status == -signal.SIGKILL else ""
             return f"tritonserver was ended by {signal.Signals(-status).name}{reason}"
-        if status:
-            return f"tritonserver ended with status {status}"
-        dead = self._models_watch.dead() if status is None and self._models_watch else []
-        if not dead:
-            return None
-        return f"{', '.join(dead)} lost {'its process' if len(dead) == 1 else 'their processes'}"
+        return f"tritonserver ended with status {status}" if status else None
 
     def __enter__(self) -> EmbeddedServer:
         return self.start()

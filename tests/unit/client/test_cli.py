@@ -350,3 +350,13 @@ def test_main_ends_with_the_exit_code(capsys):
         cli.main(["--version"])
     assert caught.value.code == 0
     assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["predict", "export", "serve"])
+def test_ctrl_c_before_a_command_has_begun(monkeypatch, command):
+    def interrupt(module):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_commands_of", interrupt)
+    done = CliRunner().invoke(cli.app, [command])
+    assert (done.exit_code, done.stdout, done.stderr) == (130, "", "Interrupted\n")

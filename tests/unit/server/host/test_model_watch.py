@@ -100,6 +100,12 @@ def test_what_became_of_a_server(running, code, dead, message, status):
     assert server.fault() is None
 
 
+def test_processes_that_go_before_their_server(running, monkeypatch):
+    monkeypatch.setattr(launcher, "_WATCH_S", 5)
+    server = running(f"import time; time.sleep(0.3); {KILLED}", "a_0_0")
+    assert server.fault() == "tritonserver was ended by SIGKILL, as happens where memory is short"
+
+
 def test_a_server_that_ends_in_order_is_no_fault(running):
     server = running("import time; time.sleep(0.3)")
     server.wait()
