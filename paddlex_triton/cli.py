@@ -56,7 +56,7 @@ class _Group(TyperGroup):
         super().__init__(**attributes)
         self.commands = _Commands()
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C ends it with the status that shells expect, which click's own is not."""
         try:
             return super().invoke(ctx)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,14 @@ class Compiled:
         self.model = self._core.read_model(model)
         cheapen(self.model)
         self.inputs = frozenset(tensor.any_name for tensor in self.model.inputs)
-        self._any = self._core.compile_model(self.model, "CPU", self._properties)
-        self._request = self._any.create_infer_request()
+        self._any, self._request = self._compile(self.model)
+        # Whether a run of that failed in the middle: its later answers for other shapes may be wrong.
+        self._spoilt = False
         self._lock = threading.Lock()
         self.outputs = [tensor.any_name for tensor in self._any.outputs]
+        self._open_outputs = [
+            index for index, tensor in enumerate(self._any.outputs) if tensor.partial_shape.is_dynamic
+        ]
         self._kept: dict[Shapes, tuple[ov.CompiledModel, ov.InferRequest]] = {}
         self._last_used: dict[Shapes, int] = {}
         self._sizes: dict[Shapes, int] = {}
@@ -63,23 +67,38 @@ class Compiled:
 
         Returns:
             Outputs by name; they stay as they are until the next run.
+
+        Raises:
+            RuntimeError: OpenVINO cannot run it for these inputs.
         """
         used = {name: array for name, array in feed.items() if name in self.inputs}
         shapes = tuple(sorted((name, array.shape) for name, array in used.items()))
         self._runs += 1
         size = bytes_of(used)
         large = size > LARGE_INPUT_BYTES
-        _, request = self._kept.get(shapes, (None, self._request))
-        if request is not self._request:
+        kept = self._kept.get(shapes)
+        with self._lock:
+            if self._spoilt and kept is None:
+                self._any, self._request = self._compile(self.model)
+                self._spoilt = False
+            _, request = kept or (self._any, self._request)
+            if kept is None:
+                self._empty_outputs()
+            try:
+                # What is given back below may hold the outputs.
+                answer = request.infer(used, share_inputs=True, share_outputs=not large).to_tuple()
+            except Exception:
+                self._spoil(shapes)
+                raise
+            if kept is None:
+                self._check_outputs(answer, shapes)
+            if large:
+                self._any.release_memory()
+        if kept is not None:
             self._last_used[shapes] = self._runs
         elif not large:
             self._count(shapes, size)
-        with self._lock:
-            # What is given back below may hold the outputs.
-            answer = request.infer(used, share_inputs=True, share_outputs=not large)
-            if large:
-                self._any.release_memory()
-        return dict(zip(self.outputs, answer.to_tuple(), strict=True))
+        return dict(zip(self.outputs, answer, strict=True))
 
     def release(self) -> None:
         """Give back the memory that runs took; the next one takes it anew. Outputs that `run` gave end here."""
@@ -91,6 +110,29 @@ class Compiled:
         """Wait until nothing is being compiled."""
         if self._compiling is not None:
             self._compiling.join()
+
+    def _compile(self, model: ov.Model) -> tuple[ov.CompiledModel, ov.InferRequest]:
+        compiled = self._core.compile_model(model, "CPU", self._properties)
+        return compiled, compiled.create_infer_request()
+
+    def _empty_outputs(self) -> None:
+        """Take the sizes away that outputs have from the run before."""
+        for index in self._open_outputs:
+            tensor = self._request.get_output_tensor(index)
+            tensor.shape = [0] * len(tensor.shape)
+
+    def _check_outputs(self, outputs: Sequence[np.ndarray], shapes: Shapes) -> None:
+        """Raise an error where a run left none: with one thread, OpenVINO 2026.4 loses its own."""
+        if self._open_outputs and not any(any(outputs[index].shape) for index in self._open_outputs):
+            given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes)
+            raise RuntimeError(f"no answer for {given}: the network may not take these sizes")
+
+    def _spoil(self, shapes: Shapes) -> None:
+        """Have what failed not run again."""
+        if self._kept.pop(shapes, None) is None:
+            self._spoilt = True
+        else:
+            del self._last_used[shapes], self._sizes[shapes]
 
     def _one_row(self) -> Shapes | None:
         """Return the inputs' shapes for one row; None where anything but the number of rows is open."""
@@ -133,7 +175,7 @@ class Compiled:
         # Not read again: the file may be another network's by now.
         model = self.model.clone()
         model.reshape({name: list(shape) for name, shape in shapes})
-        whole = self._core.compile_model(model, "CPU", self._properties)
+        compiled = self._compile(model)
         self._sizes[shapes], self._last_used[shapes] = size, self._runs
-        self._kept[shapes] = whole, whole.create_infer_request()
+        self._kept[shapes] = compiled
         self._visits.pop(shapes, None)

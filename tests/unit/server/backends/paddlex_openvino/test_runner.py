@@ -1,6 +1,7 @@
 """Loading and running tiny networks in the backend's own class, without Triton."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -23,6 +24,19 @@ def save(folder: Path, in_shape: list, out_shape: list, inputs: tuple[str, ...] 
     folder.mkdir(exist_ok=True)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
+
+
+def save_sum(folder: Path) -> None:
+    """A network that adds `x` and `z`, which must have one size."""
+    save(folder, ["N", "W"], ["N", "W"], inputs=("x", "z"))
+    network = onnx.load(folder / "model.onnx")
+    network.graph.node[0].CopyFrom(helper.make_node("Add", ["x", "z"], ["y"]))
+    onnx.save(network, folder / "model.onnx")
+
+
+def rows(width: int, other_width: int) -> Request:
+    """A request to that one: two rows of zeros and ones."""
+    return Request({"x": np.zeros((2, width), np.float32), "z": np.ones((2, other_width), np.float32)}, ("y",))
 
 
 def config(dims: list, max_batch_size: int = 8, inputs: tuple[str, ...] = ("x",), **parameters: str) -> dict:
@@ -103,6 +117,72 @@ def test_a_failed_run_names_the_engine_and_no_source_file(tmp_path):
     assert str(result).startswith("openvino error: ")
     assert ".cpp" not in str(result)
     check(model, request(2, 3))
+
+
+@pytest.fixture
+def compiled_models(monkeypatch) -> list:
+    """The models that were compiled, from now on."""
+    made: list = []
+    compile_one = compiled.Compiled._compile
+
+    def compile_too(self, model):
+        made.append(compile_one(self, model))
+        return made[-1]
+
+    monkeypatch.setattr(compiled.Compiled, "_compile", compile_too)
+    return made
+
+
+def test_what_failed_in_the_middle_of_a_run_does_not_run_again(tmp_path, compiled_models):
+    save(tmp_path, ["N", "W"], ["N", "W"])
+    model = OpenVinoModel(config([-1], kept_shapes="1"), tmp_path, "m_0_0")
+    inner = model._compiled
+    visit(model, 3, 1, 5)
+    assert compiled_models == [(inner._any, inner._request), *inner._kept.values()]
+
+    class Failing:
+        def infer(self, *_, **__):
+            raise RuntimeError("no run")
+
+        def get_output_tensor(self, index):
+            return SimpleNamespace(shape=[1, 6])
+
+    for failing in (1, 2):
+        inner._request = Failing()  # pyright: ignore[reportAttributeAccessIssue]
+        assert str(model.execute([request(1, 6)])[0]) == "openvino error: no run"
+        # The one of its own is as good as ever.
+        visit(model, 1, 1, 5)
+        assert len(compiled_models) == 1 + failing
+        visit(model, 1, 1, 6)
+        assert compiled_models[-1] == (inner._any, inner._request)
+    (shapes,) = inner._kept
+    inner._kept[shapes] = inner._any, Failing()  # pyright: ignore[reportArgumentType]
+    assert str(model.execute([request(1, 5)])[0]) == "openvino error: no run"
+    assert (inner._kept, inner._last_used, inner._sizes) == ({}, {}, {})
+    visit(model, 1, 1, 5)
+    assert compiled_models[-1] == (inner._any, inner._request)
+
+
+def test_a_run_without_an_answer_is_an_error(tmp_path):
+    """With one thread OpenVINO loses its errors; the rows of the run before are no answer."""
+    save_sum(tmp_path)
+    model = OpenVinoModel(config([-1], inputs=("x", "z"), thread_count="1"), tmp_path, "m_0_0")
+    for _ in range(2):
+        (result,) = model.execute([rows(4, 4)])
+        assert isinstance(result, dict)
+        np.testing.assert_array_equal(result["y"], np.ones((2, 4)))
+        (result,) = model.execute([rows(4, 5)])
+        assert str(result) == "openvino error: no answer for x [2, 4], z [2, 5]: the network may not take these sizes"
+
+
+def test_a_shape_that_fails_is_not_compiled_for(tmp_path, shapes):
+    save_sum(tmp_path)
+    model = OpenVinoModel(config([-1], inputs=("x", "z"), kept_shapes="1"), tmp_path, "m_0_0")
+    for _ in range(4):
+        (result,) = model.execute([rows(4, 5)])
+        assert isinstance(result, RequestError)
+    model.settle()
+    assert shapes == []
 
 
 def test_inputs_that_the_graph_does_not_use_are_taken(tmp_path):
