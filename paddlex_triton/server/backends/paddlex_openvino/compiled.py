@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ class Compiled:
         self._any, self._request = self._compile(self.model)
         # Whether a run of that failed in the middle: its later answers for other shapes may be wrong.
         self._spoilt = False
+        # Whether one of its runs lost an error.
+        self._undying = False
         self._lock = threading.Lock()
         self.outputs = [tensor.any_name for tensor in self._any.outputs]
         self._open_outputs = [
@@ -80,7 +83,7 @@ class Compiled:
         with self._lock:
             if self._spoilt and kept is None:
                 self._any, self._request = self._compile(self.model)
-                self._spoilt = False
+                self._spoilt = self._undying = False
             _, request = kept or (self._any, self._request)
             if kept is None:
                 self._empty_outputs()
@@ -124,8 +127,15 @@ class Compiled:
     def _check_outputs(self, outputs: Sequence[np.ndarray], shapes: Shapes) -> None:
         """Raise an error where a run left none: with one thread, OpenVINO 2026.4 loses its own."""
         if self._open_outputs and not any(any(outputs[index].shape) for index in self._open_outputs):
+            self._never_destroy()
             given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes)
             raise RuntimeError(f"no answer for {given}: the network may not take these sizes")
+
+    def _never_destroy(self) -> None:
+        """Keep a model that lost an error to the process's end: it answers on, but takes the process along."""
+        for kept in () if self._undying else (self._any, self._request):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+        self._undying = True
 
     def _spoil(self, shapes: Shapes) -> None:
         """Have what failed not run again."""
