@@ -94,6 +94,7 @@ def test_kubernetes_knows_the_fields(rendered, which, version):
         (["--set", "triton.connectionAgeSeconds=0"], "triton.connectionAgeSeconds"),
         (["--set", "gateway.maxBodyMegabytes=2049"], "gateway.maxBodyMegabytes"),
         (["--set-json", "pipelines=[]"], "pipelines"),
+        (["--set", "traceUrl=collector:4318"], "traceUrl"),
         (
             ["--set", "serviceMonitor.enabled=true,gateway.openMetrics=false"],
             "the gateway asks for a key for its metrics",
@@ -190,6 +191,32 @@ def test_networks_are_exported_where_there_is_no_claim():
     assert "emptyDir" in {volume["name"]: volume for volume in spec["volumes"]}["networks"]
 
 
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://collector.tracing:4318", 4318),
+        ("http://collector2/v1/traces", 80),
+        ("https://traces.example.com", 443),
+        ("http://[fd00::1]", 80),
+    ],
+)
+def test_traces_reach_the_collector(url, port):
+    objects = render("--set", f"traceUrl={url},networks.existingClaim=networks")
+    for part, name in (("triton", "PADDLEX_TRITON_TRACE_URL"), ("gateway", "PADDLEX_TRITON_GATEWAY_TRACE_URL")):
+        (container,) = pod(objects, part)["containers"]
+        assert variables(container)[name] == url
+        dns, collector = objects["NetworkPolicy", f"r-paddlex-triton-{part}"]["spec"]["egress"][-2:]
+        assert [each["port"] for each in dns["ports"]] == [53, 53]
+        assert collector == {"ports": [{"protocol": "TCP", "port": port}]}
+
+
+def test_traces_go_only_where_it_was_said(rendered):
+    for part in ("triton", "gateway"):
+        collector = rendered[ALL]["NetworkPolicy", f"r-paddlex-triton-{part}"]["spec"]["egress"][-1]
+        assert collector["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tracing"}}}]
+        assert collector["ports"] == [{"protocol": "TCP", "port": 4318}]
+
+
 @pytest.mark.parametrize("which", [DEFAULT, ALL])
 def test_the_gateway_finds_triton_and_its_keys(rendered, which):
     objects = rendered[which]
@@ -253,8 +280,9 @@ def test_prometheus_has_a_key_where_one_is_asked_for(rendered):
 
 
 def test_only_gateways_reach_triton_and_triton_reaches_nothing(rendered):
+    alone = render("--set", "networks.existingClaim=networks")
+    assert alone["NetworkPolicy", "r-paddlex-triton-triton"]["spec"]["egress"] == []
     policy = rendered[ALL]["NetworkPolicy", "r-paddlex-triton-triton"]["spec"]
-    assert policy["egress"] == []
     gateways, bulk, monitoring = policy["ingress"]
     assert gateways["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
     assert [port["port"] for port in gateways["ports"]] == ["grpc"]

@@ -88,3 +88,17 @@ priorityClassName: {{ . | quote }}
   subPath: {{ . | quote }}
   {{- end }}
 {{- end -}}
+
+{{/* What reaches the collector of traces, a list of rules. */}}
+{{- define "paddlex-triton.traceEgress" -}}
+{{- with .Values.traceUrl -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+- ports:
+    - {protocol: TCP, port: {{ $port | default (ternary "443" "80" (eq $url.scheme "https")) }}}
+  {{- with $.Values.networkPolicy.tracesTo }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+{{- end -}}

@@ -132,7 +132,7 @@ class Compiled:
             raise RuntimeError(f"no answer for {given}: the network may not take these sizes")
 
     def _never_destroy(self) -> None:
-        """Keep a model that lost an error to the process's end: it answers on, but takes the process along."""
+        """Keep a model that lost an error until the process ends: it answers on, but destroying it is a crash."""
         for kept in () if self._undying else (self._any, self._request):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
         self._undying = True
