@@ -46,8 +46,6 @@ class Compiled:
         self._any, self._request = self._compile(self.model)
         # Whether a run of that failed in the middle: its later answers for other shapes may be wrong.
         self._spoilt = False
-        # Whether one of its runs lost an error.
-        self._undying = False
         self._lock = threading.Lock()
         self.outputs = [tensor.any_name for tensor in self._any.outputs]
         self._open_outputs = [
@@ -83,7 +81,7 @@ class Compiled:
         with self._lock:
             if self._spoilt and kept is None:
                 self._any, self._request = self._compile(self.model)
-                self._spoilt = self._undying = False
+                self._spoilt = False
             _, request = kept or (self._any, self._request)
             if kept is None:
                 self._empty_outputs()
@@ -133,9 +131,8 @@ class Compiled:
 
     def _never_destroy(self) -> None:
         """Keep a model that lost an error until the process ends: it answers on, but destroying it is a crash."""
-        for kept in () if self._undying else (self._any, self._request):
+        for kept in (self._any, self._request):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
-        self._undying = True
 
     def _spoil(self, shapes: Shapes) -> None:
         """Have what failed not run again."""
