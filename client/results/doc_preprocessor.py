@@ -15,6 +15,9 @@ from paddlex_triton.ops.orientation import turn_page
 from paddlex_triton.pipelines import PREPARATION_SWITCHES
 from paddlex_triton.settings import DocPreprocessorSettings
 
+# What is said of a preparation besides its pages, in PaddleX's order.
+_DESCRIBED = ("input_path", "page_index", "model_settings", "angle")
+
 
 class DocPreprocessorResult(BaseResult):
     """Settings and angle of page preparation, and the page.
@@ -50,7 +53,7 @@ class DocPreprocessorResult(BaseResult):
         result = cls.from_tensors(tensors, without_name(page))
         if not any(result["model_settings"].values()):
             # PaddleX has the page alone then.
-            for name in ("input_path", "page_index", "model_settings", "angle"):
+            for name in _DESCRIBED:
                 del result[name]
         return result
 
@@ -98,7 +101,7 @@ class DocPreprocessorResult(BaseResult):
         return self["rot_img"]
 
     def _json_data(self) -> dict[str, Any]:
-        return {name: self[name] for name in ("input_path", "page_index", "model_settings", "angle")}
+        return {name: self[name] for name in _DESCRIBED if name in self}
 
     def _pictures(self) -> dict[str, Image.Image]:
         from paddlex_triton.client.results.drawing_preparation import draw_side_by_side

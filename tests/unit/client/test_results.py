@@ -232,6 +232,7 @@ def test_pages_that_were_not_prepared(tensors, page):
     assert np.array_equal(preparation["output_img"], page.image())
     assert list(preparation) == ["output_img"]
     assert preparation.img == {}
+    assert preparation.json == preparation.str == {"res": {}}
     for key in ("input_img", "rot_img", "nothing"):
         with pytest.raises(KeyError):
             _ = preparation[key]

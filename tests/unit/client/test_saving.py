@@ -307,6 +307,8 @@ def test_a_result_without_pictures(result, tmp_path):
     with pytest.raises(UnsupportedError, match=r"in/page\.png: this result has no picture"):
         preparation.save_to_img(tmp_path / "x.png")
     assert names(tmp_path) == []
+    preparation.save_to_json(tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text()) == {}
 
 
 def test_a_full_disk_is_no_matter_of_the_format(tmp_path, monkeypatch):

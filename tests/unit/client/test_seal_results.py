@@ -292,6 +292,7 @@ def test_parts_stand_on_their_own(seal_tensors, page, tmp_path):
     assert seal.img["ocr_res_img"].size == (100, 50)
     with pytest.raises(KeyError):
         _ = seal["doc_preprocessor_res"]["nothing"]
+    assert seal["doc_preprocessor_res"].json == {"res": {}}
     assert seal.settings.keys() == {"seal_text_detection", "text_recognition"}
     seal.save_to_img(tmp_path / "seal.png")
     assert (tmp_path / "seal.png").is_file()
