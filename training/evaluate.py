@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from training.console import errors_said
-from training.evaluation import Network, PageScores, read_set, score_pages
+from training.evaluation import Network, PageScores, read_set, score_pages, time_pages
 from training.scenes import CLASS_NAMES
 from training.scenes.pages import draw_page_without_seals
 
@@ -31,6 +31,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many of the set's pages.")] = None,
     pages_without_seals: Annotated[int, typer.Option(min=0, help="Pages to draw that have no seal.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of those pages.")] = 20_240_917,
+    rounds: Annotated[int, typer.Option(min=0, help="How often to time each of the first 20 pages.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Of one network.")] = 1,
     both_orders: Annotated[
         bool, typer.Option("--both-orders", help="Score on BGR too; layout networks are served RGB.")
@@ -49,6 +50,9 @@ def evaluate(
                 with console.status(escape(shown)):
                     scores[shown] = score_pages(network, pages, negatives, bgr=order == "BGR")
         console.print(_table(scores))
+        if rounds:
+            for name, spent in time_pages(loaded, [page for page, _ in pages[:20]], rounds).items():
+                console.print(f"{escape(name)}: {spent:.1f} ms a page", soft_wrap=True)
         if output is not None:
             output.write_text(json.dumps({name: asdict(found) for name, found in scores.items()}, indent=1) + "\n")
 

@@ -6,7 +6,9 @@ A set is a folder with `pages/` and `pages.json` (picture -> boxes: class, x1, y
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import statistics
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import numpy as np
 import onnxruntime
 
 from paddlex_triton.ops.object_detection import resize_for_detector
-from training.inputs import MEAN, SIDE, STD
+from training.inputs import MEAN, STD
 from training.metrics import BoxScores, score_boxes
 from training.scenes import CLASS_NAMES, SEAL
 
@@ -25,7 +27,11 @@ _MEAN, _STD = np.array(MEAN, np.float32), np.array(STD, np.float32)
 
 
 class Network:
-    """A layout network's ONNX file, ready to run."""
+    """A layout network's ONNX file, ready to run.
+
+    Attributes:
+        side: of its square input, pixels.
+    """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         """Load a network.
@@ -54,6 +60,10 @@ class Network:
         )
         if (inputs, outputs) != (_INPUTS, _OUTPUTS):
             raise ValueError(f"{file} makes {outputs} of {inputs}; {_OUTPUTS} of {_INPUTS} are expected")
+        (image,) = (tensor for tensor in self._session.get_inputs() if tensor.name == "image")
+        self.side = image.shape[-1]
+        if not isinstance(self.side, int) or image.shape[-2] != self.side:
+            raise ValueError(f"{file} takes pictures of {image.shape[-2:]} pixels; a square of known size is expected")
 
     def rows(self, page: np.ndarray, *, bgr: bool = False) -> np.ndarray:
         """Return rows of a page: float32 [M, 6], class, score, x1, y1, x2, y2 in page pixels.
@@ -62,7 +72,7 @@ class Network:
             page: uint8 [H, W, 3] BGR.
             bgr: feed it so; layout networks are served RGB.
         """
-        resized = resize_for_detector(page, (SIDE, SIDE))
+        resized = resize_for_detector(page, (self.side, self.side))
         image = normalize(resized.image if bgr else resized.image[..., ::-1])
         rows, _ = self._session.run(_OUTPUTS, {"image": image, "scale_factor": resized.scale_factor[None]})
         return np.asarray(rows)
@@ -130,6 +140,24 @@ def score_pages(
         return PageScores(classes)
     false_seals = sum(count_seals(network.rows(page, bgr=bgr)) for page in pages_without_seals)
     return PageScores(classes, false_seals, len(pages_without_seals))
+
+
+def time_pages(networks: Mapping[str, Network], pages: Sequence[np.ndarray], rounds: int) -> dict[str, float]:
+    """Return each network's median time for a page, milliseconds, resizing it included; they take turns at every page.
+
+    Args:
+        networks: by name.
+        pages: uint8 [H, W, 3] BGR.
+        rounds: how often each page is given.
+    """
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    for page in [*pages[:1], *(page for _ in range(rounds) for page in pages)]:
+        for name, network in networks.items():
+            start = time.perf_counter()
+            network.rows(page)
+            times[name].append(1000 * (time.perf_counter() - start))
+    # The first one sets up what the others find.
+    return {name: statistics.median(each[1:]) for name, each in times.items()}
 
 
 def count_seals(rows: np.ndarray) -> int:

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.batches import Augmentation, draw_batch
+from training.batches import Augmentation, Batch, draw_batch
 from training.checkpoints import Checkpoint, Progress, save_checkpoint
 from training.loss import batch_loss
 from training.network import LayoutNetwork
@@ -120,23 +121,30 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model.train()
         before, start, sums = self.progress.elapsed, time.monotonic(), Sums()
-        while self.progress.elapsed < self.progress.budget and not stop():
-            self._step(sums)
-            self.progress.elapsed = before + time.monotonic() - start
-            if self.progress.iteration % _LOG_EVERY == 0:
-                self._report(sums, tell)
-                sums = Sums()
-            if self.progress.iteration % _CHECKPOINT_EVERY == 0:
-                self.save()
-                self._pages = self._read_pages()
+        # A batch is drawn while the one before is learnt.
+        with ThreadPoolExecutor(1) as ahead:
+            drawn = ahead.submit(self._draw, self.progress.iteration)
+            while self.progress.elapsed < self.progress.budget and not stop():
+                batch = drawn.result()
+                drawn = ahead.submit(self._draw, self.progress.iteration + 1)
+                self._step(batch, sums)
+                self.progress.elapsed = before + time.monotonic() - start
+                if self.progress.iteration % _LOG_EVERY == 0:
+                    self._report(sums, tell)
+                    sums = Sums()
+                if self.progress.iteration % _CHECKPOINT_EVERY == 0:
+                    self.save()
+                    self._pages = self._read_pages()
         self.save()
         return self.progress.elapsed >= self.progress.budget
 
-    def _step(self, sums: Sums) -> None:
+    def _draw(self, iteration: int) -> Batch:
+        rng = np.random.default_rng((self.progress.seed, iteration))
+        return draw_batch(self._pages, rng, self._augmentation, self.progress.elapsed / self.progress.budget)
+
+    def _step(self, batch: Batch, sums: Sums) -> None:
         progress = self.progress
         done = progress.elapsed / progress.budget
-        rng = np.random.default_rng((progress.seed, progress.iteration))
-        batch = draw_batch(self._pages, rng, self._augmentation, done)
         rate = progress.rate * learning_rate_at(done, progress.iteration - progress.first_iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = LEARNING_RATE * rate

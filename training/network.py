@@ -22,20 +22,22 @@ _LARGEST_EXPONENT = 6.0
 
 
 class LayoutNetwork(nn.Module):
-    """Boxes of images, tables and seals; a box for each class at each place. 1.3 million parameters."""
+    """Boxes of images, tables and seals; a box for each class at each place. 1.5 million parameters."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(ConvNormReLU(3, 16, stride=2), ConvNormReLU(16, 24, stride=2))
-        self.stage1 = nn.Sequential(ResidualBlock(24, 40, stride=2), ResidualBlock(40, 40))
-        self.stage2 = nn.Sequential(ResidualBlock(40, 80, stride=2), ResidualBlock(80, 80))
+        self.stem = nn.Sequential(ConvNormReLU(3, 16, stride=2), ConvNormReLU(16, 32, stride=2))
+        self.stage1 = nn.Sequential(ResidualBlock(32, 48, stride=2), ResidualBlock(48, 48))
+        self.stage2 = nn.Sequential(ResidualBlock(48, 96, stride=2), ResidualBlock(96, 96))
         self.stage3 = nn.Sequential(
-            ResidualBlock(80, 128, stride=2), ResidualBlock(128, 128, dilation=2), ResidualBlock(128, 128, dilation=4)
+            ResidualBlock(96, 128, stride=2), ResidualBlock(128, 128, dilation=2), ResidualBlock(128, 128, dilation=4)
         )
-        self.lateral = nn.ModuleList(nn.Conv2d(channels, _WIDTH, 1) for channels in (40, 80, 128))
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, _WIDTH, 1) for channels in (48, 96, 128))
         self.smooth = nn.ModuleList(ConvNormReLU(_WIDTH, _WIDTH) for _ in range(3))
         self.down = nn.ModuleList(ConvNormReLU(_WIDTH, _WIDTH, stride=2) for _ in range(2))
-        self.stage4 = nn.Sequential(ConvNormReLU(_WIDTH, _WIDTH, stride=2), ResidualBlock(_WIDTH, _WIDTH))
+        self.stage4 = nn.Sequential(
+            ConvNormReLU(_WIDTH, _WIDTH, stride=2), *(ResidualBlock(_WIDTH, _WIDTH) for _ in range(3))
+        )
         # One head for all levels; only its normalisation is each level's own, since their statistics differ.
         self.class_conv = nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1, bias=False)
         self.box_conv = nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1, bias=False)

@@ -8,8 +8,9 @@ import numpy as np
 
 # Sides of boxes that each level learns, pixels of the input: the larger of the root of the area and half the long side.
 LEVEL_SIDES = {8: (0.0, 96.0), 16: (64.0, 240.0), 32: (176.0, 380.0), 64: (300.0, np.inf)}
-# How far from a box's middle its places lie, in strides.
-_RADIUS = 1.5
+# How far from a box's middle its places lie: in strides, and in parts of its side. Near an edge a place could as well
+# be a neighbour's, and answers with something between the two.
+_RADIUS, _MIDDLE = 1.5, 0.3
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,16 @@ def assign(boxes: np.ndarray, classes: np.ndarray, centres: np.ndarray, strides:
 
 
 def _wanted(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.ndarray:
-    """Return the places, bool [B, A], in a box, close to its middle, on a level for its size."""
+    """Return the places, bool [B, A], close to a box's middle, on a level for its size."""
     sides = boxes[:, 2:] - boxes[:, :2]
     size = np.maximum(np.sqrt(sides[:, 0] * sides[:, 1]), sides.max(axis=1) / 2)[:, None]
     middle = (boxes[:, 2:] + boxes[:, :2]) / 2
     off = np.abs(centres[None] - middle[:, None])
-    near = (off <= _RADIUS * strides[None, :, None]).all(axis=2)
-    inside = (off < sides[:, None] / 2).all(axis=2)
+    near = (off <= np.minimum(_RADIUS * strides[None, :, None], _MIDDLE * sides[:, None])).all(axis=2)
     low = np.select([strides == stride for stride in LEVEL_SIDES], [ends[0] for ends in LEVEL_SIDES.values()])
     high = np.select([strides == stride for stride in LEVEL_SIDES], [ends[1] for ends in LEVEL_SIDES.values()])
-    wants = near & inside & (size >= low) & (size <= high)
-    # A box so thin or small that no place lies in it has the nearest one of its finest level.
+    wants = near & (size >= low) & (size <= high)
+    # A box so thin or small that no place lies near its middle has the nearest one of its finest level.
     for index in np.flatnonzero(~wants.any(axis=1)).tolist():
         level = (size[index] >= low) & (size[index] <= high)
         distance = np.where(level, off[index].max(axis=1), np.inf)

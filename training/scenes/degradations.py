@@ -23,7 +23,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     if chance(rng, 0.25):
         image = _light(rng, image)
     if chance(rng, 0.3):
-        image = _resample(rng, image, log_uniform(rng, 0.5, 0.9))
+        image = _resample(rng, image, log_uniform(rng, 0.4, 0.9))
     if chance(rng, 0.3):
         image = _blur(rng, image)
     if chance(rng, 0.4):
@@ -66,7 +66,7 @@ def _resample(rng: np.random.Generator, image: np.ndarray, scale: float) -> np.n
 def _blur(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     scale = image.shape[0] / 576
     if chance(rng, 0.7):
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), log_uniform(rng, 0.5, 2.0) * scale))
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), log_uniform(rng, 0.5, 2.4) * scale))
     length = int(rng.integers(3, max(4, int(9 * scale))))
     kernel = np.zeros((length, length), np.float32)
     along = rng.uniform(0, np.pi)
@@ -79,7 +79,7 @@ def _blur(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 def _noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
-    strength = rng.uniform(2, 22)
+    strength = rng.uniform(2, 28)
     if chance(rng, 0.5):
         noise = grain(rng, height, width)[..., None]
     else:

@@ -13,13 +13,15 @@ from training.scenes.curves import Lettering, arc, line, write_along
 from training.scenes.degradations import to_grey
 from training.scenes.emblems import draw_logo, ellipse, fill, star, stroke
 from training.scenes.papers import any_face, blend
-from training.scenes.textures import chance, colour_noise, grain
+from training.scenes.textures import chance, colour_noise, grain, log_uniform, smooth_field
 
 _Box = tuple[int, int, int, int]
 
 
 def photo(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Draw a photograph of nothing: coloured clouds with blots; uint8 [height, width, 3]."""
+    """Draw a photograph of nothing: coloured clouds with blots, or a landscape; uint8 [height, width, 3]."""
+    if chance(rng, 0.5):
+        return _landscape(rng, width, height)
     picture = colour_noise(rng, height, width, int(rng.integers(2, 12)))
     for _ in range(int(rng.integers(0, 7))):
         corners = rng.uniform(0, 1, (int(rng.integers(3, 6)), 2)) * (width, height)
@@ -35,6 +37,46 @@ def photo(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     if chance(rng, 0.35):
         picture = to_grey(picture)
     return np.asarray(picture)
+
+
+def _landscape(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Draw things in front of each other, as rough as photographs are, below a sky now and then.
+
+    They are dead leaves, whose edges and areas are spread as those of photographs (Lee, Mumford, Huang 2001, Occlusion
+    models for natural images), under a roughness that halves from each scale to the next finer one.
+    """
+    picture = _dead_leaves(rng, width, height) if chance(rng, 0.7) else colour_noise(rng, height, width, 2)
+    rough = np.zeros((height, width), np.float32)
+    for octave in range(2, int(np.log2(max(8, min(width, height)))) + 1):
+        rough += smooth_field(rng, height, width, 2**octave, -1.0, 1.0) * 0.5 ** (octave * rng.uniform(0.6, 1.0))
+    rough *= rng.uniform(0.0, 60.0) / max(float(rough.std()), 1e-6)
+    if chance(rng, 0.4):
+        horizon = int(height * rng.uniform(0.15, 0.75))
+        sky = np.linspace(0, 1, max(1, horizon), dtype=np.float32)[:, None, None]
+        first, second = rng.uniform(60, 255, (2, 3))
+        picture[:horizon] = (first + (second - first) * sky).astype(np.uint8)
+        rough[:horizon] *= rng.uniform(0.0, 0.15)
+    return np.clip(picture + rough[..., None], 0, 255).astype(np.uint8)
+
+
+def _dead_leaves(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    picture = colour_noise(rng, height, width, 2)
+    palette = rng.integers(0, 256, (int(rng.integers(3, 9)), 3))
+    largest = max(4.0, 0.45 * max(width, height))
+    for _ in range(int(log_uniform(rng, 20, 1500))):
+        # Areas spread by the inverse square: many small, few large.
+        size = 2.5 / np.sqrt(rng.uniform((2.5 / largest) ** 2, 1.0)) if chance(rng, 0.5) else rng.uniform(3.0, largest)
+        colour = np.clip(palette[int(rng.integers(len(palette)))] + rng.normal(0, 18, 3), 0, 255).astype(int).tolist()
+        centre = rng.uniform(0, 1, 2) * (width, height)
+        if chance(rng, 0.5):
+            axes = (max(1, int(size)), max(1, int(size * rng.uniform(0.3, 1.0))))
+            middle = (int(centre[0]), int(centre[1]))
+            cv2.ellipse(picture, middle, axes, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+        else:
+            turns = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 8))))
+            corners = centre + size * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+            cv2.fillPoly(picture, [corners.astype(np.int32)], colour, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 1.6)))
 
 
 def chart(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 
 from training.scenes.textures import chance, grain, log_uniform, smooth_field
 
-# Of ink and paper in one channel, on average.
-_LEAST_CONTRAST = 34.0
+# Of ink and paper in one channel, on average: of most seals, and of the faintest.
+_LEAST_CONTRASTS = (34.0, 18.0)
+_FAINT = 0.25
 
 
 @dataclass
@@ -32,18 +33,20 @@ class Ink:
 
 
 def draw_ink(rng: np.random.Generator) -> Ink:
-    """Choose the ink of a seal: two thirds a sound red, the rest blue, purple, black, grey, or faded."""
+    """Choose the ink of a seal: three in five a sound red, the rest blue, purple, green, black, grey, or faded."""
     kind = rng.random()
-    if kind < 0.75:
+    if kind < 0.68:
         colour = _hue(rng, rng.normal(0.0, 0.022), (0.55, 1.0), (0.5, 1.0))
-    elif kind < 0.83:
+    elif kind < 0.77:
         colour = _hue(rng, rng.uniform(0.55, 0.68), (0.45, 1.0), (0.35, 0.95))
-    elif kind < 0.88:
+    elif kind < 0.82:
         colour = _hue(rng, rng.uniform(0.74, 0.92), (0.35, 0.9), (0.35, 0.85))
+    elif kind < 0.85:
+        colour = _hue(rng, rng.uniform(0.35, 0.55), (0.4, 1.0), (0.3, 0.8))
     else:
         colour = np.full(3, rng.uniform(0, 120), np.float32) + rng.normal(0, 6, 3).astype(np.float32)
-    faded = chance(rng, 0.1)
-    strength = rng.uniform(0.28, 0.55) if faded else rng.uniform(0.6, 1.0)
+    faded = chance(rng, 0.2)
+    strength = rng.uniform(0.22, 0.55) if faded else rng.uniform(0.6, 1.0)
     worn = 0.0 if chance(rng, 0.22) else float(rng.beta(1.3, 2.2))
     return Ink(np.clip(colour, 0, 255).astype(np.float32), float(strength), chance(rng, 0.62), worn)
 
@@ -51,10 +54,11 @@ def draw_ink(rng: np.random.Generator) -> Ink:
 def draw_visible_ink(rng: np.random.Generator, paper: np.ndarray) -> Ink:
     """Choose ink that is seen on a paper, uint8 [..., 3]: faint now and then, but not lost."""
     shade = paper.reshape(-1, 3).mean(axis=0)
+    least = _LEAST_CONTRASTS[chance(rng, _FAINT)]
     ink = draw_ink(rng)
     for _ in range(8):
         printed = shade * ink.colour / 255.0 if ink.multiply else ink.colour
-        if np.abs(printed - shade).max() * ink.strength * (1.0 - 0.4 * ink.worn) > _LEAST_CONTRAST:
+        if np.abs(printed - shade).max() * ink.strength * (1.0 - 0.4 * ink.worn) > least:
             break
         ink = draw_ink(rng)
     return ink

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -10,7 +12,7 @@ from training.scenes import IMAGE, SEAL, TABLE, PageScene
 from training.scenes.decoys import add_decoys, letterhead, red
 from training.scenes.degradations import degrade
 from training.scenes.desk import photograph
-from training.scenes.figures import draw_figure
+from training.scenes.figures import draw_figure, photo
 from training.scenes.inks import draw_visible_ink, press
 from training.scenes.papers import (
     any_face,
@@ -27,18 +29,25 @@ from training.scenes.words import characters
 
 # Of a box, the part that must be on the picture, and its least side in pixels, to be one.
 _VISIBLE, _LEAST_SIDE = 0.35, 7.0
-_SEAL_COUNTS = (0.08, 0.47, 0.22, 0.13, 0.10)
+_SEAL_COUNTS = (0.05, 0.37, 0.27, 0.18, 0.13)
+# Of the pages: those that come from a computer.
+_DRAWN = 0.1
 
 
 class _Sheet:
-    """A page that is being printed: the picture and what is on it so far, in its own pixels."""
+    """A page that is being printed: the picture and what is on it so far, in its own pixels.
+
+    Attributes:
+        drawn: whether it comes from a computer, not from a scanner or camera: plain paper, even ink, no damage.
+    """
 
     def __init__(self, rng: np.random.Generator, side: int, aspect: float | None = None) -> None:
         if aspect is None:
             aspect = 1.414 if chance(rng, 0.5) else log_uniform(rng, 0.6, 1.8)
         area = side * side * log_uniform(rng, 1.2, 2.6)
         self.width, self.height = int(np.sqrt(area / aspect)), int(np.sqrt(area * aspect))
-        self.image = draw_paper(rng, self.height, self.width)
+        self.drawn = chance(rng, _DRAWN)
+        self.image = draw_paper(rng, self.height, self.width, plain=self.drawn)
         self.outlines: list[np.ndarray] = []
         self.classes: list[int] = []
 
@@ -49,6 +58,14 @@ class _Sheet:
             outline = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)
         self.outlines.append(outline)
         self.classes.append(kind)
+
+    def of(self, kind: int) -> list[np.ndarray]:
+        """Return the bounds of what was printed of a kind: low and high x, y, float [2, 2] each."""
+        return [
+            np.stack([outline.min(axis=0), outline.max(axis=0)])
+            for outline, was in zip(self.outlines, self.classes, strict=True)
+            if was == kind
+        ]
 
 
 def draw_page_scene(rng: np.random.Generator, side: int = SIDE) -> PageScene:
@@ -61,16 +78,21 @@ def draw_page_scene(rng: np.random.Generator, side: int = SIDE) -> PageScene:
     Raises:
         FontsMissing: the system has too few fonts.
     """
-    if chance(rng, 0.04):
+    if chance(rng, 0.08):
         return _row_of_seals(rng, side)
     sheet = _Sheet(rng, side)
-    close = chance(rng, 0.1)
-    _print(rng, sheet, busy=0.35 if close else 1.0)
+    close = chance(rng, 0.2)
+    if not close or chance(rng, 0.65):
+        _print(rng, sheet, busy=0.35 if close else 1.0)
     if chance(rng, 0.2):
         add_decoys(rng, sheet.image, 1)
     for _ in range(1 if close else int(rng.choice(5, p=_SEAL_COUNTS))):
         _seal(rng, sheet, close)
-    if chance(rng, 0.4):
+    if chance(rng, 0.08):
+        _cover(rng, sheet)
+    if chance(rng, 0.05):
+        _pixelate(rng, sheet)
+    if chance(rng, 0.55):
         _sign(rng, sheet)
     if chance(rng, 0.12):
         _overprint(rng, sheet)
@@ -98,23 +120,78 @@ def draw_page_without_seals(rng: np.random.Generator, side: int = SIDE) -> PageS
     return _finish(rng, sheet, side)
 
 
+def draw_photograph(rng: np.random.Generator, side: int = SIDE) -> PageScene:
+    """Draw a picture of anything but a page: a photograph with large letters, figures and emblems, and no seal.
+
+    Args:
+        rng: everything is drawn from it.
+        side: of the picture, pixels, at least `MIN_SIDE`.
+
+    Raises:
+        FontsMissing: the system has too few fonts.
+    """
+    sheet = _Sheet(rng, side)
+    sheet.image = photo(rng, sheet.width, sheet.height)
+    for _ in range(int(rng.integers(0, 5))):
+        size = int(sheet.width * log_uniform(rng, 0.03, 0.25))
+        place = (int(rng.uniform(0, 0.8) * sheet.width), int(rng.uniform(0, 0.9) * sheet.height))
+        colour = red(rng) if chance(rng, 0.3) else tuple(rng.integers(0, 256, 3).tolist())
+        print_text(sheet.image, characters(rng, int(rng.integers(1, 9))), place, size, any_face(rng, 0.0), colour)
+    for _ in range(int(rng.integers(0, 3))):
+        _decoy_figure(rng, sheet)
+    if chance(rng, 0.4):
+        add_decoys(rng, sheet.image, 1)
+    sheet.add(IMAGE, np.array([0, 0, sheet.width, sheet.height], np.float32))
+    return _finish(rng, sheet, side)
+
+
 def _row_of_seals(rng: np.random.Generator, side: int) -> PageScene:
     """Draw a wide or tall picture of two to five seals beside each other, as cut out of pages."""
     count = int(rng.integers(2, 6))
     across = chance(rng, 0.7)
-    sheet = _Sheet(rng, side, rng.uniform(1.0, 1.6) / count if across else rng.uniform(0.6, 1.0) * count)
+    sheet = _Sheet(rng, side, rng.uniform(0.9, 1.5) / count if across else rng.uniform(0.6, 1.1) * count)
     _print(rng, sheet, busy=0.3)
     sizes = np.array([sheet.width, sheet.height], np.float64)
     slots = np.array([count, 1] if across else [1, count])
+    if chance(rng, 0.3):
+        _paste_papers(rng, sheet, slots)
+    fill = (0.3, 0.52) if chance(rng, 0.5) else (0.43, 0.5)
     for index in range(count):
-        radius = float((sizes / slots).min()) * rng.uniform(0.3, 0.52)
+        radius = float((sizes / slots).min()) * rng.uniform(*fill)
         place = (np.array([index + 0.5, 0.5] if across else [0.5, index + 0.5]) + rng.normal(0, 0.03, 2)) / slots
         _press(
             rng,
             sheet,
             draw_stamp(rng, (float(place[0] * sizes[0]), float(place[1] * sizes[1])), radius, draw_turn(rng)),
         )
+    if chance(rng, 0.3):
+        _sign(rng, sheet)
+    if chance(rng, 0.3):
+        _pixelate(rng, sheet)
     return _finish(rng, sheet, side)
+
+
+def _paste_papers(rng: np.random.Generator, sheet: _Sheet, slots: np.ndarray) -> None:
+    """Lay a paper of its own under most of the slots, as where pieces of several pages are put together."""
+    wide, tall = (np.array([sheet.width, sheet.height]) // slots).tolist()
+    for index in range(int(slots.max())):
+        x, y = (index * wide, 0) if slots[0] > 1 else (0, index * tall)
+        if chance(rng, 0.7):
+            sheet.image[y : y + tall, x : x + wide] = draw_paper(rng, tall, wide)
+
+
+def _pixelate(rng: np.random.Generator, sheet: _Sheet) -> None:
+    """Make parts of the seals unreadable, as where names are hidden."""
+    for low, high in sheet.of(SEAL):
+        for _ in range(int(rng.integers(0, 4))):
+            half = (high - low).max() * rng.uniform(0.04, 0.14)
+            x, y = (low + (high - low) * rng.uniform(0.1, 0.9, 2)).tolist()
+            x1, y1, x2, y2 = (max(0, int(edge)) for edge in (x - half, y - half, x + half, y + half))
+            region = sheet.image[y1:y2, x1:x2]
+            if min(region.shape[:2]) > 3:
+                blocks = int(rng.integers(2, 6))
+                small = cv2.resize(region, (blocks, blocks), interpolation=cv2.INTER_AREA)
+                region[:] = cv2.resize(small, region.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _print(rng: np.random.Generator, sheet: _Sheet, busy: float, top: int = 0, figures: float = 1.0) -> None:
@@ -196,11 +273,11 @@ def _decoy_figure(rng: np.random.Generator, sheet: _Sheet) -> None:
 
 
 def _seal(rng: np.random.Generator, sheet: _Sheet, close: bool) -> None:
-    """Press a seal somewhere: on a table, over another seal, low on the page, anywhere."""
+    """Press a seal somewhere: on a table or a picture, over another seal, low on the page, anywhere."""
     if close:
         radius = min(sheet.width, sheet.height) * rng.uniform(0.25, 0.52)
     else:
-        radius = sheet.width * log_uniform(rng, 0.06, 0.36) / 2
+        radius = sheet.width * log_uniform(rng, 0.045, 0.36) / 2
     spot = _spot(rng, sheet, radius)
     if close and chance(rng, 0.6):
         middle = rng.normal(0.5, 0.04, 2)
@@ -209,7 +286,8 @@ def _seal(rng: np.random.Generator, sheet: _Sheet, close: bool) -> None:
 
 
 def _press(rng: np.random.Generator, sheet: _Sheet, stamp: Stamp) -> None:
-    press(rng, sheet.image, stamp.mask, stamp.origin, draw_visible_ink(rng, _under(sheet.image, stamp)))
+    ink = draw_visible_ink(rng, _under(sheet.image, stamp))
+    press(rng, sheet.image, stamp.mask, stamp.origin, replace(ink, worn=0.0) if sheet.drawn else ink)
     sheet.add(SEAL, stamp.outline)
 
 
@@ -222,11 +300,10 @@ def _under(image: np.ndarray, stamp: Stamp) -> np.ndarray:
 
 def _spot(rng: np.random.Generator, sheet: _Sheet, radius: float) -> tuple[float, float]:
     kind = rng.random()
-    for wanted, share in ((TABLE, 0.3), (SEAL, 0.42)):
-        there = [outline for outline, was in zip(sheet.outlines, sheet.classes, strict=True) if was == wanted]
+    for wanted, share in ((TABLE, 0.25), (SEAL, 0.45), (IMAGE, 0.6)):
+        there = sheet.of(wanted)
         if there and kind < share:
-            outline = there[int(rng.integers(len(there)))]
-            low, high = outline.min(axis=0), outline.max(axis=0)
+            low, high = there[int(rng.integers(len(there)))]
             spot = low + (high - low) * rng.uniform(0.0, 1.0, 2)
             return float(spot[0]), float(spot[1])
     slack = -0.4 * radius if chance(rng, 0.12) else radius
@@ -237,9 +314,36 @@ def _spot(rng: np.random.Generator, sheet: _Sheet, radius: float) -> tuple[float
 
 
 def _sign(rng: np.random.Generator, sheet: _Sheet) -> None:
-    for _ in range(int(rng.integers(1, 3))):
+    """Draw signatures: anywhere, or across a seal and over its edge, where they are no part of its box."""
+    seals = sheet.of(SEAL)
+    for _ in range(int(rng.integers(1, 4))):
         spot = rng.uniform(0.1, 0.9, 2) * (sheet.width, sheet.height)
-        scribble(rng, sheet.image, (float(spot[0]), float(spot[1])), sheet.width * rng.uniform(0.05, 0.2))
+        size = sheet.width * log_uniform(rng, 0.04, 0.25)
+        if seals and chance(rng, 0.6):
+            low, high = seals[int(rng.integers(len(seals)))]
+            spot = low + (high - low) * rng.uniform(-0.2, 1.2, 2)
+            size = float((high - low).max()) * log_uniform(rng, 0.4, 2.0)
+        scribble(rng, sheet.image, (float(spot[0]), float(spot[1])), size)
+
+
+def _cover(rng: np.random.Generator, sheet: _Sheet) -> None:
+    """Put a code or a picture over one side of a seal, at most half of it."""
+    seals = sheet.of(SEAL)
+    if not seals:
+        return
+    low, high = seals[int(rng.integers(len(seals)))]
+    sides = (np.exp(rng.uniform(np.log(0.5), np.log(2.5), 2)) * (high - low)).astype(int)
+    along, hidden = int(rng.integers(2)), rng.uniform(0.1, 0.5)
+    corner = low + (high - low) * rng.uniform(-0.3, 0.7, 2)
+    corner[along] = (
+        low[along] + hidden * (high - low)[along] - sides[along]
+        if chance(rng, 0.5)
+        else high[along] - hidden * (high - low)[along]
+    )
+    x, y = corner.astype(int).tolist()
+    wide, tall = sides.tolist()
+    if min(x, y) >= 0 and x + wide <= sheet.width and y + tall <= sheet.height and min(wide, tall) >= 24:
+        sheet.add(IMAGE, draw_figure(rng, sheet.image, (x, y, wide, tall)))
 
 
 def _overprint(rng: np.random.Generator, sheet: _Sheet) -> None:
@@ -252,14 +356,14 @@ def _overprint(rng: np.random.Generator, sheet: _Sheet) -> None:
 
 
 def _finish(rng: np.random.Generator, sheet: _Sheet, side: int) -> PageScene:
-    if chance(rng, 0.3):
+    if chance(rng, 0.3) and not sheet.drawn:
         image, outlines = photograph(rng, sheet.image, sheet.outlines, side)
     else:
         image = np.asarray(cv2.resize(sheet.image, (side, side), interpolation=_way_down(rng)))
         factor = np.array([side / sheet.width, side / sheet.height], np.float32)
         outlines = [outline * factor for outline in sheet.outlines]
     boxes, classes = _boxes(outlines, sheet.classes, side)
-    return PageScene(degrade(rng, image), boxes, classes)
+    return PageScene(image if sheet.drawn else degrade(rng, image), boxes, classes)
 
 
 def _way_down(rng: np.random.Generator) -> int:

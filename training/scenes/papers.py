@@ -25,9 +25,18 @@ _STRIP_CHARACTERS = 48
 _STRIP_SIZE = 32
 
 
-def draw_paper(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw an empty sheet: tint, light, shade, fibres, now and then wavy security print; uint8 [height, width, 3]."""
+def draw_paper(rng: np.random.Generator, height: int, width: int, *, plain: bool = False) -> np.ndarray:
+    """Draw an empty sheet: tint, light, shade, fibres, now and then wavy security print; uint8 [height, width, 3].
+
+    Args:
+        rng: everything is drawn from it.
+        height: pixels.
+        width: pixels.
+        plain: the tint alone.
+    """
     paper = np.broadcast_to(_tint(rng), (height, width, 3)).astype(np.float32)
+    if plain:
+        return cv2.convertScaleAbs(paper)
     shade = np.ones((height, width), np.float32)
     if chance(rng, 0.4):
         strong = chance(rng, 0.35)
@@ -150,14 +159,15 @@ def scribble(rng: np.random.Generator, image: np.ndarray, centre: tuple[float, f
         if chance(rng, 0.7)
         else (int(rng.integers(120, 220)), int(rng.integers(0, 90)), int(rng.integers(0, 90)))
     )
+    tall = rng.uniform(0.12, 0.4)
     for part in range(int(rng.integers(1, 4))):
-        count = int(rng.integers(4, 10))
-        steps = rng.normal(0, 1, (count, 2)) * (0.28, 0.18) + (rng.uniform(0.0, 0.12), 0.0)
+        count = int(rng.integers(4, 13))
+        steps = rng.normal(0, 1, (count, 2)) * (0.28, tall) + (rng.uniform(0.0, 0.12), 0.0)
         knots = (np.cumsum(steps, axis=0) - 0.3 + 0.25 * part) * size + centre
         if chance(rng, 0.6):
             knots = _smooth(knots)
         path = np.round(knots * 16).astype(np.int32)
-        cv2.polylines(image, [path], False, colour, max(1, int(size * rng.uniform(0.015, 0.045))), cv2.LINE_AA, 4)
+        cv2.polylines(image, [path], False, colour, max(1, int(size * rng.uniform(0.015, 0.06))), cv2.LINE_AA, 4)
 
 
 def _smooth(knots: np.ndarray) -> np.ndarray:

@@ -31,14 +31,14 @@ from training.files import write_whole
 from training.inputs import SIDE
 from training.scenes import MIN_SIDE, PageScene
 from training.scenes.fonts import chinese_faces, latin_faces
-from training.scenes.pages import draw_page_scene, draw_page_without_seals
+from training.scenes.pages import draw_page_scene, draw_page_without_seals, draw_photograph
 
 PAGES_PER_SHARD = 100
 JPEG_QUALITY = 95
-# Of the pages, those that have no seal and much that resembles one.
-HARD_NEGATIVES = 0.18
+# Of the pages: those that have no seal and much that resembles one, and pictures that are no pages.
+HARD_NEGATIVES, PHOTOGRAPHS = 0.3, 0.1
 # Raised whenever the generators draw something else from the same seed.
-GENERATION = 1
+GENERATION = 2
 # Stands between the seed and a shard's number in what a shard is drawn from; another one would draw other pages.
 _STREAM = 1
 _COMMAND = "training.scenes.shards"
@@ -54,7 +54,7 @@ def write_shards(
     workers: int = 1,
     tell: Callable[[int], object] | None = None,
 ) -> list[Path]:
-    """Draw pages, as many as are not there yet; about a fifth are hard negatives.
+    """Draw pages, as many as are not there yet; about three in ten have no seal and much that resembles one.
 
     Runs that write into the same folder take turns.
 
@@ -157,7 +157,10 @@ def _write_shard(path: Path, seed: int, number: int, side: int) -> None:
 
 
 def _draw(rng: np.random.Generator, side: int) -> PageScene:
-    return draw_page_without_seals(rng, side) if rng.random() < HARD_NEGATIVES else draw_page_scene(rng, side)
+    kind = rng.random()
+    if kind < HARD_NEGATIVES:
+        return draw_page_without_seals(rng, side)
+    return draw_photograph(rng, side) if kind < HARD_NEGATIVES + PHOTOGRAPHS else draw_page_scene(rng, side)
 
 
 def _pack(pages: Sequence[PageScene]) -> _Arrays:

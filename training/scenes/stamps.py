@@ -45,9 +45,12 @@ class Stamp:
 
 
 def draw_turn(rng: np.random.Generator) -> float:
-    """Choose how far a seal is turned, radians: beyond 40 degrees in a quarter of the cases, else nearly straight."""
-    if chance(rng, 0.25):
+    """Choose how far a seal is turned, radians: far in a quarter of the cases, not at all in a fifth, else a little."""
+    kind = rng.random()
+    if kind < 0.25:
         return float(rng.uniform(np.radians(40), np.radians(320)))
+    if kind < 0.45:
+        return 0.0
     return float(np.clip(rng.normal(0, np.radians(12)), -np.radians(40), np.radians(40)))
 
 
@@ -61,7 +64,7 @@ def draw_stamp(rng: np.random.Generator, centre: tuple[float, float], radius: fl
         turn: radians, with the clock.
     """
     if chance(rng, 0.74):
-        aspect = rng.uniform(0.6, 0.82) if chance(rng, 0.27) else 1.0
+        aspect = rng.uniform(0.5, 0.85) if chance(rng, 0.32) else 1.0
         stamp = _blank(rng, centre, radius, turn, ellipse((1.0, aspect), 72))
         _round(rng, stamp, aspect)
     else:
@@ -242,7 +245,7 @@ def _rectangular(rng: np.random.Generator, stamp: Stamp, aspect: float) -> None:
 
 def _frame(rng: np.random.Generator, stamp: Stamp, aspect: float) -> float:
     """Draw the frame, if any, and tell how far it reaches inwards."""
-    if chance(rng, 0.07):
+    if chance(rng, 0.14):
         return 0.02
     corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     edge = 0.0
@@ -264,6 +267,8 @@ def _rows(rng: np.random.Generator, stamp: Stamp, wide: float, tall: float) -> N
         text = words.firm(rng) if kind < 0.3 else words.purpose(rng)
         if kind > 0.93:
             text = words.latin(rng, int(rng.integers(1, 3)))
+        elif kind > 0.78:
+            text = words.digits(rng, int(rng.integers(4, 11)))
         _fit_line(rng, stamp, text, ((-wide, y), (wide, y)), float(min(room * rng.uniform(0.62, 0.88), 0.8)))
         if ruled and index:
             edge = np.array([[-wide, y - room / 2], [wide, y - room / 2]])

@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 
 from training.errors import FontsMissing
+from training.metrics import box_overlaps
 from training.scenes import (
+    IMAGE,
     SEAL,
     PageScene,
     curves,
     fonts,
     inks,
+    pages,
     stamps,
     textures,
     words,
 )
-from training.scenes.pages import draw_page_scene, draw_page_without_seals
+from training.scenes.pages import draw_page_scene, draw_page_without_seals, draw_photograph
 
 _MANY = 200
 
@@ -34,17 +37,18 @@ def pages_without_seals() -> list[PageScene]:
     return [draw_page_without_seals(np.random.default_rng([33, seed]), 256) for seed in range(_MANY)]
 
 
-def test_turned_and_pale_seals_are_drawn_often_enough() -> None:
+def test_turned_straight_and_pale_seals_are_drawn_often_enough() -> None:
     rng = np.random.default_rng(5)
     turns = np.array([stamps.draw_turn(rng) for _ in range(2000)])
     assert 0.2 < np.mean((turns > np.radians(40)) & (turns < np.radians(320))) < 0.3
+    assert 0.15 < np.mean(turns == 0) < 0.25
     drawn = [inks.draw_ink(rng) for _ in range(2000)]
     pale = [ink.strength < 0.56 or np.ptp(ink.colour) < 40 for ink in drawn]
-    assert 0.16 < np.mean(pale) < 0.3
+    assert 0.25 < np.mean(pale) < 0.4
     assert 0.4 < np.mean([ink.multiply for ink in drawn]) < 0.8
 
 
-@pytest.mark.parametrize("draw", [draw_page_scene, draw_page_without_seals])
+@pytest.mark.parametrize("draw", [draw_page_scene, draw_page_without_seals, draw_photograph])
 def test_the_same_seed_draws_the_same_bytes(draw) -> None:
     first, again = (draw(np.random.default_rng([7, 1]), 192) for _ in range(2))
     draw(np.random.default_rng([7, 2]), 192)
@@ -106,6 +110,46 @@ def test_pages_have_none_one_and_many_seals_and_some_close_up(page_scenes: list[
     assert {0, 1, 2, 3} <= counts
     seals = np.concatenate([page.boxes[page.classes == SEAL] for page in page_scenes])
     assert (seals[:, 2] - seals[:, 0]).max() > 0.5 * 256
+
+
+def test_many_seals_are_small_and_many_lie_on_others(page_scenes: list[PageScene]) -> None:
+    seals = [page.boxes[page.classes == SEAL] for page in page_scenes]
+    sides = np.concatenate([np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) for boxes in seals])
+    assert 0.3 < np.mean(sides < 0.1 * 256) < 0.65
+    overlapped = [(np.triu(box_overlaps(boxes, boxes), 1) > 0.02).any() for boxes in seals if len(boxes) > 1]
+    assert 0.2 < np.mean(overlapped) < 0.7
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_picture_over_a_seal_hides_half_of_it_at_most(seed: int) -> None:
+    rng = np.random.default_rng([35, seed])
+    sheet = pages._Sheet(rng, 640)
+    low, size = rng.uniform(0.3, 0.5, 2) * 640, rng.uniform(40, 160)
+    sheet.add(SEAL, np.concatenate([low, low + size]))
+    pages._cover(rng, sheet)
+    seal = sheet.of(SEAL)[0]
+    for picture in sheet.of(IMAGE):
+        common = np.minimum(seal.max(axis=0), picture.max(axis=0)) - np.maximum(seal.min(axis=0), picture.min(axis=0))
+        assert np.prod(np.maximum(common, 0)) <= 0.52 * size**2
+
+
+def test_photographs_are_pictures_without_seals() -> None:
+    for seed in range(20):
+        picture = draw_photograph(np.random.default_rng([34, seed]), 256)
+        assert SEAL not in picture.classes
+        assert np.prod(picture.boxes[picture.classes == IMAGE][:, 2:].max(axis=0)) > 0.5 * 256**2
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_pages_from_a_computer_have_plain_paper_and_no_damage(monkeypatch: pytest.MonkeyPatch, drawn: bool) -> None:
+    monkeypatch.setattr(pages, "_DRAWN", float(drawn))
+
+    def paper(seed: int) -> np.ndarray:
+        rng = np.random.default_rng([36, seed])
+        return pages._finish(rng, pages._Sheet(rng, 256), 256).image
+
+    plain = [np.ptp(paper(seed), axis=(0, 1)).max() <= 1 for seed in range(20)]
+    assert all(plain) if drawn else not all(plain)
 
 
 def test_hard_negatives_have_no_seal(pages_without_seals: list[PageScene]) -> None:

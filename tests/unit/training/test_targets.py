@@ -45,6 +45,16 @@ def test_the_smaller_box_of_a_class_wins_and_classes_share_places():
     assert owned[2].tolist() == [70, 70, 100, 100] and owned[1].tolist() == [60, 60, 110, 110]
 
 
+def test_places_near_an_edge_belong_to_no_box_of_a_row():
+    centres, strides = places()
+    boxes = np.array([[8, 8, 84, 248], [84, 8, 160, 248], [160, 8, 236, 248]], np.float32)
+    targets = assign(boxes, np.array([2, 2, 2]), centres, strides)
+    assert {tuple(box) for box in targets.boxes.tolist()} == {tuple(box) for box in boxes.tolist()}
+    middles = (targets.boxes[:, :2] + targets.boxes[:, 2:]) / 2
+    off = np.abs(centres[targets.places] - middles)
+    assert (off <= 0.3 * (targets.boxes[:, 2:] - targets.boxes[:, :2])).all()
+
+
 def test_thin_boxes_have_a_place_and_no_boxes_have_none():
     centres, strides = places()
     assert len(assign(np.array([[9, 9, 200, 9.5]], np.float32), np.array([0]), centres, strides).places) >= 1
@@ -68,9 +78,29 @@ def test_boxes_follow_the_page(seed):
         assert 0.35 < drawn.image[max(y1 - 6, 0) : y2 + 6, max(x1 - 6, 0) : x2 + 6].mean() / 255 <= 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_four_pages_are_joined_with_their_boxes(seed):
+    how = Augmentation(**PLAIN, swap=0, invert=0, mosaic=(1, 1), mirror=0.5)
+    empty = PageScene(a_page().image * 0, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    pages = [a_page(), a_page(), a_page(), empty]
+    drawn = batches.join(pages, 320, np.random.default_rng(seed), how)
+    assert drawn.image.shape == (320, 320, 3) and (drawn.classes == 2).all()
+    assert 1 <= len(drawn.boxes) == len(drawn.classes) <= 3
+    for x1, y1, x2, y2 in drawn.boxes.round().astype(int).tolist():
+        assert x2 - x1 < 0.65 * 320 and drawn.image[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].min() > 250
+    assert drawn.image[210:, 210:].max() == 0
+
+
+def test_mosaics_are_as_frequent_as_told():
+    how = Augmentation(sizes=(PageSize(64, 400, (1, 1)),), mosaic=(0.5, 0.0), **PLAIN)
+    for done, least, most in ((0.0, 0.4, 0.6), (1.0, 0.0, 0.0)):
+        batch = batches.draw_batch([a_page()], np.random.default_rng(3), how, done)
+        assert least <= np.mean([len(boxes) > 1 for boxes in batch.boxes]) <= most
+
+
 def test_boxes_mostly_cut_off_are_dropped():
     boxes = np.array([[-80, 0, 20, 50], [-40, 0, 60, 50], [0, 0, 3, 50]], np.float32)
-    kept, classes = batches._cut(boxes, np.array([0, 0, 0]), 100)
+    kept, classes = batches._cut(boxes, np.array([0, 0, 0]), (100, 100))
     assert kept.tolist() == [[0, 0, 60, 50]] and classes.tolist() == [0]
 
 

@@ -19,6 +19,7 @@ from training import loop, onnx_files  # noqa: E402
 from training.batches import Augmentation, PageSize, draw_batch  # noqa: E402
 from training.checkpoints import FILE_NAME, Progress, load_checkpoint  # noqa: E402
 from training.graph import SEAL_MARGIN, SEAL_OFFSET, CandidateNetwork  # noqa: E402
+from training.inputs import SIDE  # noqa: E402
 from training.loss import batch_loss, overlaps, varifocal_loss  # noqa: E402
 from training.metrics import box_overlaps  # noqa: E402
 from training.network import LayoutNetwork, boxes_of, places  # noqa: E402
@@ -28,8 +29,8 @@ from training.train import app  # noqa: E402
 # As in a training: more would wait for each other on a busy machine.
 torch.set_num_threads(1)
 
-# Of a page of 640 pixels, on all levels.
-PLACES = 80**2 + 40**2 + 20**2 + 10**2
+# Of a page, on all levels.
+PLACES = sum((SIDE // stride) ** 2 for stride in (8, 16, 32, 64))
 
 
 def lively() -> LayoutNetwork:
@@ -59,7 +60,7 @@ def answers(file: Path, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 def test_number_of_parameters():
-    assert 1.30e6 < sum(parameter.numel() for parameter in LayoutNetwork().parameters()) < 1.35e6
+    assert 1.5e6 < sum(parameter.numel() for parameter in LayoutNetwork().parameters()) < 1.6e6
 
 
 def test_shapes():
@@ -100,12 +101,12 @@ def test_the_file_answers_as_torch_and_plain_suppression_do(tmp_path):
     ]
     model.graph.output.extend(inner)
     onnx.save(model, tmp_path / "seen.onnx")
-    image, scale = torch.randn(2, 3, 640, 640), torch.tensor([[0.5, 2.0], [1.0, 1.0]])
+    image, scale = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[0.5, 2.0], [1.0, 1.0]])
     feeds = {"image": image.numpy(), "scale_factor": scale.numpy()}
     rows, count, candidates, scores = answers(tmp_path / "seen.onnx", feeds)
     assert count.dtype == np.int32 and count.shape == (2,) and count.sum() == len(rows) > 0
     with torch.no_grad():
-        expected_boxes, expected_scores = CandidateNetwork(network, 640)(image, scale)
+        expected_boxes, expected_scores = CandidateNetwork(network, SIDE)(image, scale)
     np.testing.assert_allclose(scores, expected_scores.numpy(), atol=1e-4)
     np.testing.assert_allclose(candidates, expected_boxes.numpy(), atol=0.05)
     start = 0
@@ -126,16 +127,16 @@ def test_seals_are_boxed_with_a_margin_and_score_less_and_others_are_not():
     network = lively()
     # Small boxes, so that none is cut at the page's edge.
     set_bias(network.distances, -1.0)
-    image = torch.randn(1, 3, 640, 640)
-    boxes, scores = CandidateNetwork(network, 640)(image, torch.ones(1, 2))
+    image = torch.randn(1, 3, SIDE, SIDE)
+    boxes, scores = CandidateNetwork(network, SIDE)(image, torch.ones(1, 2))
     logits, exponents = network(image)
-    found = boxes_of(exponents, *places(640, 640))
+    found = boxes_of(exponents, *places(SIDE, SIDE))
     for index, (margin, offset) in enumerate(((0.0, 0.0), (0.0, 0.0), (SEAL_MARGIN, SEAL_OFFSET))):
         of_class = slice(PLACES * index, PLACES * index + PLACES)
         torch.testing.assert_close(scores[0, index, of_class], torch.sigmoid(logits[0, :, index] - offset))
         assert scores[0, index].count_nonzero() == PLACES
         chosen = found[0, :, index]
-        within = (chosen.min(dim=1).values > 30) & (chosen.max(dim=1).values < 610)
+        within = (chosen.min(dim=1).values > 30) & (chosen.max(dim=1).values < SIDE - 30)
         sides = chosen[:, 2:] - chosen[:, :2]
         expected = torch.cat((chosen[:, :2] - margin * sides, chosen[:, 2:] + margin * sides), dim=1)
         assert within.sum() > 1000
@@ -145,7 +146,7 @@ def test_seals_are_boxed_with_a_margin_and_score_less_and_others_are_not():
 def test_a_page_alone_is_answered_as_in_a_batch_and_none_found_is_no_rows(tmp_path):
     network = lively()
     file = onnx_files.export_network(network, tmp_path)
-    image, scale = torch.randn(2, 3, 640, 640).numpy(), np.ones((2, 2), np.float32)
+    image, scale = torch.randn(2, 3, SIDE, SIDE).numpy(), np.ones((2, 2), np.float32)
     rows, count = answers(file, {"image": image, "scale_factor": scale})
     alone, alone_count = answers(file, {"image": image[:1], "scale_factor": scale[:1]})
     assert alone_count.tolist() == count[:1].tolist()
