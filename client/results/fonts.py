@@ -142,7 +142,9 @@ def _usable(path: Path, index: int) -> FontFace | None:
     if not path.is_file():
         return None
     try:
-        ImageFont.truetype(str(path), 10, index=index)
+        # Given a path that it cannot read, Pillow takes a font of the same name from elsewhere.
+        with path.open("rb") as file:
+            ImageFont.truetype(file, 10, index=index)
     except OSError:
         return None
     return FontFace(path, index)
