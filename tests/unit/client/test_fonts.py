@@ -39,9 +39,10 @@ def packages(monkeypatch, tmp_path) -> Path:
 
 @pytest.fixture
 def system(monkeypatch, tmp_path) -> Path:
-    """A folder that is all the system has fonts in."""
+    """A folder that is all the system has fonts in, for Pillow's own search too."""
     folder = tmp_path / "fonts"
     monkeypatch.setattr(fonts, "_folders", lambda: [folder])
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     return folder
 
 
